@@ -1,0 +1,35 @@
+"""Why a row was rejected. Every reason is a value that lies in the row, with a sentence for people."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """One machine-readable reason; `explanation` is what reports and cards print."""
+
+    explanation: str
+
+    def __new__(cls, value: str, explanation: str) -> "Reason":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.explanation = explanation
+        return member
+
+    # the teacher gave no usable answer
+    TRANSPORT = "transport", "the teacher did not answer this request, retries included"
+    RATE_LIMIT = "rate_limit", "the teacher kept answering that it was asked too often"
+    BAD_REQUEST = "bad_request", "the teacher refused this request (HTTP 400, 413 or 422)"
+    CONTEXT_LENGTH = "context_length", "the request does not fit the teacher's context window"
+    # the answer is not a sample
+    UNPARSABLE = "unparsable", "the reply does not have the form that was asked for"
+    EMPTY = "empty", "the answer has no text"
+    # the row filters
+    TOO_SHORT = "too_short", "the answer is shorter than its query type or its number of skills asks for"
+    TOO_MANY_SENTENCES = "too_many_sentences", "the text has more sentences than the limit max(1, k-1)"
+    REFUSAL = "refusal", "the answer declines instead of answering"
+    CUT_OFF = "cut_off", "the answer stops in the middle"
+    REPETITION = "repetition", "the answer says the same thing again and again"
+    ECHO = "echo", "the answer gives back the instruction instead of answering it"
+    CRITIQUE_RESIDUE = "critique_residue", "the answer talks about its own revision"
+    SKILL_NAMED = "skill_named", "a skill is named where it should be shown"
+    # corpus filters
+    DUPLICATE = "duplicate", "another row of the run with a lower index says the same"

@@ -1,0 +1,136 @@
+"""The records: a sample row, a preference row, and their Arrow schemas, fixed in code.
+
+A schema taken from the first batch breaks on the first batch that is all null; ours never is.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from skillmill.data.reasons import Reason
+
+SCHEMA_VERSION = 1
+
+Message = dict[str, str]
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+GRADE = pa.struct(
+    [
+        ("skills", pa.list_(pa.struct([("skill", pa.string()), ("point", pa.float64()), ("evidence", pa.string())]))),
+        ("on_topic", pa.float64()),
+        ("makes_sense", pa.float64()),
+        ("within_limit", pa.float64()),
+        ("total", pa.float64()),
+    ]
+)
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("plan", pa.string()),
+        ("index", pa.int64()),
+        ("cell", pa.string()),
+        ("generation", pa.int32()),
+        ("kind", pa.string()),
+        ("k", pa.int32()),
+        ("skills", pa.list_(pa.string())),
+        ("topic", pa.string()),
+        ("query_type", pa.string()),
+        ("prompt", MESSAGES),
+        ("completion", MESSAGES),
+        ("verdict", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("signals", pa.map_(pa.string(), pa.float64())),
+        ("grade", GRADE),
+        ("draft", pa.string()),
+        ("critique", pa.string()),
+        ("explanation", pa.string()),
+        ("finish_reason", pa.string()),
+        ("teacher", pa.string()),
+        ("grader", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("prompts", pa.string()),
+        ("seed", pa.int64()),
+        ("split", pa.string()),
+        ("schema_version", pa.int32()),
+    ]
+)
+
+PREFERENCE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("prompt", MESSAGES),
+        ("chosen", MESSAGES),
+        ("rejected", MESSAGES),
+        ("chosen_source", pa.string()),
+        ("rejected_source", pa.string()),
+        ("margin", pa.float64()),
+    ]
+)
+
+GRADES_SCHEMA = pa.schema(
+    [("id", pa.string()), ("run", pa.int32()), ("grader", pa.string()), ("grade", GRADE), ("raw", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a generator gives for one cell and one generation, before and after the filters.
+
+    `draft` is the answer before its revision. `reasons` grows, it never shrinks: a sample with any is
+    rejected. Token counts are sums over all turns of the sample.
+    """
+
+    instruction: str
+    """The user's side, one self-contained request."""
+    response: str
+    """The assistant's side, the final answer alone."""
+    generation: int = 0
+    draft: str | None = None
+    critique: str | None = None
+    explanation: str | None = None
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasons: tuple[Reason, ...] = ()
+    signals: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        return not self.reasons
+
+    def with_verdict(self, reasons: Iterable[Reason], signals: dict[str, float]) -> "Sample":
+        """The same sample with more reasons and signals; a reason is kept once, in order."""
+        merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
+        return replace(self, reasons=merged, signals={**self.signals, **signals})
+
+
+def row_id(plan: str, index: int, generation: int) -> str:
+    """The `id` of a sample row: 16 hex digits of hash(plan, index, generation)."""
+    return hashlib.sha256(f"{plan}:{index}:{generation}".encode()).hexdigest()[:16]
+
+
+def sample_row(sample: Sample, **cell_columns: Any) -> dict[str, Any]:
+    """A row of `SAMPLE_SCHEMA`: the sample's own columns beside those of its cell and plan."""
+    own = asdict(sample)
+    instruction, response = own.pop("instruction"), own.pop("response")
+    return {
+        **cell_columns,
+        **own,
+        "id": row_id(cell_columns["plan"], cell_columns["index"], sample.generation),
+        "prompt": [{"role": "user", "content": instruction}] if instruction else [],
+        "completion": [{"role": "assistant", "content": response}] if response else [],
+        "verdict": "accepted" if sample.accepted else "rejected",
+        "reasons": [str(reason) for reason in sample.reasons],
+        "signals": sorted(sample.signals.items()),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def text_of(messages: list[Message] | None) -> str:
+    """The text of a one-message `prompt` or `completion` column, "" when there is none."""
+    return messages[0]["content"] if messages else ""

@@ -1,0 +1,1 @@
+"""Configuration, the row runner, the Prefect flows that join the rooms, command line and report."""

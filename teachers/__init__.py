@@ -1,0 +1,1 @@
+"""Who answers: one `Teacher` protocol, its engines, the reply journal and the accounting."""

@@ -1,0 +1,65 @@
+"""The one protocol between skillmill and whatever answers."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from skillmill.data.reasons import Reason
+
+Message = dict[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": text}`, as TRL and the chat APIs have it."""
+
+
+class Sampling(BaseModel):
+    """How the teacher decodes. All of it is part of the plan and of the journal's key."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    temperature: float = Field(0.8, ge=0, le=5)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(1024, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question. `json_schema` constrains the answer; `stage` is for the accounting alone."""
+
+    messages: list[Message]
+    sampling: Sampling
+    seed: int
+    json_schema: dict[str, Any] | None = None
+    stage: str = "generate"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer. `finish_reason` is "stop" or "length", as the engine says it; tokens are counts."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    thinking: str = ""
+
+
+@dataclass(eq=False)
+class TurnFailed(Exception):
+    """This request has no answer. Costs the row alone: the runner keeps it, rejected for `reason`."""
+
+    reason: Reason
+    detail: str = field(default="")
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+class Teacher(Protocol):
+    """Anything that answers. `name` says which model it is and is part of the plan."""
+
+    name: str
+
+    async def chat(self, request: Request) -> Reply:
+        """Answer one request. Raises `TurnFailed` for this row alone, `TeacherError` to stop the run."""
+        ...
