@@ -55,11 +55,21 @@ class TurnFailed(Exception):
         return f"{self.reason}: {self.detail}"
 
 
+class Temporary(Exception):
+    """A failure that may pass. `retry_after` is the server's own wish in seconds, if it had one."""
+
+    def __init__(self, detail: str, reason: Reason = Reason.TRANSPORT, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail, self.reason, self.retry_after = detail, reason, retry_after
+
+
 class Teacher(Protocol):
     """Anything that answers. `name` says which model it is and is part of the plan."""
 
     name: str
 
     async def chat(self, request: Request) -> Reply:
-        """Answer one request. Raises `TurnFailed` for this row alone, `TeacherError` to stop the run."""
+        """Answer one request. Raises `TurnFailed` for this row alone, `TeacherError` to stop the run.
+
+        An engine may also raise `Temporary`, which `resilience.Resilient` handles."""
         ...

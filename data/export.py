@@ -1,0 +1,170 @@
+"""The Hugging Face dataset folder: `datasets.load_dataset("runs/demo/export")` gives configuration `sft`.
+
+Configurations: `sft` (one row per accepted cell), `preference`, `rejected`, `grades`; each is always there,
+even empty. The card counts rows per k, skill and reason.
+"""
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from skillmill.data.files import replace_folder, sha256_of, store_errors, sync
+from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA
+from skillmill.data.store import ShardStore
+
+CONFIGURATIONS = ("sft", "preference", "rejected", "grades")
+
+
+@dataclass
+class Funnel:
+    """Where the rows fell. `reasons` counts rows per reason; a row with two reasons counts in both."""
+
+    cells: int = 0
+    rows: int = 0
+    accepted_rows: int = 0
+    accepted_cells: int = 0
+    pairs: int = 0
+    per_k: Counter[int] = field(default_factory=Counter)
+    per_skill: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    pair_sources: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            key: {str(name): count for name, count in sorted(value.items())} if isinstance(value, Counter) else value
+            for key, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card says beside the counts."""
+
+    name: str
+    kind: str
+    teacher: str
+    taxonomy: str
+    plans: list[str]
+    pair_plans: list[str]
+
+
+def export(samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFacts) -> tuple[Funnel, str]:
+    """Write the dataset folder of `facts.plans` anew, whole or not at all.
+
+    Returns the funnel and a checksum of the exported rows. Raises `StoreError` on a damaged shard.
+    """
+    funnel = Funnel()
+    new = folder.with_name(f".{folder.name}.tmp")
+    schema = _with_signal_columns(samples, facts.plans)
+    with store_errors(f"cannot write {folder}"):
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        with _Writer(new / "sft", schema) as sft, _Writer(new / "rejected", schema) as rejected:
+            for table in samples.tables(facts.plans):
+                _split(table.to_pylist(), sft, rejected, funnel)
+        with _Writer(new / "preference", PREFERENCE_SCHEMA) as preference:
+            for table in pairs.tables(facts.pair_plans):
+                rows = table.to_pylist()
+                preference.write(rows)
+                funnel.pairs += len(rows)
+                funnel.pair_sources.update(row["rejected_source"] for row in rows)
+        _Writer(new / "grades", GRADES_SCHEMA).close()
+        (new / "README.md").write_text(_card(facts, funnel), encoding="utf-8")
+        for file in sorted(new.rglob("*")):
+            sync(file)
+        checksum = _checksum(new)
+    replace_folder(new, folder)
+    return funnel, checksum
+
+
+def best_of_cell(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row that stands for its cell in `sft`: best `grade.total`, then the lowest generation."""
+    return min(rows, key=lambda row: (-(row["grade"]["total"] if row["grade"] else 0.0), row["generation"]))
+
+
+def accepted_cells(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The `sft` rows among the rows of whole cells."""
+    by_cell: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["verdict"] == "accepted":
+            by_cell.setdefault(row["index"], []).append(row)
+    return map(best_of_cell, by_cell.values())
+
+
+class _Writer:
+    """One configuration: a Parquet file of one split, streamed."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        folder.mkdir()
+        self._schema = schema
+        self._file = pq.ParquetWriter(folder / "train-00000.parquet", schema, compression="zstd")
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._file.write_table(pa.Table.from_pylist(rows, schema=self._schema))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _split(rows: list[dict[str, Any]], sft: _Writer, rejected: _Writer, funnel: Funnel) -> None:
+    for row in rows:
+        row["signals"] = dict(row["signals"] or [])
+        funnel.rows += 1
+        funnel.accepted_rows += row["verdict"] == "accepted"
+        funnel.reasons.update(row["reasons"])
+    funnel.cells += len({row["index"] for row in rows})
+    chosen = list(accepted_cells(rows))
+    funnel.accepted_cells += len(chosen)
+    for row in chosen:
+        funnel.per_k[row["k"]] += 1
+        funnel.per_skill.update(row["skills"])
+    sft.write(chosen)
+    rejected.write([row for row in rows if row["verdict"] == "rejected"])
+
+
+def _with_signal_columns(samples: ShardStore, plans: list[str]) -> pa.Schema:
+    """The sample schema with signals as a struct: `datasets` knows no map type."""
+    names: set[str] = set()
+    for table in samples.tables(plans, ["signals"]):
+        names.update(name for signals in table["signals"].to_pylist() for name, _ in signals or [])
+    struct = pa.struct([(name, pa.float64()) for name in sorted(names) or ["words"]])
+    place = SAMPLE_SCHEMA.get_field_index("signals")
+    return SAMPLE_SCHEMA.set(place, pa.field("signals", struct))
+
+
+def _checksum(folder: Path) -> str:
+    lines = [(str(file.relative_to(folder)), sha256_of(file)) for file in sorted(folder.rglob("*.parquet"))]
+    return hashlib.sha256(orjson.dumps(lines)).hexdigest()
+
+
+def _card(facts: CardFacts, funnel: Funnel) -> str:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["cell"] = _table_cell
+    environment.filters["yaml"] = lambda text: orjson.dumps(text).decode()  # JSON strings are YAML strings
+    template = environment.get_template("card.md.jinja")
+    return template.render(facts=facts, funnel=funnel, configurations=CONFIGURATIONS)
+
+
+def _table_cell(text: object) -> str:
+    """Teacher text inside a Markdown table: no line breaks, no pipes, no HTML."""
+    line = " ".join(str(text).split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")

@@ -1,0 +1,275 @@
+"""The command line: one verb a step, one clear line for what goes wrong."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from skillmill.data.errors import ConfigError, SkillmillError
+
+# No analytics leave the machine, whoever starts Prefect; a user's own setting stands.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+
+app = typer.Typer(
+    name="skillmill",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Skill-mixing training data for language models: taxonomy, generation, filters, export, training.",
+)
+taxonomy_app = typer.Typer(no_args_is_help=True, help="Make, look at and check a skill taxonomy.")
+train_app = typer.Typer(no_args_is_help=True, help="Train a student with TRL on the exported dataset.")
+filters_app = typer.Typer(no_args_is_help=True, help="Score files of your own with skillmill's filters.")
+app.add_typer(taxonomy_app, name="taxonomy")
+app.add_typer(train_app, name="train")
+app.add_typer(filters_app, name="filters")
+
+ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="The run's configuration, YAML.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Lay a value over the file; repeatable.")
+]
+
+
+def main() -> None:
+    """Run the command line. Exit 0 success, 1 the run failed, 2 bad usage or configuration, 130 Ctrl-C."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        print(f"skillmill: {error.format_message()} (--help shows how)", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except SkillmillError as error:
+        print(f"skillmill: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, Abort):
+        print("skillmill: stopped; what was finished is kept, run again to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _config(path: Path, overrides: list[str] | None) -> Any:
+    from skillmill.flows.config import load_config
+
+    return load_config(path, overrides)
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="Where to put skillmill.yaml.")] = Path()) -> None:
+    """Write a commented skillmill.yaml to start from.
+
+    Example: skillmill init my-data
+    """
+    path = directory / "skillmill.yaml"
+    if path.exists():
+        raise ConfigError(f"{path} is already there; edit it, or choose another directory")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(__file__).parent / "skillmill.yaml", path)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    print(f"{path} is written; next: skillmill run -c {path}")
+
+
+@app.command()
+def plan(config: ConfigFile, overrides: Overrides = None) -> None:
+    """What a run will do: the space of cells, the cells, the calls. Asks nothing of the teacher.
+
+    Example: skillmill plan -c skillmill.yaml
+    """
+    from skillmill.flows.show import describe_plan
+
+    describe_plan(_config(config, overrides))
+
+
+@app.command()
+def preview(
+    config: ConfigFile,
+    rows: Annotated[int, typer.Option("-n", min=1, help="How many cells.")] = 3,
+    overrides: Overrides = None,
+) -> None:
+    """Make a few rows and show every turn and verdict; writes nothing into output_dir.
+
+    Example: skillmill preview -c skillmill.yaml -n 3
+    """
+    from skillmill.flows.show import preview_rows
+
+    preview_rows(_config(config, overrides), rows)
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    prefect: Annotated[bool, typer.Option("--prefect", help="Run as a Prefect flow.")] = False,
+) -> None:
+    """The whole job: taxonomy, generate, filter, pairs, export, and training where configured.
+
+    Runs as a Prefect flow with --prefect or where PREFECT_API_URL is set. Run it again to go on.
+
+    Example: skillmill run -c skillmill.yaml --set generation.k=3 --set seed=7
+    """
+    from skillmill.flows import pipeline
+
+    loaded = _config(config, overrides)  # complain before Prefect starts
+    if prefect or os.environ.get("PREFECT_API_URL"):
+        found = pipeline.run_with_prefect(config, overrides or [])
+    else:
+        found = pipeline.run(loaded)
+    pipeline.print_results(found)
+
+
+@app.command()
+def generate(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Generate rows and decide them, up to the target.
+
+    Example: skillmill generate -c skillmill.yaml --set generation.samples=1000
+    """
+    from skillmill.flows.steps import generate_step
+
+    outcome = generate_step(_config(config, overrides))
+    if outcome.missed:
+        raise SkillmillError(outcome.missed)
+
+
+@app.command()
+def pairs(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Make preference pairs for the accepted rows.
+
+    Example: skillmill pairs -c skillmill.yaml --set 'pairs.sources=[brevity, junk]'
+    """
+    from skillmill.flows.steps import pairs_step
+
+    pairs_step(_config(config, overrides))
+
+
+@app.command()
+def export(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Write the Hugging Face dataset folder; asks nothing of the teacher.
+
+    Example: skillmill export -c skillmill.yaml
+    """
+    from skillmill.flows.steps import export_step
+
+    export_step(_config(config, overrides))
+
+
+@app.command()
+def report(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Write report.html from what lies in output_dir.
+
+    Example: skillmill report -c skillmill.yaml
+    """
+    from skillmill.flows.steps import report_step
+
+    print(report_step(_config(config, overrides), None))
+
+
+@app.command()
+def status(directory: Annotated[Path, typer.Argument(help="An output_dir.")]) -> None:
+    """What a run's directory holds.
+
+    Example: skillmill status runs/demo
+    """
+    from skillmill.flows.show import describe_directory
+
+    describe_directory(directory)
+
+
+@app.command()
+def doctor() -> None:
+    """Whether this machine has what skillmill needs, and what to do where it does not.
+
+    Example: skillmill doctor
+    """
+    from skillmill.flows.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@taxonomy_app.command("extract")
+def taxonomy_extract(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Make output_dir/taxonomy.yaml from the configured source.
+
+    Example: skillmill taxonomy extract -c skillmill.yaml --set taxonomy.source=teacher
+    """
+    from skillmill.flows.steps import taxonomy_step
+
+    loaded = _config(config, overrides)
+    if (loaded.output / "taxonomy.yaml").exists():
+        raise ConfigError(f"{loaded.output / 'taxonomy.yaml'} is already there; it is never overwritten")
+    taxonomy_step(loaded)
+
+
+@taxonomy_app.command("show")
+def taxonomy_show(
+    name: Annotated[str, typer.Argument(help="A taxonomy file, or builtin:NAME.")],
+) -> None:
+    """Print a taxonomy as a tree.
+
+    Example: skillmill taxonomy show builtin:language
+    """
+    from skillmill.flows.show import show_taxonomy
+
+    show_taxonomy(name)
+
+
+@taxonomy_app.command("check")
+def taxonomy_check(
+    name: Annotated[str, typer.Argument(help="A taxonomy file, or builtin:NAME.")],
+) -> None:
+    """Find duplicates, empty or circular definitions, odd names. Exit 1 on errors.
+
+    Example: skillmill taxonomy check runs/demo/taxonomy.yaml
+    """
+    from skillmill.flows.show import check_taxonomy
+
+    raise typer.Exit(check_taxonomy(name))
+
+
+@train_app.command("sft")
+def train_sft(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Supervised fine-tuning on configuration sft of the export.
+
+    Example: skillmill train sft -c skillmill.yaml
+    """
+    from skillmill.flows.steps import train_step
+
+    print(train_step(_config(config, overrides), "sft")["output_dir"])
+
+
+@train_app.command("dpo")
+def train_dpo(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Direct preference optimisation on configuration preference of the export.
+
+    Example: skillmill train dpo -c skillmill.yaml
+    """
+    from skillmill.flows.steps import train_step
+
+    print(train_step(_config(config, overrides), "dpo")["output_dir"])
+
+
+def _not_there_yet(where: typer.Typer, name: str, what: str) -> None:
+    @where.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def missing(context: typer.Context) -> None:
+        raise ConfigError(f"{context.command_path.replace('skillmill ', '')}: not there yet in this version")
+
+    missing.__doc__ = f"{what} (not there yet in this version)."
+
+
+_not_there_yet(app, "filter", "Decide stored rows again without generating")
+_not_there_yet(app, "score", "Skill-Mix metrics of a graded table")
+_not_there_yet(app, "evaluate", "Skill-Mix evaluation of a student")
+_not_there_yet(app, "refresh", "Generate the next range")
+_not_there_yet(taxonomy_app, "merge", "Merge duplicates")
+_not_there_yet(taxonomy_app, "split", "Hold out skills and topics")
+_not_there_yet(filters_app, "score", "Add a shirker score to any file")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""From a stream of decided cells to shards."""
+
+from typing import Any
+
+from skillmill.data.store import ShardStore
+
+
+class Committer:
+    """The open shard: takes up a plan's last one where it is short, commits it when it is full.
+
+    `stop` is the first position that is not decided yet.
+    """
+
+    def __init__(self, store: ShardStore, plan: str, shard_cells: int) -> None:
+        self._store, self._plan, self._shard_cells = store, plan, shard_cells
+        self._rows: list[dict[str, Any]] = []
+        self._start = self.stop = self._cells = self._accepted = self._committed = 0
+        last = next(reversed(store.of_plan(plan)), None)
+        if last is None:
+            return
+        self._start = self.stop = last.stop
+        if last.cells < shard_cells:
+            self._start, self._cells, self._accepted = last.start, last.cells, last.accepted
+            self._committed = last.cells
+            self._rows = store.rows(last).to_pylist()
+
+    @property
+    def full(self) -> bool:
+        return self._cells >= self._shard_cells
+
+    def add(self, index: int, rows: list[dict[str, Any]], accepted: bool) -> None:
+        """Take in what the cell at position `index` came to; it may be no row at all."""
+        if not self._cells:
+            self._start = index
+        self._rows.extend(rows)
+        self._cells += 1
+        self._accepted += accepted
+        self.stop = index + 1
+
+    def commit(self) -> None:
+        """Make the open shard durable, if it holds anything new; a full one is closed."""
+        if self._cells > self._committed:
+            self._store.commit(self._plan, self._start, self.stop, self._rows, self._cells, self._accepted)
+            self._committed = self._cells
+        if self.full:
+            self._rows, self._cells, self._accepted, self._committed = [], 0, 0, 0

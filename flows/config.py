@@ -1,0 +1,233 @@
+"""The configuration: the whole schema, read from YAML, every complaint in one line that names the key."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from skillmill.data.errors import ConfigError
+from skillmill.filters.config import FiltersConfig
+from skillmill.skill_taxonomy.sources import TaxonomyConfig
+from skillmill.skill_taxonomy.taxonomy import dotted
+from skillmill.teachers.config import TeacherConfig
+from skillmill.train.config import TrainConfig
+
+PairSource = Literal["draft", "brevity", "junk", "low_grade", "student"]
+Kind = str
+"""`skill_mix`, `instruct_skill_mix`, or `package.module:Class` for a generator of the user's own."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GenerationConfig(Section):
+    """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows."""
+
+    kind: Kind = "instruct_skill_mix"
+    k: dict[Annotated[int, Field(ge=1, le=32)], Annotated[float, Field(gt=0, le=1)]] = {2: 1.0}
+    samples: int | None = Field(None, ge=1)
+    accepted: int | None = Field(None, ge=1)
+    generations: int = Field(1, ge=1)
+    shard_rows: int = Field(1000, ge=1)
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _one_k_is_a_mixture_of_one(cls, value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | dict):
+            raise ValueError(f"expected a whole number or a mixture such as {{2: 0.5, 3: 0.5}}, got {value!r}")
+        return {value: 1.0} if isinstance(value, int) else value
+
+    @field_validator("k")
+    @classmethod
+    def _shares_sum_to_one(cls, value: dict[int, float]) -> dict[int, float]:
+        if not value or abs(sum(value.values()) - 1) > 1e-6:
+            raise ValueError(f"shares must sum to 1, these sum to {sum(value.values()):g}")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _some_end(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("samples") is None and values.get("accepted") is None:
+            return {**values, "samples": 200}
+        return values
+
+
+class GradingConfig(Section):
+    when: Literal["never", "unsure", "always"] = "never"
+    runs: int = Field(1, ge=1)
+
+
+class PairsConfig(Section):
+    """Each source gives one pair for each of `share` of the accepted rows."""
+
+    sources: tuple[PairSource, ...] = ("draft",)
+    share: float = Field(1.0, ge=0, le=1)
+
+
+class ExportConfig(Section):
+    repo_id: str | None = None
+    private: bool = True
+
+
+class PricesConfig(Section):
+    """Money per million tokens."""
+
+    input: float = Field(0, ge=0)
+    cached: float = Field(0, ge=0)
+    output: float = Field(0, ge=0)
+
+
+class BudgetConfig(Section):
+    tokens: int | None = Field(None, ge=1)
+    money: float | None = Field(None, gt=0)
+    hours: float | None = Field(None, gt=0)
+
+
+class RunnerConfig(Section):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Literal["local", "ray", "dask"] = "local"
+
+
+class Config(Section):
+    """One run. Paths in the file are relative to it, `output_dir` to the working directory."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\r]+$")] = "skillmill"
+    seed: int = 42
+    output_dir: str = "runs/demo"
+    work_dir: str | None = None
+    taxonomy: TaxonomyConfig = TaxonomyConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    grader: TeacherConfig | None = None
+    generation: GenerationConfig = GenerationConfig()
+    filters: FiltersConfig = FiltersConfig()
+    grading: GradingConfig = GradingConfig()
+    pairs: PairsConfig = PairsConfig()
+    export: ExportConfig = ExportConfig()
+    train: TrainConfig | None = None
+    evaluate: dict[str, Any] | None = None
+    prices: PricesConfig | None = None
+    budget: BudgetConfig = BudgetConfig()
+    runner: RunnerConfig = RunnerConfig()
+
+    @field_validator("taxonomy", mode="before")
+    @classmethod
+    def _a_name_is_a_source(cls, value: object) -> object:
+        return {"source": value} if isinstance(value, str) else value
+
+    @property
+    def output(self) -> Path:
+        return Path(self.output_dir)
+
+    @property
+    def work(self) -> Path:
+        return Path(self.work_dir) if self.work_dir else self.output / ".work"
+
+
+def load_config(path: Path, overrides: list[str] | None = None) -> Config:
+    """Read a configuration file and lay `key.path=value` overrides over it. Raises `ConfigError`."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506 (safe loader)
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, got {type(content).__name__}")
+    for override in overrides or []:
+        _override(content, override)
+    config = parse_config(content)
+    _refuse_what_is_not_there_yet(config)
+    return _with_paths_of(config, path.parent)
+
+
+def parse_config(content: dict[str, Any]) -> Config:
+    """Check plain data. Raises `ConfigError` that names the key and what was expected."""
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(_complaint(error)) from None
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = dotted(tuple(part for part in first["loc"] if part != "[key]"))
+    if first["type"] == "extra_forbidden":
+        return f"{where}unknown key, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
+    given = "" if isinstance(first["input"], dict) else f", got {_short(first['input'])}"
+    return f"{where}{first['msg'].removeprefix('Value error, ')}{given if first['type'] != 'value_error' else ''}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Config
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        options = getattr(annotation, "__args__", (annotation,))
+        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+    return list(model.model_fields)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override}: expected key.path=value")
+    try:
+        value = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 (safe loader)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not YAML") from None
+    *parents, last = key.strip().split(".")
+    here = content
+    for part in parents:
+        child = here.get(part)
+        if child is None or (isinstance(child, str) and part == "taxonomy"):
+            child = {"source": child} if child else {}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override}: {part} is not a section")
+        here[part] = child
+        here = child
+    here[last] = value
+
+
+def _refuse_what_is_not_there_yet(config: Config) -> None:
+    """The whole schema is checked, but not every part of it is built: one clear line says which."""
+    missing = {
+        "teacher.kind": config.teacher.kind == "vllm" and "vllm",
+        "teacher.serve": config.teacher.serve,
+        "taxonomy.source": config.taxonomy.source == "dataset" and "dataset",
+        "grader": config.grader and "a grader",
+        "grading.when": config.grading.when != "never" and config.grading.when,
+        "pairs.sources": next((s for s in config.pairs.sources if s in ("low_grade", "student")), None),
+        "export.repo_id": config.export.repo_id,
+        "evaluate": config.evaluate and "evaluation",
+        "budget": config.budget != BudgetConfig() and "a budget",
+        "runner.kind": config.runner.kind != "local" and config.runner.kind,
+        "output_dir": "://" in config.output_dir and config.output_dir,
+    }
+    for key, value in missing.items():
+        if value:
+            raise ConfigError(f"{key}: {value} is not there yet in this version")
+
+
+def _with_paths_of(config: Config, folder: Path) -> Config:
+    """Paths in a file are relative to it; `output_dir` stays relative to the working directory."""
+    source = config.taxonomy.source
+    if source.endswith((".yaml", ".yml")):
+        config = config.model_copy(
+            update={"taxonomy": config.taxonomy.model_copy(update={"source": str(folder / source)})}
+        )
+    if config.teacher.kind == "embedded" and config.teacher.model:
+        config = config.model_copy(
+            update={"teacher": config.teacher.model_copy(update={"model": str(folder / config.teacher.model)})}
+        )
+    if config.work_dir:
+        config = config.model_copy(update={"work_dir": str(folder / config.work_dir)})
+    return config

@@ -1,0 +1,98 @@
+"""The plan of a run: which cells, by which prompts, answered by whom. Its fingerprint names its shards."""
+
+import hashlib
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from skillmill.data.errors import ConfigError
+from skillmill.flows.config import Config
+from skillmill.generators.base import Generator
+from skillmill.generators.instruct_skill_mix import InstructSkillMix
+from skillmill.generators.skill_mix import SkillMix
+from skillmill.skill_taxonomy.combinations import Combinations
+from skillmill.skill_taxonomy.taxonomy import Taxonomy, fingerprint
+from skillmill.teachers.build import teacher_name
+
+BUILT_IN: dict[str, type[SkillMix] | type[InstructSkillMix]] = {
+    "skill_mix": SkillMix,
+    "instruct_skill_mix": InstructSkillMix,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`parts` is all that the fingerprint is over, by configuration key, so that a change can be named."""
+
+    fingerprint: str
+    parts: dict[str, str]
+    combinations: Combinations
+    generator: Generator
+
+
+def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
+    """Raises `ConfigError` where the space is too small for what is asked."""
+    generation = config.generation
+    generator = _generator(config)
+    about = "topic" if generator.kind == "skill_mix" else "query_type"
+    combinations = Combinations(taxonomy, generator.kind, about, generation.k, config.seed)
+    asked = generation.accepted or generation.samples or 0
+    if asked > combinations.size:
+        key = "generation.accepted" if generation.accepted else "generation.samples"
+        raise ConfigError(
+            f"{key}: {asked} cells asked for, but k = {_mixture(generation.k)} of {len(combinations.skills)} skills "
+            f"x {len(combinations.abouts)} {'topics' if about == 'topic' else 'query types'} has {combinations.size}"
+        )
+    parts = {
+        "generation.kind": generation.kind,
+        "generation.k": _mixture(generation.k),
+        "generation.generations": str(generation.generations),
+        "seed": str(config.seed),
+        "taxonomy": fingerprint(taxonomy),
+        "prompts": generator.prompts,
+        "teacher.model": teacher_name(config.teacher),
+        "teacher.sampling": _json(config.teacher.sampling.model_dump()),
+        "teacher.extra_body": _json(config.teacher.extra_body),
+    }
+    return Plan(hashlib.sha256(_json(parts).encode()).hexdigest()[:16], parts, combinations, generator)
+
+
+def changed_keys(before: object, plan: Plan) -> list[str]:
+    """The configuration keys in which the plan differs from the parts that an earlier run recorded."""
+    if not isinstance(before, dict):
+        return []
+    return [key for key, value in plan.parts.items() if before.get(key) != value]
+
+
+def _generator(config: Config) -> Generator:
+    generation = config.generation
+    kind = BUILT_IN.get(generation.kind) or _imported(generation.kind)
+    generator: Generator = kind(config.teacher.sampling, generation.generations)
+    return generator
+
+
+def _imported(kind: str) -> type:
+    module, _, name = kind.partition(":")
+    if not name:
+        raise ConfigError(f"generation.kind: expected {', '.join(BUILT_IN)} or package.module:Class, got {kind!r}")
+    sys.path.insert(0, str(Path.cwd()))  # a generator of the user's own lies beside the configuration
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"generation.kind: cannot import {kind}: {error}") from None
+    finally:
+        sys.path.pop(0)
+    if not isinstance(found, type):
+        raise ConfigError(f"generation.kind: {kind} is not a class")
+    return found
+
+
+def _mixture(shares: dict[int, float]) -> str:
+    return _json({str(k): share for k, share in shares.items()}) if len(shares) > 1 else str(next(iter(shares)))
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

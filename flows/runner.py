@@ -1,0 +1,79 @@
+"""The row runner: a sliding window of coroutines over a stream, results in the order of the inputs.
+
+No barrier between turns, batches or shards, and memory that does not grow with the stream: at most `lead`
+results wait for an earlier one (peers.md 10.1).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+Input = TypeVar("Input")
+Result = TypeVar("Result")
+
+
+async def in_order(
+    inputs: Iterable[Input],
+    make: Callable[[Input], Awaitable[Result]],
+    in_flight: int,
+    lead: int,
+    still_needed: Callable[[], int | None] = lambda: None,
+    finished: Callable[[Result], None] = lambda _: None,
+) -> AsyncIterator[Result]:
+    """Yield `make(input)` for each input, in order, with at most `in_flight` running.
+
+    `still_needed` may bound how many more are worth starting; None is no bound. `finished` sees each result
+    the moment it is there, out of order. An exception of `make` cancels the others and is raised, after
+    every earlier result that was ready has been yielded.
+    """
+    source = enumerate(inputs)
+    running: set[asyncio.Task[Result]] = set()
+    ready: dict[int, Result] = {}
+    progress = asyncio.Event()
+    head, launched, exhausted = 0, 0, False
+    failed: asyncio.Task[Result] | None = None
+
+    def launch(position: int, value: Input) -> None:
+        async def run() -> Result:
+            return await make(value)
+
+        def done(task: asyncio.Task[Result]) -> None:
+            nonlocal failed
+            running.discard(task)
+            if task.cancelled() or task.exception() is not None:
+                failed = failed or task
+            else:
+                ready[position] = task.result()
+                finished(task.result())
+            progress.set()
+
+        task = asyncio.create_task(run())
+        running.add(task)
+        task.add_done_callback(done)
+
+    try:
+        while True:
+            while not exhausted and len(running) < in_flight and launched - head < lead:
+                bound = still_needed()
+                if bound is not None and len(running) >= bound:
+                    break
+                following = next(source, None)
+                if following is None:
+                    exhausted = True
+                    break
+                launch(*following)
+                launched += 1
+            if head == launched:
+                return  # nothing runs, and nothing more was wanted
+            progress.clear()
+            if head not in ready and failed is None:
+                await progress.wait()
+            while head in ready:
+                yield ready.pop(head)
+                head += 1
+            if failed is not None:
+                failed.result()  # raises
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,206 @@
+"""The steps of a run as plain functions: each opens the workspace, does its part, leaves it on the disk.
+
+Prefect's tasks call these and so does the command line: nothing here knows of Prefect.
+"""
+
+import asyncio
+import platform
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.export import CardFacts, Funnel
+from skillmill.data.export import export as write_export
+from skillmill.flows.config import Config
+from skillmill.flows.generate import Outcome, generate
+from skillmill.flows.pairs import make_pairs, pairs_plan
+from skillmill.flows.plan import Plan, changed_keys, make_plan
+from skillmill.flows.progress import Progress, say
+from skillmill.flows.report import write_report
+from skillmill.flows.workspace import Workspace, open_workspace, read_state, write_state
+from skillmill.skill_taxonomy.extract import extract
+from skillmill.skill_taxonomy.sources import builtin
+from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
+from skillmill.teachers.build import open_teacher, teacher_name
+
+VERSIONS = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
+
+
+def taxonomy_step(config: Config) -> Taxonomy:
+    """The taxonomy of the run: the one that lies in `output_dir`, else made from its source and put there."""
+    path = config.output / "taxonomy.yaml"
+    if path.exists():
+        return load_taxonomy(path)
+    source = config.taxonomy.source
+    with open_workspace(config) as workspace:
+        taxonomy = asyncio.run(_extract(workspace)) if source == "teacher" else configured_taxonomy(config)
+        make_plan(config, taxonomy)  # complain before anything is written
+        save_taxonomy(taxonomy, path)
+        _remember(workspace, {})
+    say(
+        f"taxonomy: {len(taxonomy.skills)} skills, {len(taxonomy.topics)} topics, "
+        f"{len(taxonomy.query_types)} query types from {source}, in {path}"
+    )
+    return taxonomy
+
+
+def configured_taxonomy(config: Config) -> Taxonomy:
+    """The taxonomy that lies in `output_dir` or that a file gives, without asking a teacher."""
+    path, source = config.output / "taxonomy.yaml", config.taxonomy.source
+    if path.exists():
+        return load_taxonomy(path)
+    if source.startswith("builtin:"):
+        return builtin(source.removeprefix("builtin:"))
+    if source == "teacher":
+        raise ConfigError("taxonomy.source: teacher has not been asked yet, run `skillmill taxonomy extract` first")
+    return load_taxonomy(Path(source))
+
+
+async def _extract(workspace: Workspace) -> Taxonomy:
+    config = workspace.config
+    async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
+        return await extract(config.taxonomy, teacher, config.teacher.sampling, config.seed)
+
+
+def generate_step(config: Config) -> Outcome:
+    """Generate and filter up to the target. A target that is missed is in the outcome, not raised."""
+    plan = current_plan(config)
+    with open_workspace(config) as workspace, Progress("generate") as progress:
+        _announce(workspace, plan)
+        before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
+        start = time.monotonic()
+
+        def report(outcome: Outcome) -> None:
+            rate = outcome.tokens() / max(time.monotonic() - start, 1e-9)
+            progress.line(_so_far(outcome) + f", {rate:.0f} tokens/s")
+
+        try:
+            outcome = asyncio.run(generate(workspace, plan, report))
+        finally:
+            _remember(workspace, {"plan": plan.fingerprint, "plan_parts": plan.parts})
+        worked = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
+    say(f"generate: {_so_far(outcome)}" + ("" if worked else " (nothing left to do)"))
+    return outcome
+
+
+def pairs_step(config: Config) -> int:
+    """Make the preference pairs that are not there yet."""
+    plan = current_plan(config)
+    with open_workspace(config) as workspace, Progress("pairs") as progress:
+        try:
+            made, dropped = asyncio.run(
+                make_pairs(workspace, plan, lambda rows, pairs: progress.line(f"{rows} rows, {pairs} pairs"))
+            )
+        finally:
+            _remember(workspace, {})
+    lost = f", dropped {dict(sorted(dropped.items()))}" if dropped else ""
+    say(f"pairs: {made} made from {', '.join(config.pairs.sources)}{lost}")
+    return made
+
+
+def export_step(config: Config) -> Funnel:
+    """Write the dataset folder of the current plan; asks nothing of a teacher."""
+    taxonomy = _existing_taxonomy(config)
+    plan = make_plan(config, taxonomy)
+    folder = config.output / "export"
+    with open_workspace(config) as workspace:
+        facts = CardFacts(
+            name=config.name,
+            kind=config.generation.kind,
+            teacher=teacher_name(config.teacher),
+            taxonomy=f"{taxonomy.name}: {len(taxonomy.skills)} skills",
+            plans=[plan.fingerprint],
+            pair_plans=[pairs_plan(plan, config.pairs)],
+        )
+        funnel, checksum = write_export(workspace.samples, workspace.pairs, folder, facts)
+        _remember(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
+    say(f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {_rejected(funnel)} rejected, in {folder}")
+    return funnel
+
+
+def train_step(config: Config, method: str) -> dict[str, Any]:
+    """Train the student with `sft` or `dpo` on the exported dataset. Raises where there is nothing to train on."""
+    settings = config.train
+    if settings is None or getattr(settings, method) is None:
+        raise ConfigError(f"train.{method}: expected settings, such as {{args: {{max_steps: 20}}}}, found none")
+    folder = config.output / "export"
+    if not folder.exists():
+        raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
+    from skillmill.train.dpo import train_dpo  # torch: seconds to import, so only here
+    from skillmill.train.sft import train_sft
+
+    sft_dir = config.output / "train" / "sft"
+    if method == "sft":
+        result = train_sft(settings, folder, sft_dir, config.seed)
+    else:
+        trained = sft_dir if settings.sft is not None else None
+        result = train_dpo(settings, folder, config.output / "train" / "dpo", trained, config.seed)
+    with open_workspace(config) as workspace:
+        _remember(workspace, {f"train_{method}": asdict(result)})
+    return asdict(result)
+
+
+def report_step(config: Config, status: str | None) -> Path:
+    """Write `report.html` and `run.json`, with its status where one is given."""
+    plan = make_plan(config, _existing_taxonomy(config))
+    with open_workspace(config) as workspace:
+        _remember(workspace, {"status": status} if status else {})
+        return write_report(workspace, plan, read_state(config.output))
+
+
+def current_plan(config: Config) -> Plan:
+    """The plan of the taxonomy in `output_dir`, which is made first where there is none."""
+    return make_plan(config, taxonomy_step(config))
+
+
+def _existing_taxonomy(config: Config) -> Taxonomy:
+    path = config.output / "taxonomy.yaml"
+    if not path.exists():
+        raise SkillmillError(f"{config.output} holds no run yet: run `skillmill run` or `skillmill generate` first")
+    return load_taxonomy(path)
+
+
+def _announce(workspace: Workspace, plan: Plan) -> None:
+    state = read_state(workspace.config.output)
+    changed = changed_keys(state.get("plan_parts"), plan)
+    if changed:
+        say(f"generate: changed since the last run: {', '.join(changed)}; plan {plan.fingerprint[:8]} starts beside it")
+
+
+def _so_far(outcome: Outcome) -> str:
+    cells = f"{outcome.cells} cells"
+    if outcome.samples_cap is not None:
+        cells = f"{outcome.cells} of {'at most ' if outcome.accepted_target else ''}{outcome.samples_cap} cells"
+    target = f" of {outcome.accepted_target}" if outcome.accepted_target is not None else ""
+    share = f" ({outcome.accepted / outcome.cells:.0%})" if outcome.cells else ""
+    return f"{cells}, {outcome.accepted}{target} accepted{share}"
+
+
+def _rejected(funnel: Funnel) -> int:
+    return funnel.rows - funnel.accepted_rows
+
+
+def _remember(workspace: Workspace, news: dict[str, Any]) -> None:
+    """Lay `news` and what was used since over `run.json`. The usage adds up over all calls of a run."""
+    config = workspace.config
+    state = read_state(config.output)
+    used: Any = state.get("usage", {})
+    for stage, numbers in workspace.usage.as_dict().items():
+        before = used.get(stage, {})
+        used[stage] = {key: before.get(key, 0) + number for key, number in numbers.items()}
+    workspace.usage.stages.clear()
+    configuration = config.model_dump(mode="json")
+    for block in ("teacher", "grader"):
+        if configuration[block]:
+            configuration[block]["headers"] = dict.fromkeys(configuration[block]["headers"], "[hidden]")
+    state |= {
+        "status": state.get("status", "running"),
+        "configuration": configuration,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+        "usage": used,
+        **news,
+    }
+    write_state(config.output, state)

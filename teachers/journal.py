@@ -1,0 +1,102 @@
+"""The reply journal: every reply is kept as it arrives, so that nothing paid for is asked twice.
+
+SQLite in WAL mode. A commit reaches the operating system before the request's slot is free again, so a
+killed process costs only what was in flight; a power cut may cost the last moments, and nothing else.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from skillmill.data.errors import StoreError
+from skillmill.teachers.base import Reply, Request, Teacher
+
+
+class Journal:
+    """Replies by key in one file. Not for several processes at once: the run's lock sees to that."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"cannot write {path.parent}: {error.strerror}") from None
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL) WITHOUT ROWID"
+            )
+
+    def get(self, key: bytes) -> Reply | None:
+        with self._errors():
+            found = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        return Reply(**orjson.loads(found[0])) if found else None
+
+    def put(self, key: bytes, reply: Reply) -> None:
+        with self._errors():
+            self._connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, orjson.dumps(asdict(reply))))
+
+    def __len__(self) -> int:
+        with self._errors():
+            return int(self._connection.execute("SELECT count(*) FROM replies").fetchone()[0])
+
+    def close(self) -> None:
+        with self._errors():
+            self._connection.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"reply journal {self.path}: {error}") from None
+
+
+def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes:
+    """16 bytes over what changes the answer and nothing else. The request's seed is part of it.
+
+    `extra` is what the configuration adds to every request body.
+    """
+    content = {
+        "model": model,
+        "extra": extra,
+        "messages": request.messages,
+        "sampling": request.sampling.model_dump(),
+        "json_schema": request.json_schema,
+        "seed": request.seed,
+    }
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()[:16]
+
+
+class Journalled:
+    """A teacher that answers from the journal where it can, and asks `teacher` where it must."""
+
+    def __init__(self, teacher: Teacher, journal: Journal, extra: Mapping[str, Any]) -> None:
+        self.name = teacher.name
+        self._teacher, self._journal, self._extra = teacher, journal, extra
+
+    async def chat(self, request: Request) -> Reply:
+        key = request_key(self.name, self._extra, request)
+        known = self._journal.get(key)
+        if known is not None:
+            return known
+        reply = _encodable(await self._teacher.chat(request))
+        self._journal.put(key, reply)  # no await in between: the slot is not taken before this is written
+        return reply
+
+
+def _encodable(reply: Reply) -> Reply:
+    """Lone surrogates cannot be written as UTF-8: they become "?" before anything else sees them."""
+    return replace(reply, text=_utf8(reply.text), thinking=_utf8(reply.thinking))
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

