@@ -8,7 +8,7 @@ class Reason(StrEnum):
 
     explanation: str
 
-    def __new__(cls, value: str, explanation: str) -> "Reason":
+    def __new__(cls, value: str, explanation: str = "") -> "Reason":
         member = str.__new__(cls, value)
         member._value_ = value
         member.explanation = explanation
@@ -22,6 +22,7 @@ class Reason(StrEnum):
     # the answer is not a sample
     UNPARSABLE = "unparsable", "the reply does not have the form that was asked for"
     EMPTY = "empty", "the answer has no text"
+    PROMPT_COPY = "prompt_copy", "the text copies a worked example of the prompt"
     # the row filters
     TOO_SHORT = "too_short", "the answer is shorter than its query type or its number of skills asks for"
     TOO_MANY_SENTENCES = "too_many_sentences", "the text has more sentences than the limit max(1, k-1)"
@@ -31,5 +32,6 @@ class Reason(StrEnum):
     ECHO = "echo", "the answer gives back the instruction instead of answering it"
     CRITIQUE_RESIDUE = "critique_residue", "the answer talks about its own revision"
     SKILL_NAMED = "skill_named", "a skill is named where it should be shown"
+    NO_REQUEST = "no_request", "the instruction neither asks nor tells the assistant to do anything"
     # corpus filters
     DUPLICATE = "duplicate", "another row of the run with a lower index says the same"

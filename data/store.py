@@ -131,9 +131,9 @@ class ShardStore:
             by_file.setdefault(shard.file, []).append(shard)
         valid = []
         for file, versions in by_file.items():
-            shard = self._on_disk(self.root / file, versions)
-            if shard is not None:
-                valid.append(shard)
+            found = self._on_disk(self.root / file, versions)
+            if found is not None:
+                valid.append(found)
             elif any(other.plan == versions[0].plan and other.start > versions[0].start for other in lines):
                 # Only the last shard of a plan can be missing for want of a rename.
                 raise StoreError(f"{self.root / file} is missing or damaged, but {self.manifest.name} lists it")

@@ -1,1 +1,1 @@
-"""What is kept and why not: row filters that give a sample its reasons and signals."""
+"""What is kept and why not: row filters, plain functions from a sample and its cell to a verdict."""

@@ -114,14 +114,17 @@ def run(
 
     Example: skillmill run -c skillmill.yaml --set generation.k=3 --set seed=7
     """
-    from skillmill.flows import pipeline
-
     loaded = _config(config, overrides)  # complain before Prefect starts
     if prefect or os.environ.get("PREFECT_API_URL"):
-        found = pipeline.run_with_prefect(config, overrides or [])
+        from skillmill.flows.prefect_run import skillmill_run  # seconds to import, so only here
+
+        found = skillmill_run(str(config), overrides or [])
     else:
-        found = pipeline.run(loaded)
-    pipeline.print_results(found)
+        from skillmill.flows.pipeline import run as plain_run
+
+        found = plain_run(loaded)
+    for name, path in found.items():
+        print(f"{name:10} {path}")
 
 
 @app.command()

@@ -129,7 +129,7 @@ class Config(Section):
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     """Read a configuration file and lay `key.path=value` overrides over it. Raises `ConfigError`."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506 (safe loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -181,7 +181,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise ConfigError(f"--set {override}: expected key.path=value")
     try:
-        value = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 (safe loader)
+        value = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not YAML") from None
     *parents, last = key.strip().split(".")
@@ -202,7 +202,6 @@ def _refuse_what_is_not_there_yet(config: Config) -> None:
     missing = {
         "teacher.kind": config.teacher.kind == "vllm" and "vllm",
         "teacher.serve": config.teacher.serve,
-        "taxonomy.source": config.taxonomy.source == "dataset" and "dataset",
         "grader": config.grader and "a grader",
         "grading.when": config.grading.when != "never" and config.grading.when,
         "pairs.sources": next((s for s in config.pairs.sources if s in ("low_grade", "student")), None),

@@ -25,7 +25,7 @@ _ASKED = {"brevity": shirkers.brevity, "junk": shirkers.junk}
 
 def pairs_plan(plan: Plan, config: PairsConfig) -> str:
     """The fingerprint of the pairs: they change with the rows, the sources, the share and the prompts."""
-    parts = [plan.fingerprint, config.model_dump(mode="json"), shirkers.prompts]
+    parts = [plan.fingerprint, config.model_dump(mode="json"), shirkers.prompts()]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
 
 
@@ -95,7 +95,7 @@ async def _pairs_of(
             assert teacher is not None
             seed = derived_seed(row["seed"], source)
             try:
-                worse = await _ASKED[source](text_of(row["prompt"]), teacher, sampling, seed)
+                worse, _ = await _ASKED[source](text_of(row["prompt"]), teacher, sampling, seed)
             except TurnFailed as failure:
                 dropped[failure.reason] += 1
                 continue

@@ -9,6 +9,7 @@ It shuffles; it is no cipher for secrets.
 import hashlib
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,8 @@ class Permutation:
         return right * self.a + left
 
     def _once_bulk(self, values: np.ndarray) -> np.ndarray:
-        a, b = np.uint64(self.a), np.uint64(self.b)
+        a: Any = np.uint64(self.a)
+        b: Any = np.uint64(self.b)
         right, left = values // a, values % a
         for i, key in enumerate(self.keys):
             # `% 2^64` then `+` may wrap where the scalar sum does not: reduce the mix first.

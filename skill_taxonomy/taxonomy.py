@@ -94,7 +94,7 @@ def ordered(taxonomy: Taxonomy) -> Taxonomy:
 def load_taxonomy(path: Path) -> Taxonomy:
     """Read a taxonomy file. Raises `ConfigError` with the file, the entry and what was expected."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506 (safe loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:
         raise ConfigError(f"taxonomy: cannot read {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

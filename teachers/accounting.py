@@ -8,7 +8,10 @@ from skillmill.teachers.base import Reply, Request, Teacher, Temporary, TurnFail
 
 @dataclass(slots=True)
 class StageUsage:
-    """Totals of one stage; a retry is a call of its own. `seconds` sums over requests, so it exceeds wall time when several run at once."""
+    """Totals of one stage; a retry is a call of its own.
+
+    `seconds` sums over requests, so it exceeds wall time when several run at once.
+    """
 
     calls: int = 0
     failures: int = 0

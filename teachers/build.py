@@ -16,7 +16,6 @@ from skillmill.teachers.journal import Journal, Journalled
 from skillmill.teachers.openai import OpenAI
 from skillmill.teachers.resilience import Resilient
 
-
 _embedded: dict[bytes, Embedded] = {}
 """The in-process engines of this process, by their arguments: started at the first use, shared ever after."""
 

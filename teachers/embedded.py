@@ -17,7 +17,7 @@ from typing import Any
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import Reason
 from skillmill.teachers.base import Reply, Request, Temporary, TurnFailed
-from skillmill.teachers.weights import FILE_NAME, embedded_weights, own_weights, sha256
+from skillmill.teachers.weights import WEIGHTS, engine_weights, own_weights, sha256
 
 CONTEXT_PER_SLOT = 2048
 """Tokens of prompt and answer together; SmolLM2 costs 23 kB of memory a token, 0.75 GB at 16 slots."""
@@ -28,7 +28,7 @@ _OWN_ARGS = {"model", "n_parallel"}  # teacher.model and teacher.max_in_flight s
 def embedded_name(model: str | None) -> str:
     """The teacher's name, which is part of the plan: a user's own file is told apart by its content."""
     if model is None:
-        return f"embedded:{FILE_NAME.removesuffix('.gguf')}"
+        return f"embedded:{WEIGHTS.name.removesuffix('.gguf')}"
     path = own_weights(Path(model).expanduser())
     return f"embedded:{path.stem}-{sha256(path)[:8]}"
 
@@ -43,7 +43,7 @@ class Embedded:
 
     def __init__(self, model: str | None, max_in_flight: int, engine_args: dict[str, Any]) -> None:
         llama = _llama()
-        path = embedded_weights() if model is None else own_weights(Path(model).expanduser())
+        path = engine_weights() if model is None else own_weights(Path(model).expanduser())
         self.name = embedded_name(model)
         params = _params(llama, path, max_in_flight, engine_args)
         try:

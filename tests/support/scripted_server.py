@@ -42,8 +42,9 @@ class Script:
             self.running -= 1
         if self.bad and self.bad in raw.decode():
             return web.json_response({"error": {"message": "this prompt is not welcome"}}, status=400)
-        if tries == 1 and dice.random() < self.faults:
-            return self._fault(dice, http)
+        fault_dice = random.Random(f"fault {key}")  # of its own: the answer must not depend on the tries before it
+        if tries == 1 and fault_dice.random() < self.faults:
+            return self._fault(fault_dice, http)
         return web.Response(body=orjson.dumps(completion(body, dice)), content_type="application/json")
 
     def _fault(self, dice: random.Random, http: web.Request) -> web.Response:
@@ -67,8 +68,10 @@ def completion(body: dict[str, Any], dice: random.Random) -> dict[str, Any]:
     form = body.get("response_format")
     if form:
         text = orjson.dumps(filled(form["json_schema"]["schema"], dice)).decode()
-    else:
+    elif "Explanation:" in body["messages"][-1]["content"]:
         text = f"Answer: {sentence(dice)}\nExplanation: {paragraph(dice, 2)}"
+    else:
+        text = filled({"type": "string"}, dice)
     return {
         "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": len(str(body["messages"])) // 4, "completion_tokens": len(text) // 4},
@@ -81,7 +84,10 @@ def filled(schema: dict[str, Any], dice: random.Random) -> Any:
         return dice.choice(schema["enum"])
     match schema.get("type"):
         case "object":
-            return {key: filled(inner, dice) for key, inner in schema["properties"].items()}
+            found = {key: filled(inner, dice) for key, inner in schema["properties"].items()}
+            if "instruction" in found:
+                found["instruction"] = f"How do I use a {dice.choice(WORDS)} to mend a {dice.choice(WORDS)} by the river?"
+            return found
         case "array":
             return [filled(schema["items"], dice) for _ in range(max(2, schema.get("minItems", 0)))]
         case "boolean":

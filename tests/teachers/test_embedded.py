@@ -182,7 +182,8 @@ def test_a_truncated_model_gives_one_line_and_no_crash(tmp_path: Path, size: int
     with embedded_weights().open("rb") as whole:
         path.write_bytes(whole.read(size))
     code = (
-        "import sys\nfrom skillmill.teachers.embedded import Embedded\nfrom skillmill.data.errors import TeacherError\n"
+        "import sys\nfrom skillmill.data.errors import TeacherError\n"
+        "from skillmill.teachers.embedded import Embedded\n"
         "try: Embedded(sys.argv[1], 1, {})\nexcept TeacherError as error: print(error)"
     )
     ended = subprocess.run(

@@ -38,7 +38,7 @@ def ask_all(
 
 
 def test_answers_with_text_reason_and_token_counts(scripted_server: Callable[..., Any]) -> None:
-    [reply] = ask_all(scripted_server().base_url, [request("write")])
+    [reply] = ask_all(scripted_server().base_url, [request("write it as Answer: and Explanation:")])
     assert isinstance(reply, Reply)
     assert reply.text.startswith("Answer: The ")
     assert reply.finish_reason == "stop"

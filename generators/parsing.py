@@ -1,0 +1,49 @@
+"""What a reply holds. Pure functions that take any text and raise nothing."""
+
+import re
+
+from skillmill.teachers.structured import parse_object
+
+_LINE_START = r"^[ \t#*_>-]{0,12}"
+ANSWER = re.compile(
+    _LINE_START + r"(?:(?:final|revised|improved) )?(?:answer|text)[*_]{0,3}[ \t]?:[ \t]?[*_]{0,3}", re.IGNORECASE | re.MULTILINE
+)
+EXPLANATION = re.compile(
+    rf"(?:{_LINE_START}|(?<=[.!?\"”*]) )[*_]{{0,3}}explanation[*_]{{0,3}}[ \t]?:[ \t]?[*_]{{0,3}}", re.IGNORECASE | re.MULTILINE
+)
+QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'", "‘": "’"}
+
+
+def answer_and_explanation(text: str) -> tuple[str | None, str | None]:
+    """The text after the last "Answer:" up to the first "Explanation:" after it, and what follows that.
+
+    None for an answer that is not there; an explanation may be missing (Skill-Mix, papers.md 1.4).
+    """
+    starts = list(ANSWER.finditer(text))
+    if not starts:
+        return None, None
+    rest = text[starts[-1].end() :]
+    mark = EXPLANATION.search(rest)
+    answer = unquoted(rest[: mark.start()] if mark else rest)
+    explanation = rest[mark.end() :].strip() if mark else ""
+    return answer or None, explanation or None
+
+
+def string_field(text: str, key: str) -> str | None:
+    """A string out of the JSON object in a reply, stripped; None where there is none or it is blank."""
+    found = parse_object(text, (key,))
+    value = found[key] if found else None
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def unquoted(text: str) -> str:
+    """Without one pair of quotes or emphasis marks around the whole."""
+    text = text.strip().removeprefix("**").removesuffix("**").strip()
+    if len(text) >= 2 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1] and text[-1] not in text[1:-1]:
+        return text[1:-1].strip()
+    return text
+
+
+def clean(text: str) -> str:
+    """Text that any store takes: without NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,118 @@
+"""Bad input gets one clear line that names the key and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from skillmill.data.errors import ConfigError
+from skillmill.flows.config import Config, load_config
+
+
+def load(tmp_path: Path, text: str, *overrides: str) -> Config:
+    path = tmp_path / "skillmill.yaml"
+    path.write_text(text)
+    return load_config(path, list(overrides))
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    config = load(tmp_path, "")
+    assert config == Config()
+    assert config.generation.samples == 200  # both null means this
+    assert config.generation.k == {2: 1.0}
+    assert config.taxonomy.source == "builtin:language"
+    assert config.teacher.max_in_flight == 16
+    assert config.filters.empty.enabled
+
+
+def test_the_file_that_init_writes_is_valid() -> None:
+    assert load_config(Path("flows/skillmill.yaml").resolve()).name == "my-data"
+
+
+def test_the_demo_is_valid() -> None:
+    assert load_config(Path("docs/demo.yaml").resolve()).generation.accepted == 24
+
+
+def test_accepted_alone_has_no_cap_and_with_samples_that_is_the_cap(tmp_path: Path) -> None:
+    assert load(tmp_path, "generation: {accepted: 5}").generation.samples is None
+    assert load(tmp_path, "generation: {accepted: 5, samples: 9}").generation.samples == 9
+
+
+def test_overrides_lie_over_the_file(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        "seed: 1\ntaxonomy: builtin:language\nteacher: {sampling: {temperature: 0.1}}",
+        "seed=7",
+        "generation.k={2: 0.5, 3: 0.5}",
+        "teacher.sampling.max_tokens=99",
+        "taxonomy.domain=beekeeping",
+    )
+    assert config.seed == 7
+    assert config.generation.k == {2: 0.5, 3: 0.5}
+    assert (config.teacher.sampling.temperature, config.teacher.sampling.max_tokens) == (0.1, 99)
+    assert (config.taxonomy.source, config.taxonomy.domain) == ("builtin:language", "beekeeping")
+
+
+def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
+    config = load(tmp_path, "taxonomy: mine.yaml\nwork_dir: work\noutput_dir: runs/x")
+    assert config.taxonomy.source == str(tmp_path / "mine.yaml")
+    assert config.work == tmp_path / "work"
+    assert config.output == Path("runs/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("sede: 3", r"^sede: unknown key, expected one of name, seed, output_dir"),
+        ("teacher: {modle: x}", r"^teacher\.modle: unknown key, expected one of kind, model"),
+        ("filters: {too_short: {mini: 3}}", r"^filters\.too_short\.mini: unknown key, expected one of"),
+        ("seed: many", r"^seed: Input should be a valid integer.*, got 'many'"),
+        ("teacher: {kind: gpt}", r"^teacher\.kind: Input should be 'embedded', 'vllm' or 'openai', got 'gpt'"),
+        ("teacher: {max_in_flight: 0}", r"^teacher\.max_in_flight: .*greater than or equal to 1, got 0"),
+        ("teacher: {sampling: {temperature: -1}}", r"^teacher\.sampling\.temperature: .*, got -1"),
+        ("generation: {k: 0}", r"^generation\.k.*0.*greater than or equal to 1"),
+        ("generation: {k: two}", r"^generation\.k: expected a whole number or a mixture"),
+        ("generation: {k: {1: 0.5, 2: 0.4}}", r"^generation\.k: shares must sum to 1, these sum to 0\.9"),
+        ("generation: {samples: -4}", r"^generation\.samples: "),
+        ("pairs: {sources: [none]}", r"^pairs\.sources\[0\]: Input should be 'draft', 'brevity'"),
+        ("train: {sft: {lora: {rank: 3}}}", r"^train\.sft\.lora\.rank: unknown key"),
+        ("taxonomy: dataset", r"^taxonomy\.source: dataset is not there yet"),
+        ("- a list", r"expected a mapping of keys to values, got list"),
+        ("seed: [", r"is not YAML"),
+        ("\x00", r"is not YAML"),
+    ],
+)
+def test_one_line_names_the_key(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as error:
+        load(tmp_path, text)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", "seed.deep=3", "seed=["])
+def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        load(tmp_path, "seed: 1", override)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("teacher: {kind: vllm}", "teacher.kind"),
+        ("teacher: {kind: openai, serve: vllm serve m}", "teacher.serve"),
+        ("grading: {when: always}", "grading.when"),
+        ("grader: {kind: embedded}", "grader"),
+        ("pairs: {sources: [student]}", "pairs.sources"),
+        ("export: {repo_id: me/data}", "export.repo_id"),
+        ("evaluate: {k: [2]}", "evaluate"),
+        ("budget: {tokens: 1000}", "budget"),
+        ("runner: {kind: ray}", "runner.kind"),
+        ("output_dir: s3://bucket/run", "output_dir"),
+    ],
+)
+def test_what_is_not_built_yet_says_so(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{key}: .* is not there yet in this version$"):
+        load(tmp_path, text)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*nothing\.yaml: No such file"):
+        load_config(tmp_path / "nothing.yaml")

@@ -1,0 +1,139 @@
+"""SIGKILL at any moment: the same command ends with the same bytes and asks nothing finished again."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+IN_FLIGHT = 8
+
+
+def write_config(folder: Path, base_url: str, **generation: Any) -> Path:
+    folder.mkdir(parents=True)
+    content = {
+        "name": "kill",
+        "output_dir": "out",
+        "teacher": {
+            "kind": "openai",
+            "model": "scripted",
+            "base_url": base_url,
+            "max_in_flight": IN_FLIGHT,
+            "sampling": {"max_tokens": 400},
+        },
+        "generation": {"kind": "instruct_skill_mix", "k": 2, "shard_rows": 7, **generation},
+        "pairs": {"sources": ["draft", "brevity"]},
+    }
+    path = folder / "skillmill.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def start(config: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "skillmill.flows.cli", "run", "-c", config.name]
+    return subprocess.Popen(
+        command, cwd=config.parent, start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def finish(config: Path) -> str:
+    process = start(config)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return errors
+
+
+def what_lies_there(config: Path) -> dict[str, bytes]:
+    """Every file that is data; run.json and the report tell of the calls that were made, which differ."""
+    root = config.parent / "out"
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and ".work" not in path.parts]
+    told = {"run.json", "report.html"}
+    return {str(path.relative_to(root)): path.read_bytes() for path in files if path.name not in told}
+
+
+@pytest.mark.parametrize(
+    "generation",
+    [{"samples": 40}, {"accepted": 25}, {"kind": "skill_mix", "k": 3, "samples": 30, "generations": 2}],
+    ids=["samples", "accepted", "skill_mix"],
+)
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+    tmp_path: Path, scripted_server: Callable[..., Any], generation: dict[str, Any]
+) -> None:
+    undisturbed = scripted_server(latency=0.03)
+    whole = write_config(tmp_path / "whole", undisturbed.base_url, **generation)
+    finish(whole)
+    requests = undisturbed.stats()["asked"]
+    assert undisturbed.stats()["repeated"] == 0
+    assert undisturbed.stats()["most_running"] <= IN_FLIGHT
+
+    server = scripted_server(latency=0.03)
+    killed = write_config(tmp_path / "killed", server.base_url, **generation)
+    dice = random.Random(f"{generation}")
+    moments = sorted(dice.randrange(requests) for _ in range(5))
+    for moment in moments:
+        process = start(killed)
+        deadline = time.monotonic() + 60
+        while server.stats()["asked"] < moment and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(dice.uniform(0, 0.05))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finish(killed)
+
+    assert what_lies_there(killed) == what_lies_there(whole)
+    stats = server.stats()
+    assert stats["repeated"] <= IN_FLIGHT * len(moments)
+    assert stats["asked"] - stats["repeated"] == requests
+
+
+def test_a_finished_run_asks_nothing_again(tmp_path: Path, scripted_server: Callable[..., Any]) -> None:
+    server = scripted_server()
+    config = write_config(tmp_path / "run", server.base_url, samples=10)
+    finish(config)
+    before, asked = what_lies_there(config), server.stats()["asked"]
+    said = finish(config)
+    assert "nothing left to do" in said
+    assert server.stats()["asked"] == asked
+    assert what_lies_there(config) == before
+
+
+def test_ctrl_c_stops_cleanly_and_the_next_call_goes_on(tmp_path: Path, scripted_server: Callable[..., Any]) -> None:
+    whole = write_config(tmp_path / "whole", scripted_server(latency=0.03).base_url, samples=40)
+    finish(whole)
+    server = scripted_server(latency=0.03)
+    config = write_config(tmp_path / "stopped", server.base_url, samples=40)
+    process = start(config)
+    while server.stats()["asked"] < 60:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("skillmill: stopped")
+    finish(config)
+    assert what_lies_there(config) == what_lies_there(whole)
+    assert server.stats()["repeated"] <= IN_FLIGHT
+
+
+def test_a_second_run_on_the_same_directory_is_one_clear_line(
+    tmp_path: Path, scripted_server: Callable[..., Any]
+) -> None:
+    server = scripted_server(latency=0.2)
+    config = write_config(tmp_path / "run", server.base_url, samples=40)
+    first = start(config)
+    while server.stats()["asked"] < 5:
+        time.sleep(0.01)
+    second = start(config)
+    _, errors = second.communicate(timeout=60)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert second.returncode == 1
+    assert "is in use by another run" in errors
+    assert len(errors.strip().splitlines()) == 1

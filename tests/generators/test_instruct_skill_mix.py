@@ -1,0 +1,158 @@
+"""Instruct-SkillMix on a teacher that answers like one."""
+
+import asyncio
+import re
+
+import orjson
+import pytest
+
+from skillmill.data.reasons import Reason
+from skillmill.generators.base import Generator
+from skillmill.generators.instruct_skill_mix import (
+    SHORT_INSTRUCTION,
+    SHORT_REMARK,
+    InstructSkillMix,
+    copies_an_example,
+    examples,
+    instruction_messages,
+    read_critique,
+    settings,
+)
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
+from skillmill.teachers.base import Reply, Request, Sampling
+
+CELL = Cell(
+    "instruct_skill_mix",
+    0,
+    (Skill(name="metaphor", definition="speaking of one thing by naming another"), Skill(name="hyperbole")),
+    None,
+    QueryType(name="Advice", definition="the user wants advice"),
+    7,
+)
+QUESTION = "How can I bring up the rent with my landlord before winter?"
+CRITIQUE = {"strengths": "It is kind.", "weaknesses": "It has no example."}
+
+
+class Writer:
+    """Answers by stage and keeps the requests."""
+
+    name = "writer"
+
+    def __init__(self, **replies: str) -> None:
+        self.replies = {
+            "instruction": orjson.dumps({"instruction": QUESTION}).decode(),
+            "response": "Be kind.",
+            "critique": orjson.dumps(CRITIQUE).decode(),
+            "refine": "Be kind: bring tea, and then name a number.",
+            **replies,
+        }
+        self.asked: list[Request] = []
+
+    async def chat(self, request: Request) -> Reply:
+        self.asked.append(request)
+        return Reply(self.replies[request.stage], "stop", prompt_tokens=10, completion_tokens=5)
+
+    def request(self, stage: str) -> Request:
+        return next(request for request in self.asked if request.stage == stage)
+
+
+def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024) -> list:
+    generator: Generator = InstructSkillMix(Sampling(max_tokens=max_tokens), generations)
+    return asyncio.run(generator.make(CELL, teacher))
+
+
+def test_four_turns_make_a_sample() -> None:
+    teacher = Writer()
+    (sample,) = make(teacher)
+    assert [request.stage for request in teacher.asked] == ["instruction", "response", "critique", "refine"]
+    assert sample.instruction == QUESTION
+    assert sample.draft == "Be kind."
+    assert sample.response == "Be kind: bring tea, and then name a number."
+    assert orjson.loads(sample.critique) == CRITIQUE
+    assert (sample.prompt_tokens, sample.completion_tokens) == (40, 20)
+    assert sample.accepted
+
+
+def test_answers_are_asked_for_as_the_asker_would() -> None:
+    teacher = Writer()
+    make(teacher)
+    for stage in ("response", "refine"):
+        first, last = teacher.request(stage).messages
+        assert first["role"] == "system"
+        assert last == {"role": "user", "content": QUESTION}
+    notes = teacher.request("refine").messages[0]["content"]
+    assert all(text in notes for text in ("Be kind.", CRITIQUE["strengths"], CRITIQUE["weaknesses"]))
+
+
+def test_skills_are_told_by_their_definition_where_they_have_one() -> None:
+    teacher = Writer()
+    make(teacher)
+    for request in teacher.asked:
+        told = " ".join(message["content"] for message in request.messages)
+        assert "metaphor" not in told
+        assert "speaking of one thing by naming another" in told
+        assert "hyperbole" in told
+
+
+def test_one_instruction_and_an_answer_per_generation() -> None:
+    teacher = Writer()
+    samples = make(teacher, generations=3)
+    assert [sample.generation for sample in samples] == [0, 1, 2]
+    assert [sample.completion_tokens for sample in samples] == [20, 15, 15]
+    assert len(teacher.asked) == 1 + 3 * 3
+    assert len({request.seed for request in teacher.asked}) == 10
+
+
+@pytest.mark.parametrize("reply", ["How?", "{", '{"instruction": null}', '{"instruction": " "}'])
+def test_an_unusable_instruction_ends_the_row_and_is_kept(reply: str) -> None:
+    teacher = Writer(instruction=reply)
+    (sample,) = make(teacher, generations=2)
+    assert sample.reasons == (Reason.UNPARSABLE,)
+    assert sample.draft == reply
+    assert len(teacher.asked) == 1
+
+
+@pytest.mark.parametrize("form", ["short", "full"])
+def test_a_copied_example_ends_the_row(form: str) -> None:
+    copied = examples()[0][form]
+    (sample,) = make(Writer(instruction=orjson.dumps({"instruction": copied}).decode()))
+    assert sample.reasons == (Reason.PROMPT_COPY,)
+    assert sample.instruction == copied
+    assert not copies_an_example(QUESTION)
+
+
+def test_a_critique_in_another_form_still_counts() -> None:
+    assert read_critique("Too vague.") == ("", "Too vague.")
+    assert read_critique('{"weaknesses": "Too vague."}') == ("", "Too vague.")
+    (sample,) = make(Writer(critique="Too vague."))
+    assert sample.critique == "Too vague."
+    assert sample.accepted
+
+
+def test_a_small_budget_asks_for_a_short_form_and_holds_it() -> None:
+    teacher = Writer()
+    make(teacher, max_tokens=200)
+    assert teacher.request("instruction").json_schema["properties"]["instruction"]["pattern"] == SHORT_INSTRUCTION
+    assert teacher.request("response").sampling.stop == ["\n\n"]
+    assert "paragraph" in teacher.request("response").messages[0]["content"]
+    generous = Writer()
+    make(generous)
+    assert "pattern" not in generous.request("instruction").json_schema["properties"]["instruction"]
+    assert "350 words" in generous.request("response").messages[0]["content"]
+
+
+def test_the_short_form_has_room_for_the_short_examples() -> None:
+    assert all(re.search(SHORT_INSTRUCTION, example["short"]) for example in examples())
+    assert re.search(SHORT_REMARK, CRITIQUE["weaknesses"] + " Say what to bring.")
+
+
+def test_the_conversation_begins_alike_for_every_cell() -> None:
+    other = Cell("instruct_skill_mix", 1, CELL.skills[:1], None, CELL.query_type, 8)
+    ours, theirs = (instruction_messages(each, short=True) for each in (CELL, other))
+    assert ours[:-1] == theirs[:-1]
+    assert ours[-1] != theirs[-1]
+
+
+def test_settings_differ_and_each_is_one_line() -> None:
+    assert len(set(settings())) == len(settings()) > 50

@@ -1,0 +1,107 @@
+"""Skill-Mix on a teacher that answers like one."""
+
+import asyncio
+
+import pytest
+
+from skillmill.data.reasons import Reason
+from skillmill.generators.base import Generator
+from skillmill.generators.skill_mix import SkillMix, render_turn
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.taxonomy import Skill, Topic
+from skillmill.teachers.base import Reply, Request, Sampling
+
+SKILLS = (
+    Skill(name="metaphor", definition="speaking of one thing by naming another", example="The city was a beast."),
+    Skill(name="red herring", definition="bringing up something irrelevant"),
+    Skill(name="modus ponens", definition="if P then Q; P; so Q"),
+)
+SAMPLING = Sampling(max_tokens=200)
+
+
+def cell(k: int = 2, seed: int = 7) -> Cell:
+    return Cell("skill_mix", 0, SKILLS[:k], Topic(name="chess"), None, seed)
+
+
+class Writer:
+    """Answers by stage and keeps the requests."""
+
+    name = "writer"
+
+    def __init__(self, draft: str, review: str, finish: str = "stop") -> None:
+        self.replies = {"draft": draft, "review": review}
+        self.finish, self.asked = finish, list[Request]()
+
+    async def chat(self, request: Request) -> Reply:
+        self.asked.append(request)
+        return Reply(self.replies[request.stage], self.finish, prompt_tokens=100, completion_tokens=20)
+
+
+DRAFT = "Answer: Her knight was a thief. It rains.\nExplanation: The knight is a thief."
+REVIEW = "Answer: Her knight was a thief, and is it not warm today?\nExplanation: A knight steals nothing."
+
+
+def make(teacher: Writer, k: int = 2, generations: int = 1, seed: int = 7) -> list:
+    generator: Generator = SkillMix(SAMPLING, generations)
+    return asyncio.run(generator.make(cell(k, seed), teacher))
+
+
+def test_the_reviewed_answer_is_the_sample() -> None:
+    (sample,) = make(Writer(DRAFT, REVIEW))
+    assert sample.response == "Her knight was a thief, and is it not warm today?"
+    assert sample.explanation == "A knight steals nothing."
+    assert sample.draft == "Her knight was a thief. It rains."
+    assert sample.accepted
+    assert (sample.prompt_tokens, sample.completion_tokens) == (200, 40)
+
+
+def test_the_review_sees_the_whole_conversation() -> None:
+    teacher = Writer(DRAFT, REVIEW)
+    make(teacher)
+    first, second = teacher.asked
+    assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
+    assert second.messages[:2] == [*first.messages, {"role": "assistant", "content": DRAFT}]
+    assert "one sentence" in second.messages[2]["content"]
+
+
+def test_the_request_of_the_row_stands_alone() -> None:
+    request = render_turn("request", cell(3))
+    for needed in ("chess", "two sentences", "metaphor: speaking of one thing", "red herring", "modus ponens"):
+        assert needed in request
+    assert "Answer:" not in request
+
+
+@pytest.mark.parametrize(("k", "limit"), [(1, "one sentence"), (2, "one sentence"), (3, "two sentences")])
+def test_the_limit_is_told_in_words(k: int, limit: str) -> None:
+    assert limit in render_turn("draft", cell(k))
+
+
+def test_generations_are_drawn_with_seeds_of_their_own() -> None:
+    teacher = Writer(DRAFT, REVIEW)
+    samples = make(teacher, generations=2)
+    assert [sample.generation for sample in samples] == [0, 1]
+    assert len({request.seed for request in teacher.asked}) == 4
+    again = Writer(DRAFT, REVIEW)
+    make(again, generations=2)
+    assert [request.seed for request in again.asked] == [request.seed for request in teacher.asked]
+    other = Writer(DRAFT, REVIEW)
+    make(other, generations=2, seed=8)
+    assert not {request.seed for request in other.asked} & {request.seed for request in teacher.asked}
+
+
+def test_a_reply_in_another_form_is_kept_and_said_so() -> None:
+    (sample,) = make(Writer(DRAFT, "I made it better, see above."))
+    assert sample.reasons == (Reason.UNPARSABLE,)
+    assert sample.response == ""
+    assert sample.draft == "I made it better, see above."
+
+
+def test_teacher_text_is_data() -> None:
+    reply = "Answer: {{ 7 * 7 }} {% raw %}\nExplanation: none"
+    (sample,) = make(Writer(reply, reply))
+    assert sample.response == "{{ 7 * 7 }} {% raw %}"
+
+
+def test_the_token_limit_is_seen() -> None:
+    (sample,) = make(Writer(DRAFT, REVIEW, finish="length"))
+    assert sample.finish_reason == "length"

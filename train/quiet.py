@@ -1,0 +1,128 @@
+"""Training libraries that neither talk on the terminal nor to the network."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from skillmill.data.errors import ConfigError
+
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",  # else tokenizers warns at every fork
+}
+
+
+def require_extra() -> None:
+    """Raises `ConfigError` when the packages of the extra `train` are not installed."""
+    try:
+        import accelerate  # noqa: F401
+        import peft  # noqa: F401
+        import transformers  # noqa: F401
+        import trl  # noqa: F401
+    except ImportError as error:
+        raise ConfigError('train: needs the extra: pip install "skillmill[train]"') from error
+
+
+def on_terminal() -> bool:
+    """Whether somebody watches: only then are there progress bars."""
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def offline_and_quiet() -> Iterator[None]:
+    """No hub access, no telemetry; warnings, logs below ERROR and, off a terminal, progress bars are silent.
+
+    The state of before comes back at the end: an export in the same process may publish afterwards.
+    One at a time per process.
+    """
+    # Imported before the environment is set: they keep what they read from it at import.
+    import datasets
+    import huggingface_hub.constants
+
+    with (
+        _environment(ENVIRONMENT),
+        _attributes(huggingface_hub.constants, HF_HUB_OFFLINE=True, HF_HUB_DISABLE_TELEMETRY=True),
+        _attributes(datasets.config, HF_HUB_OFFLINE=True, HF_DATASETS_OFFLINE=True),
+        _levels("trl", "accelerate", "datasets", "peft", "transformers"),
+        _no_progress_bars() if not on_terminal() else nullcontext(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    import datasets
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+    from transformers.utils import logging as transformers_logging
+
+    bars = [
+        (not are_progress_bars_disabled(), disable_progress_bars, enable_progress_bars),
+        (
+            not datasets.are_progress_bars_disabled(),
+            datasets.disable_progress_bars,
+            datasets.enable_progress_bars,
+        ),
+        (
+            transformers_logging.is_progress_bar_enabled(),
+            transformers_logging.disable_progress_bar,
+            transformers_logging.enable_progress_bar,
+        ),
+    ]
+    for _, disable, _ in bars:
+        disable()
+    try:
+        yield
+    finally:
+        for was_enabled, _, enable in bars:
+            if was_enabled:
+                enable()
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+@contextmanager
+def _attributes(module: Any, **values: Any) -> Iterator[None]:
+    before = {key: getattr(module, key) for key in values if hasattr(module, key)}
+    for key in before:
+        setattr(module, key, values[key])
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            setattr(module, key, value)
+
+
+@contextmanager
+def _levels(*names: str) -> Iterator[None]:
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
