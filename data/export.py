@@ -8,7 +8,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Funnel:
     def as_dict(self) -> dict[str, Any]:
         return {
             key: {str(name): count for name, count in sorted(value.items())} if isinstance(value, Counter) else value
-            for key, value in asdict(self).items()
+            for key, value in vars(self).items()
         }
 
 

@@ -19,7 +19,7 @@ class TooShort(FilterOptions):
     """`min_words`: Instruct-SkillMix where the cell has no query type. `words_per_skill`: Skill-Mix, times k."""
 
     min_words: int = Field(25, ge=0)
-    words_per_skill: int = Field(4, ge=0)
+    words_per_skill: int = Field(6, ge=0)
     min_instruction_words: int = Field(4, ge=0)
 
 

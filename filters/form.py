@@ -14,14 +14,16 @@ SKILL_MIX = "skill_mix"
 WHOLE_ENDINGS = frozenset(".!?…。！？\"'”’»)]}*_`~|;<>")
 """What a finished line of prose, code, table or mark-up may end with; a comma, colon, dash or letter it may not."""
 
+SHORT_LINE = 8
+"""Words; a heading, a name or a line of a poem may be as short as this."""
 LIST_ITEM = re.compile(r"^\s*(?:[-*+•–]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
-SIGN_OFF = re.compile(
-    r"^\W*(?:best|warm|kind|warmest|many thanks|thanks|sincerely|yours|love|cheers|regards|\[.*\]|[A-Z][\w'’.-]*)"
-)
 DANGLING = frozenset(
     "a an the and or but of to in on at by for from with as if that which who is are was were be has have your "
     "their our my its this these those because than into".split()
 )
+
+BROKEN_END = re.compile(r"\b(?:an?|the|and|or|but|my|your|their|our|because|than)[.!?]$|\w\s\.$")
+"""A full stop that a length limit of constrained decoding put where no sentence ends."""
 
 
 def sentence_limit(k: int) -> int:
@@ -54,15 +56,16 @@ def too_many_sentences(sample: Sample, cell: Cell, options: TooManySentences) ->
 
 
 def cut_off(sample: Sample, cell: Cell, options: CutOff) -> Verdict:
-    """The teacher ran into its token limit, or the text itself stops in the middle."""
-    return verdict(Reason.CUT_OFF, sample.finish_reason == "length" or stops_in_the_middle(sample.response))
+    """The teacher ran into its token limit, or the text itself or its instruction stops in the middle."""
+    broken = stops_in_the_middle(sample.response) or BROKEN_END.search(sample.instruction.rstrip()) is not None
+    return verdict(Reason.CUT_OFF, sample.finish_reason == "length" or broken)
 
 
 def stops_in_the_middle(text: str) -> bool:
     """Whether a text ends inside a code block or a sentence.
 
-    The last line decides. A list item, a heading, a signature, a line of code or a formula may end in any letter, but not in a
-    comma, a colon, a dash or a word that something must follow ("the", "and").
+    The last line decides. A list item, a heading, a signature, a line of code or a formula may end in any
+    letter, but not in a comma, a colon, a dash or a word that something must follow ("the", "and").
     """
     stripped = text.rstrip()
     if not stripped:
@@ -70,12 +73,12 @@ def stops_in_the_middle(text: str) -> bool:
     fences = len(CODE_FENCE.findall(stripped))
     if fences % 2:
         return True
+    if BROKEN_END.search(stripped[-20:]):
+        return True
     if stripped[-1] in WHOLE_ENDINGS or not (stripped[-1].isalnum() or stripped[-1] in ",:-–—("):
         return False
     last_line = stripped.rsplit("\n", 1)[-1]
     last_word = (words(last_line) or [""])[-1]
     if not stripped[-1].isalnum() or last_word in DANGLING:
         return True
-    short = len(words(last_line)) <= 8
-    lines = stripped.count("\n") + 1
-    return not (LIST_ITEM.match(last_line) or (lines > 1 and short) or (lines == 1 and short))
+    return not (LIST_ITEM.match(last_line) or len(words(last_line)) <= SHORT_LINE)

@@ -4,7 +4,7 @@ from typing import Any
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters import form, leak, substance
+from skillmill.filters import form, leak, request, substance
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.verdict import Filter, Verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -13,7 +13,7 @@ FILTERS: dict[str, Filter] = {
     "empty": form.empty,
     "too_short": form.too_short,
     "too_many_sentences": form.too_many_sentences,
-    "no_request": substance.no_request,
+    "no_request": request.no_request,
     "refusal": substance.refusal,
     "cut_off": form.cut_off,
     "repetition": substance.repetition,

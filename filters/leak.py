@@ -1,7 +1,7 @@
 """Is a skill named where it should be shown?"""
 
-from functools import lru_cache
 import re
+from functools import lru_cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample

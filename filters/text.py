@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 TITLES = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Jr|Sr|St|vs|etc|approx|e\.g|i\.e)\.", re.IGNORECASE)
 SENTENCE_BREAK = re.compile(
-    r"""(?<![.!?…])[.!?…]+[)\]"'”’*_]{0,4}\s+(?=[(\["'“‘*_]{0,4}[^\W_])"""  # an end mark, space, a letter or digit of any case
+    r"""(?<![.!?…])[.!?…]+[)\]"'”’*_]{0,4}\s+(?=[(\["'“‘*_]{0,4}[^\W_])"""  # end mark, space, letter or digit
     r"""|(?<![。！？])[。！？]+[」』”]{0,4}(?=\S)"""
     r"""|\n[ \t]*\n"""
 )

@@ -39,18 +39,23 @@ Overrides = Annotated[
 def main() -> None:
     """Run the command line. Exit 0 success, 1 the run failed, 2 bad usage or configuration, 130 Ctrl-C."""
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False) or 0  # Typer turns a Ctrl-C into 130
     except TyperException as error:
-        print(f"skillmill: {error.format_message()} (--help shows how)", file=sys.stderr)
-        sys.exit(error.exit_code)
+        code = _complain(f"{error.format_message()} (--help shows how)", error.exit_code)
     except SkillmillError as error:
-        print(f"skillmill: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        code = _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, Abort):
-        print("skillmill: stopped; what was finished is kept, run again to go on", file=sys.stderr)
-        sys.exit(130)
+        code = 130
     except BrokenPipeError:
-        sys.exit(1)
+        code = 1
+    if code == 130:
+        _complain("stopped; what was finished is kept, run again to go on", code)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"skillmill: {' '.join(message.split())}", file=sys.stderr)
+    return code
 
 
 def _config(path: Path, overrides: list[str] | None) -> Any:

@@ -26,7 +26,7 @@ class GenerationConfig(Section):
     """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows."""
 
     kind: Kind = "instruct_skill_mix"
-    k: dict[Annotated[int, Field(ge=1, le=32)], Annotated[float, Field(gt=0, le=1)]] = {2: 1.0}
+    k: dict[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0, le=1)]] = {2: 1.0}
     samples: int | None = Field(None, ge=1)
     accepted: int | None = Field(None, ge=1)
     generations: int = Field(1, ge=1)

@@ -3,6 +3,7 @@
 A Prefect task costs 7 to 90 ms and a step is worth minutes; rows and shards are the steps' own affair.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,21 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
 from prefect.tasks import Task
 
-from skillmill.data.errors import TeacherError
+from skillmill.data.errors import SkillmillError, TeacherError
 from skillmill.flows.config import load_config
 from skillmill.flows.pipeline import Results, Step, run
 from skillmill.flows.report import funnel_markdown
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Keep the traceback of an error that says in its own line what is wrong out of Prefect's logs."""
+    if record.exc_info and isinstance(record.exc_info[1], SkillmillError):
+        record.exc_info = record.exc_text = None
+    return True
+
+
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_name).addFilter(_one_line)
 
 
 def _flow_run_name() -> str:

@@ -38,11 +38,11 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
         config.output.mkdir(parents=True, exist_ok=True)
         config.work.mkdir(parents=True, exist_ok=True)
     lock = FileLock(config.work / "lock")
-    try:
-        with store_errors(f"output_dir: cannot write {config.work}"):
+    with store_errors(f"output_dir: cannot write {config.work}"):
+        try:
             lock.acquire(timeout=0)
-    except Timeout:
-        raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
+        except Timeout:
+            raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
     try:
         samples, pairs = sample_store(config.output), pair_store(config.output)
         samples.recover()

@@ -4,8 +4,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skillmill.filters.text import covered_share, words
 from skillmill.skill_taxonomy.taxonomy import Skill
 from skillmill.teachers.base import Message, Reply, Request, Sampling, Teacher
+
+SHORT_BUDGET = 400
+"""Tokens a turn. Below, instructions are one sentence and answers one paragraph, and the schema holds the form: a
+small model in a small budget keeps to a question that it is led into, and loses itself in a longer text."""
+SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,200}[.]$"
+"""The form of a critique's halves and of an explanation in the short form."""
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -60,3 +67,21 @@ def number_of_sentences(limit: int) -> str:
     """ "one sentence", "two sentences" … in words, as a person writes it."""
     number = NUMBERS[limit] if limit < len(NUMBERS) else str(limit)
     return f"{number} sentence" if limit == 1 else f"{number} sentences"
+
+
+def is_short(sampling: Sampling) -> bool:
+    """Whether the token budget of a turn asks for the short form."""
+    return sampling.max_tokens < SHORT_BUDGET
+
+
+def text_schema(sampling: Sampling, short_pattern: str) -> dict[str, object]:
+    """A string that ends before the tokens do: a constrained reply must not break off inside its JSON."""
+    if is_short(sampling):
+        return {"type": "string", "pattern": short_pattern}
+    return {"type": "string", "minLength": 1, "maxLength": 2 * sampling.max_tokens}
+
+
+def copies(text: str, examples: list[str]) -> bool:
+    """Whether half of the words stand in 5-word runs of a worked example: small models copy."""
+    said = words(text)
+    return any(covered_share(said, words(example), 5) >= 0.5 for example in examples)

@@ -8,8 +8,18 @@ import orjson
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.text import covered_share, words
-from skillmill.generators.conversation import PROMPTS, Asking, assistant, described, system, user
+from skillmill.generators.conversation import (
+    PROMPTS,
+    SHORT_REMARK,
+    Asking,
+    assistant,
+    copies,
+    described,
+    is_short,
+    system,
+    text_schema,
+    user,
+)
 from skillmill.generators.parsing import clean, string_field, unquoted
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Message, Sampling, Teacher
@@ -19,21 +29,17 @@ from skillmill.teachers.structured import object_schema
 FOLDER = PROMPTS / "instruct_skill_mix"
 LONGEST_ANSWER = 350
 """Words; an answer of the paper's data has 307 on average (papers.md 3.6)."""
-SHORT_BUDGET = 400
-"""Tokens a turn. Below, instructions are one sentence and answers one paragraph, and the schema holds the form: a
-small model in a small budget keeps to a question that it is led into, and loses itself in a longer text."""
-
 _INSIDE = r"[^\"\\\n?.!]"
 SHORT_INSTRUCTION = (
-    "^(How (can|do|should) (I|we)|What (is|are) (the|some|a good)|What should (I|we)|Why (do|does|did|is|are)|"
-    "Which is better for|Can you (explain|compare|describe|suggest)|Can you help me (plan|prepare|choose|decide|understand)|"
-    "(Can you|Please) (write|tell) a (short )?(story|text|letter) about|Please (plan|explain|compare|describe)) "
+    "^(How (can|do|should) (I|we)|What (is|are) the (best|easiest|safest|right|main|usual)|What happens (if|when)|"
+    "What should (I|we)|Why (do|does|did|is|are)|Which is better for|Can you (explain|compare|describe|suggest)|"
+    "Can you help me (plan|prepare|choose|decide|understand)|"
+    "(Can you|Please) (write|tell) a (short )?(story|letter) about|Please (plan|explain|compare|describe)) "
     + _INSIDE
     + "{15,150}[?.]$"
 )
 PARAGRAPH = {"stop": ["\n\n"]}
 """Ends a short answer where its one paragraph ends; every chat API knows `stop`."""
-SHORT_REMARK = r"^[A-Z][^\"\\\n]{20,160}[.]$"
 
 
 @dataclass(frozen=True)
@@ -125,20 +131,10 @@ def kind_of_question(cell: Cell) -> str:
     return (about.definition.rstrip(".") or about.name) if about else "any"
 
 
-def is_short(sampling: Sampling) -> bool:
-    return sampling.max_tokens < SHORT_BUDGET
-
-
-def text_schema(sampling: Sampling, short_pattern: str) -> dict[str, object]:
-    """A string that ends before the tokens do: a constrained reply must not break off inside its JSON."""
-    if is_short(sampling):
-        return {"type": "string", "pattern": short_pattern}
-    return {"type": "string", "minLength": 1, "maxLength": 2 * sampling.max_tokens}
-
-
 def answer_sampling(sampling: Sampling) -> Sampling:
     """How answers are decoded: as all turns, but a short one is a single paragraph."""
-    return sampling.model_copy(update=PARAGRAPH) if is_short(sampling) else sampling
+    given = sampling.model_extra or {}
+    return sampling.model_copy(update={**PARAGRAPH, **given}) if is_short(sampling) else sampling
 
 
 def answer_length(sampling: Sampling) -> str:
@@ -167,7 +163,5 @@ def settings() -> list[str]:
 
 
 def copies_an_example(instruction: str) -> bool:
-    """Whether half of the instruction's words stand in 5-word runs of a worked example: small models copy."""
-    said = words(instruction)
-    shown = (words(example[form]) for example in examples() for form in ("short", "full"))
-    return any(covered_share(said, example, 5) >= 0.5 for example in shown)
+    """Whether the instruction is taken from a worked example."""
+    return copies(instruction, [example[form] for example in examples() for form in ("short", "full")])

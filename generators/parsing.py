@@ -6,19 +6,25 @@ from skillmill.teachers.structured import parse_object
 
 _LINE_START = r"^[ \t#*_>-]{0,12}"
 ANSWER = re.compile(
-    _LINE_START + r"(?:(?:final|revised|improved) )?(?:answer|text)[*_]{0,3}[ \t]?:[ \t]?[*_]{0,3}", re.IGNORECASE | re.MULTILINE
+    _LINE_START + r"(?:(?:final|revised|improved) )?(?:answer|text)[*_]{0,3}[ \t]?:[ \t]?[*_]{0,3}",
+    re.IGNORECASE | re.MULTILINE,
 )
 EXPLANATION = re.compile(
-    rf"(?:{_LINE_START}|(?<=[.!?\"”*]) )[*_]{{0,3}}explanation[*_]{{0,3}}[ \t]?:[ \t]?[*_]{{0,3}}", re.IGNORECASE | re.MULTILINE
+    rf"(?:{_LINE_START}|(?<=[.!?\"”*]) )[*_]{{0,3}}explanation[*_]{{0,3}}[ \t]?:[ \t]?[*_]{{0,3}}",
+    re.IGNORECASE | re.MULTILINE,
 )
 QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'", "‘": "’"}
 
 
 def answer_and_explanation(text: str) -> tuple[str | None, str | None]:
-    """The text after the last "Answer:" up to the first "Explanation:" after it, and what follows that.
+    """`answer` and `explanation` of the JSON object in a reply; else, as Skill-Mix has it (papers.md 1.4), the text
+    after the last "Answer:" up to the first "Explanation:" after it, and what follows that.
 
-    None for an answer that is not there; an explanation may be missing (Skill-Mix, papers.md 1.4).
+    None for an answer that is not there; an explanation may be missing.
     """
+    stated = string_field(text, "answer")
+    if stated:
+        return unquoted(stated) or None, string_field(text, "explanation")
     starts = list(ANSWER.finditer(text))
     if not starts:
         return None, None

@@ -1,17 +1,34 @@
 """Skill-Mix: a very short text on a topic that shows k skills, drafted and then reviewed (papers.md 1.4)."""
 
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import orjson
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.form import sentence_limit
-from skillmill.generators.conversation import PROMPTS, Asking, assistant, number_of_sentences, user
+from skillmill.generators.conversation import (
+    PROMPTS,
+    SHORT_REMARK,
+    Asking,
+    assistant,
+    copies,
+    number_of_sentences,
+    system,
+    text_schema,
+    user,
+)
 from skillmill.generators.parsing import answer_and_explanation, clean
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.teachers.base import Sampling, Teacher
+from skillmill.teachers.base import Message, Sampling, Teacher
 from skillmill.teachers.prompts import prompts_fingerprint, render
+from skillmill.teachers.structured import object_schema
 
 FOLDER = PROMPTS / "skill_mix"
+
+_SENTENCE = r"[A-Z][^\"\\\n?.!]{15,180}[?.!]"
 
 
 @dataclass(frozen=True)
@@ -29,31 +46,60 @@ class SkillMix:
 
     async def _one(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:
         asking = Asking(teacher, self.sampling)
-        conversation = [user(render_turn("draft", cell))]
-        first = await asking.chat(conversation, derived_seed(cell.seed, generation, "draft"), "draft")
+        schema = text_and_explanation(self.sampling, sentence_limit(cell.k))
+        drafting = opening_messages(cell)
+        first = await asking.chat(drafting, derived_seed(cell.seed, generation, "draft"), "draft", schema)
+        reviewing = [*drafting, assistant(first.text), user(render(FOLDER, "review", **variables(cell)))]
+        second = await asking.chat(reviewing, derived_seed(cell.seed, generation, "review"), "review", schema)
         draft, _ = answer_and_explanation(clean(first.text))
-        conversation = [*conversation, assistant(first.text), user(render_turn("review", cell))]
-        second = await asking.chat(conversation, derived_seed(cell.seed, generation, "review"), "review")
         answer, explanation = answer_and_explanation(clean(second.text))
+        copied = answer is not None and copies(answer, [example()["answer"]])
+        reasons = (Reason.UNPARSABLE,) if answer is None else (Reason.PROMPT_COPY,) if copied else ()
         return Sample(
-            instruction=render_turn("request", cell),
+            instruction=render(FOLDER, "request", **variables(cell)),
             response=answer or "",
             generation=generation,
-            draft=draft or clean(first.text) if answer else clean(second.text),
+            draft=clean(second.text) if answer is None else draft or clean(first.text),
             explanation=explanation,
             finish_reason=second.finish_reason,
             prompt_tokens=asking.spent.prompt_tokens,
             completion_tokens=asking.spent.completion_tokens,
-            reasons=() if answer else (Reason.UNPARSABLE,),
+            reasons=reasons,
         )
 
 
-def render_turn(turn: str, cell: Cell) -> str:
-    """One of this folder's prompts for a cell: "draft", "review" or "request"."""
-    return render(
-        FOLDER,
-        turn,
-        skills=cell.skills,
-        topic=cell.topic.name if cell.topic else "anything",
-        sentences=number_of_sentences(sentence_limit(cell.k)),
+def opening_messages(cell: Cell) -> list[Message]:
+    """The guidance, a worked example as an earlier turn, and the cell's task."""
+    shown = example()
+    task = render(FOLDER, "draft", skills=shown["skills"], topic=shown["topic"], sentences=number_of_sentences(1))
+    reply = {key: shown[key] for key in ("answer", "explanation")}
+    return [
+        system(render(FOLDER, "guidance")),
+        user(task),
+        assistant(orjson.dumps(reply).decode()),
+        user(render(FOLDER, "draft", **variables(cell))),
+    ]
+
+
+def variables(cell: Cell) -> dict[str, Any]:
+    """What the prompts of a cell are rendered with."""
+    return {
+        "skills": cell.skills,
+        "topic": cell.topic.name if cell.topic else "anything",
+        "sentences": number_of_sentences(sentence_limit(cell.k)),
+    }
+
+
+def text_and_explanation(sampling: Sampling, limit: int) -> dict[str, Any]:
+    """The schema of both turns. A small token budget holds the text to its sentence limit; else only the words do."""
+    more = f"( {_SENTENCE}){{0,{limit - 1}}}" if limit > 1 else ""
+    return object_schema(
+        answer=text_schema(sampling, f"^{_SENTENCE}{more}$"), explanation=text_schema(sampling, SHORT_REMARK)
     )
+
+
+@cache
+def example() -> dict[str, Any]:
+    """The worked example: topic, skills, answer, explanation."""
+    shown: dict[str, Any] = orjson.loads(render(FOLDER, "example"))
+    return shown

@@ -7,9 +7,10 @@ and then checked without trust in it, and a place is asked for again until it is
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,20 +36,19 @@ LEAST_SKILLS, LEAST_TOPICS, LEAST_QUERY_TYPES = 4, 2, 2
 
 MAX_TOKENS = 160
 QUERY_TYPE_MIN_WORDS = 40
-LETTERS = "ABCDEFGHILMNOPRSTVW"  # those that enough subjects start with
+LETTERS = "ABCDEFGHILMNOPRST"
+"""First letters that answers are asked to have: they spread what would else be the same answer every time."""
 
-TEMPERATURE = 0.25
+TEMPERATURE = 0.5
 """At most: facts about the world, not fiction; a 135M model names things that exist below 0.6, rarely above."""
 
 # Loose on purpose: a grammar that forces letters on a small model ("must end in -ing") makes it invent words.
-# `names` checks what an answer has to be, for every engine.
-_SENTENCE = {"type": "string", "pattern": r"^[A-Z][^\n\"\\<>{}\[\]:;.!?_*#|/]{20,150}\.$"}
-_NAME = {"type": "string", "pattern": "^[a-z]{3,14}( [a-z]{3,14}){0,2}$"}
-_TOPIC = {"type": "string", "pattern": "^[A-Z][a-z]{2,14}( [a-z]{3,14}){0,2}$"}
-_SKILL = object_schema(skill=_NAME, definition=_SENTENCE, example=_SENTENCE)
-_QUERY_TYPE = object_schema(
-    query_type=_NAME, definition={**_SENTENCE, "pattern": _SENTENCE["pattern"].replace("[A-Z]", "The user wants ")}
-)
+# `names` checks what an answer has to be, for every engine. Names get their first letter from `_starting`.
+_WORDS = r"[^\n\"\\<>{}\[\]:;.!?_*#|/]{20,150}\.$"
+_SENTENCE = {"type": "string", "pattern": f"^[A-Z]{_WORDS}"}
+_THE_USER_WANTS = {"type": "string", "pattern": f"^The user wants {_WORDS}"}
+_NAME = {"type": "string", "pattern": "[a-z]{2,13}( [a-z]{3,14}){0,2}$"}
+_SKILL_NAME = {"type": "string", "pattern": "[a-z]{2,13}( [a-z]{3,14}){1,2}$"}  # one word is mostly a thing
 
 Item = TypeVar("Item", Topic, Skill, QueryType)
 
@@ -95,66 +95,82 @@ class _Asker:
 
 
 async def _topics(config: TaxonomyConfig, ask: _Asker) -> list[Topic]:
-    letters = random.Random(ask.seed).sample(LETTERS, len(LETTERS))  # noqa: S311 (a draw, no secret)
     shown = _examples()["topics"]
 
-    async def one(known: list[str], *place: int) -> Topic | None:
-        attempt, position = place
-        letter = letters[(attempt * config.topics + position) % len(letters)]
-        picked = random.Random(derived_seed(ask.seed, *place)).sample(shown, 4)  # noqa: S311
-        turns = [(render(PROMPTS, "topics", domain=None, letter=name[0]), {"topic": name}) for name in picked]
-        question = render(PROMPTS, "topics", domain=config.domain, letter=letter)
-        pattern = {**_TOPIC, "pattern": _TOPIC["pattern"].replace("[A-Z]", letter)}
-        answer = await ask(object_schema(topic=pattern), _turns(turns, question), "topic", *place)
+    async def one(letter: str, *place: int) -> Topic | None:
+        # the examples vary too: a small model's topics follow them
+        turns = [(_topic_turn(None, name[0]), {"topic": name}) for name in _some(shown, ask.seed, *place)]
+        schema = object_schema(topic=_starting(_NAME, letter))
+        answer = await ask(schema, _turns(turns, _topic_turn(config.domain, letter)), "topic", *place)
         return _topic(answer, shown) if answer else None
 
-    return await _collect(one, config.topics)
+    return await _collect(one, config.topics, derived_seed(ask.seed, "topics"))
 
 
 async def _skills(topic: Topic, config: TaxonomyConfig, ask: _Asker) -> list[Skill]:
     shown = _examples()["skills"]
+    keys = ("skill", "definition", "example")
     turns = [
-        (
-            render(PROMPTS, "skills", topic=example["topic"], known=[]),
-            {key: example[key] for key in ("skill", "definition", "example")},
-        )
-        for example in shown
+        (_skill_turn(example["topic"], example["skill"][0]), {key: example[key] for key in keys}) for example in shown
     ]
 
-    async def one(known: list[str], *place: int) -> Skill | None:
-        question = render(PROMPTS, "skills", topic=topic.name, known=known)
-        answer = await ask(_SKILL, _turns(turns, question), "skill", topic.name, *place)
+    async def one(letter: str, *place: int) -> Skill | None:
+        schema = object_schema(skill=_starting(_SKILL_NAME, letter.lower()), definition=_SENTENCE, example=_SENTENCE)
+        answer = await ask(schema, _turns(turns, _skill_turn(topic.name, letter)), "skill", topic.name, *place)
         return _skill(answer, topic.name, shown) if answer else None
 
-    return await _collect(one, config.skills_per_topic)
+    return await _collect(one, config.skills_per_topic, derived_seed(ask.seed, "skills", topic.name))
 
 
 async def _query_types(config: TaxonomyConfig, ask: _Asker) -> list[QueryType]:
     shown = _examples()["query_types"]
 
-    async def one(known: list[str], *place: int) -> QueryType | None:
-        picked = random.Random(derived_seed(ask.seed, *place)).sample(shown, 4)  # noqa: S311
-        turns = [(render(PROMPTS, "query_types", domain=None, known=[]), example) for example in picked]
-        question = render(PROMPTS, "query_types", domain=config.domain, known=known)
-        answer = await ask(_QUERY_TYPE, _turns(turns, question), "query type", *place)
+    async def one(letter: str, *place: int) -> QueryType | None:
+        turns = [
+            (_query_type_turn(None, example["query_type"][0]), example) for example in _some(shown, ask.seed, *place)
+        ]
+        schema = object_schema(query_type=_starting(_NAME, letter.lower()), definition=_THE_USER_WANTS)
+        answer = await ask(schema, _turns(turns, _query_type_turn(config.domain, letter)), "query type", *place)
         return _query_type(answer, shown) if answer else None
 
-    return await _collect(one, config.query_types)
+    return await _collect(one, config.query_types, derived_seed(ask.seed, "query types"))
 
 
-async def _collect(one: Callable[..., Any], wanted: int) -> list[Item]:
+async def _collect(one: Callable[..., Awaitable[Item | None]], wanted: int, seed: int) -> list[Item]:
     """Ask for what is missing, all at once, until there are `wanted` different items or the rounds are over."""
+    letters = cycle(random.Random(seed).sample(LETTERS, len(LETTERS)))  # noqa: S311 (a draw, no secret)
     found: list[Item] = []
     for attempt in range(ROUNDS):
         missing = wanted - len(found)
         if missing <= 0:
             break
-        known = [item.name for item in found]
-        items = await asyncio.gather(*(one(known, attempt, position) for position in range(missing)))
+        items = await asyncio.gather(*(one(next(letters), attempt, position) for position in range(missing)))
         for item in items:
             if item is not None and not any(same_name(item.name, other.name) for other in found):
                 found.append(item)
     return found
+
+
+def _topic_turn(domain: str | None, letter: str) -> str:
+    return render(PROMPTS, "topics", domain=domain, letter=letter.upper())
+
+
+def _skill_turn(topic: str, letter: str) -> str:
+    return render(PROMPTS, "skills", topic=topic, letter=letter.upper())
+
+
+def _query_type_turn(domain: str | None, letter: str) -> str:
+    return render(PROMPTS, "query_types", domain=domain, letter=letter.upper())
+
+
+def _some(examples: list[Any], *place: object) -> list[Any]:
+    """Four of the worked examples, drawn for one call."""
+    return random.Random(derived_seed(*place)).sample(examples, 4)  # noqa: S311 (a draw, no secret)
+
+
+def _starting(name: dict[str, str], letter: str) -> dict[str, str]:
+    """The schema of a name that starts with `letter`."""
+    return {**name, "pattern": f"^{letter}{name['pattern']}"}
 
 
 def _topic(answer: dict[str, Any], shown: list[str]) -> Topic | None:

@@ -48,7 +48,8 @@ def bad_sentence(text: str, name: str | None = None) -> str | None:
         return "repeats itself"
     if name and canonical(name) in canonical(text):
         return "contains its own name"
-    if name and set(stems(text)) <= set(stems(name)) | _SMALL_WORDS:
+    said = " ".join(word for word in words if word not in _SMALL_WORDS)
+    if name and set(stems(said)) <= {*stems(name), "act", "art"}:
         return "only repeats the name"
     return None
 
@@ -59,11 +60,12 @@ def same_name(one: str, other: str) -> bool:
 
 
 def stems(name: str) -> Iterator[str]:
-    """The words of a name without endings and without words such as "skills"."""
+    """The words of a name in order, without endings and without words such as "skills"."""
     words = canonical(re.sub(r"[^\w\s]", " ", name)).split()
     for word in [word for word in words if word not in _FILLER] or words:
         for ending in ("ing", "es", "s"):
             if word.endswith(ending) and len(word) - len(ending) >= 3:
                 word = word.removesuffix(ending)
                 break
-        yield word.removesuffix("e")
+        word = word.removesuffix("e")
+        yield word[:-1] if word[-2:-1] == word[-1:] else word  # plann(ing) and plan, sell and sell(ing)

@@ -40,6 +40,7 @@ async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) ->
         raise ConfigError(f"teacher.kind: {config.kind} is not there yet, expected embedded or openai")
     server = OpenAI(config)
     try:
+        await server.reach()
         yield _layers(server, config, journal, usage)
     finally:
         await server.close()

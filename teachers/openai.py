@@ -42,6 +42,16 @@ class OpenAI:
             headers={"Content-Type": "application/json", **authorization, **config.headers},
         )
 
+    async def reach(self) -> None:
+        """Raises `TeacherError` where nothing listens at the address, before any row is tried."""
+        try:
+            async with self._session.get(self._url):
+                pass  # whatever it says to a GET, somebody is there
+        except aiohttp.ClientConnectorError as error:
+            raise TeacherError(f"teacher.base_url: cannot reach {self._config.base_url}: {error.strerror}") from None
+        except (aiohttp.ClientError, TimeoutError):
+            pass  # it is there, and the retries deal with its moods
+
     async def chat(self, request: Request) -> Reply:
         try:
             async with self._session.post(self._url, data=orjson.dumps(self._body(request))) as response:

@@ -14,7 +14,7 @@ from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 
 HERRING = Skill(name="red herring", definition="bringing up something irrelevant")
-FALLACY = Skill(name="accident (fallacy)", definition="a rule of thumb where it fails", aliases=("sweeping generalization",))
+FALLACY = Skill(name="accident (fallacy)", definition="a misused rule", aliases=("sweeping generalization",))
 METAPHOR = Skill(name="metaphor")
 
 ASKED = Cell("instruct_skill_mix", 0, (HERRING, METAPHOR), None, QueryType(name="Advice", min_words=20), 1)
@@ -23,7 +23,7 @@ TOLD_FALLACY = Cell("skill_mix", 0, (FALLACY, METAPHOR, HERRING), Topic(name="ch
 
 QUESTION = "How can I tell my flatmates that my milk keeps disappearing?"
 ANSWER = (
-    "Pick a quiet evening and say what you saw, not what you think of them: the carton was empty on Tuesday and on Friday. "
+    "Pick a quiet evening and say what you saw, not what you think of them: the carton was empty on Tuesday. "
     "Then offer a way out, such as a shelf for each of you and a shared jar for coffee."
 )
 TEXT = "Her knight was a thief in the night, and by the way, is it not warm today?"
@@ -48,6 +48,7 @@ def test_good_rows_pass() -> None:
         ("refusal", "As an AI language model, I cannot drink milk. " + ANSWER),
         ("cut_off", ANSWER + " And after that you could"),
         ("cut_off", ANSWER + " These are the steps:"),
+        ("cut_off", ANSWER + " If they object, you could ask your ."),
         ("cut_off", ANSWER + "\n```python\nprint('milk')"),
         ("repetition", "You should talk to them about the milk. " * 8),
         ("repetition", " ".join(["the milk is in the fridge and"] * 10) + "."),
@@ -73,7 +74,7 @@ def test_rejected(reason: str, response: str) -> None:
         ANSWER + "\n\n```python\nprint('milk')\n```",
         ANSWER + "\n\nDo you want me to draft a note?",
         "You could write this to them:\n\n> Dear all, let us share the milk.\n\n" + ANSWER,
-        "| shelf | owner |\n|---|---|\n| 1 | Anna |\n| 2 | Anna |\n| 3 | Anna |\n\n" + ANSWER,  # tables repeat by nature
+        "| shelf | owner |\n|---|---|\n| 1 | Anna |\n| 2 | Anna |\n| 3 | Anna |\n\n" + ANSWER,
         ANSWER + " Thank them for their feedback.",
     ],
 )
@@ -85,8 +86,13 @@ def test_the_token_limit_cuts_off_whatever_the_last_character_is() -> None:
     assert reasons(ANSWER, finish="length") == {"cut_off"}
 
 
+def test_an_instruction_that_breaks_off_is_cut_off() -> None:
+    assert reasons(ANSWER, instruction="How can I tell my flatmates about the milk without any .") == {"cut_off"}
+
+
 def test_a_revision_that_was_asked_for_is_no_residue() -> None:
-    assert reasons("Here is a revised version: " + ANSWER, instruction="Please rewrite my note to the flatmates.") == set()
+    rewrite = "Please rewrite my note to the flatmates."
+    assert reasons("Here is a revised version: " + ANSWER, instruction=rewrite) == set()
 
 
 @pytest.mark.parametrize(
@@ -111,16 +117,17 @@ def test_blanks_in_an_instruction_are_an_echo_of_a_form() -> None:
 
 
 def test_words_wanted_come_from_the_query_type_or_the_number_of_skills() -> None:
-    ten_words = "one two three four five six seven eight nine ten."
-    assert "too_short" in reasons(ten_words)
-    assert "too_short" not in reasons(ten_words, TOLD)
+    twelve_words = "one two three four five six seven eight nine ten eleven twelve."
+    assert "too_short" in reasons(twelve_words)
+    assert "too_short" not in reasons(twelve_words, TOLD)
     assert "too_short" in reasons("The sea sleeps.", TOLD)
 
 
 @pytest.mark.parametrize(("k", "sentences", "rejected"), [(2, 1, False), (2, 2, True), (3, 2, False), (3, 3, True)])
 def test_the_sentence_limit_is_k_minus_one(k: int, sentences: int, rejected: bool) -> None:
     cell = TOLD if k == 2 else TOLD_FALLACY
-    text = " ".join(["Her rook was a wall of stone.", "His queen had other plans today.", "Nobody saw the pawn."][:sentences])
+    said = ["Her rook was a wall of stone.", "His queen had other plans today.", "Nobody saw the pawn."]
+    text = " ".join(said[:sentences])
     assert ("too_many_sentences" in reasons(text, cell)) == rejected
 
 
@@ -162,7 +169,8 @@ def test_a_filter_can_be_switched_off_and_its_threshold_moved() -> None:
     off = FiltersConfig(too_short=TooShort(enabled=False))
     assert apply_filters(sample, ASKED, off).accepted
     loop = Sample(QUESTION, "You should talk. " * 12)
-    assert repetition(loop, ASKED, Repetition(max_repeated_sentences=1, max_repeated_4grams=1, max_compression=99, max_repeated_openings=1)).reasons == ()
+    patient = Repetition(max_repeated_sentences=1, max_repeated_4grams=1, max_compression=99, max_repeated_openings=1)
+    assert repetition(loop, ASKED, patient).reasons == ()
 
 
 def test_an_unusable_reply_keeps_its_one_reason() -> None:
@@ -181,7 +189,10 @@ def test_each_filter_has_its_section_and_its_reason() -> None:
 
 ANY_TEXT = st.one_of(
     st.text(alphabet=st.characters()),
-    st.lists(st.sampled_from(["```\n", "|", "\n", " ", "a.", "…", "\ud800", "[insert ", "I'm sorry", ":", "1. ", "\0"]), max_size=60).map("".join),
+    st.lists(
+        st.sampled_from(["```\n", "|", "\n", " ", "a.", "…", "\ud800", "[insert ", "I'm sorry", ":", "1. ", "\0"]),
+        max_size=60,
+    ).map("".join),
 )
 
 
@@ -194,7 +205,9 @@ def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> N
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("piece", ["!", "\n", " ", "a ", "1. ", "```\n", "|\n", "[insert ", "i am sorry ", ". ", "\n \n", "*"])
+@pytest.mark.parametrize(
+    "piece", ["!", "\n", " ", "a ", "1. ", "```\n", "|\n", "[insert ", "i am sorry ", ". ", "\n \n", "*", ", "]
+)
 def test_long_texts_take_no_time_to_speak_of(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     apply_filters(Sample(text, text), ASKED, FiltersConfig())

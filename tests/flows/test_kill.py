@@ -114,7 +114,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_call_goes_on(tmp_path: Path, scripted
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert errors.strip().splitlines()[-1].startswith("skillmill: stopped")
     finish(config)

@@ -8,9 +8,9 @@ import pytest
 
 from skillmill.data.reasons import Reason
 from skillmill.generators.base import Generator
+from skillmill.generators.conversation import SHORT_REMARK
 from skillmill.generators.instruct_skill_mix import (
     SHORT_INSTRUCTION,
-    SHORT_REMARK,
     InstructSkillMix,
     copies_an_example,
     examples,

@@ -11,7 +11,19 @@ ANY_TEXT = st.one_of(
     st.text(alphabet=st.characters()),  # lone surrogates included
     st.lists(
         st.sampled_from(
-            ["Answer:", "Explanation:", "**Answer:**", '{"instruction": ', '"', "}", "null", "\0", "\ud800", "\\", " ", "a b. ", "\n"]
+            [
+                "Answer:",
+                "Explanation:",
+                "**Answer:**",
+                '{"instruction": ',
+                '"',
+                "}",
+                "null",
+                "\0",
+                "\ud800",
+                "a b. ",
+                "\n",
+            ]
         ),
         max_size=40,
     ).map("".join),

@@ -1,15 +1,17 @@
 """Skill-Mix on a teacher that answers like one."""
 
 import asyncio
+import re
 
 import pytest
 
 from skillmill.data.reasons import Reason
 from skillmill.generators.base import Generator
-from skillmill.generators.skill_mix import SkillMix, render_turn
+from skillmill.generators.skill_mix import FOLDER, SkillMix, example, opening_messages, text_and_explanation, variables
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, Topic
 from skillmill.teachers.base import Reply, Request, Sampling
+from skillmill.teachers.prompts import render
 
 SKILLS = (
     Skill(name="metaphor", definition="speaking of one thing by naming another", example="The city was a beast."),
@@ -37,8 +39,8 @@ class Writer:
         return Reply(self.replies[request.stage], self.finish, prompt_tokens=100, completion_tokens=20)
 
 
-DRAFT = "Answer: Her knight was a thief. It rains.\nExplanation: The knight is a thief."
-REVIEW = "Answer: Her knight was a thief, and is it not warm today?\nExplanation: A knight steals nothing."
+DRAFT = '{"answer": "Her knight was a thief. It rains.", "explanation": "The knight is a thief."}'
+REVIEW = '{"answer": "Her knight was a thief, and is it not warm today?", "explanation": "A knight steals nothing."}'
 
 
 def make(teacher: Writer, k: int = 2, generations: int = 1, seed: int = 7) -> list:
@@ -59,21 +61,20 @@ def test_the_review_sees_the_whole_conversation() -> None:
     teacher = Writer(DRAFT, REVIEW)
     make(teacher)
     first, second = teacher.asked
-    assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
-    assert second.messages[:2] == [*first.messages, {"role": "assistant", "content": DRAFT}]
-    assert "one sentence" in second.messages[2]["content"]
+    assert second.messages[:-1] == [*first.messages, {"role": "assistant", "content": DRAFT}]
+    assert "one sentence" in second.messages[-1]["content"]
 
 
 def test_the_request_of_the_row_stands_alone() -> None:
-    request = render_turn("request", cell(3))
+    request = render(FOLDER, "request", **variables(cell(3)))
     for needed in ("chess", "two sentences", "metaphor: speaking of one thing", "red herring", "modus ponens"):
         assert needed in request
-    assert "Answer:" not in request
+    assert "JSON" not in request
 
 
 @pytest.mark.parametrize(("k", "limit"), [(1, "one sentence"), (2, "one sentence"), (3, "two sentences")])
 def test_the_limit_is_told_in_words(k: int, limit: str) -> None:
-    assert limit in render_turn("draft", cell(k))
+    assert limit in opening_messages(cell(k))[-1]["content"]
 
 
 def test_generations_are_drawn_with_seeds_of_their_own() -> None:
@@ -105,3 +106,22 @@ def test_teacher_text_is_data() -> None:
 def test_the_token_limit_is_seen() -> None:
     (sample,) = make(Writer(DRAFT, REVIEW, finish="length"))
     assert sample.finish_reason == "length"
+
+
+def test_replies_without_json_are_read_by_their_marks() -> None:
+    (sample,) = make(Writer(DRAFT, "Answer: Her knight was a thief.\nExplanation: Knights do not steal."))
+    assert (sample.response, sample.explanation) == ("Her knight was a thief.", "Knights do not steal.")
+
+
+def test_a_copied_example_is_refused() -> None:
+    (sample,) = make(Writer(DRAFT, "Answer: " + example()["answer"]))
+    assert sample.reasons == (Reason.PROMPT_COPY,)
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(1, [True, False, False]), (2, [True, True, False])])
+def test_a_small_budget_holds_the_text_to_its_limit(limit: int, fits: list[bool]) -> None:
+    pattern = text_and_explanation(SAMPLING, limit)["properties"]["answer"]["pattern"]
+    sentence = "The old rook was a wall of grey stone."
+    assert [bool(re.search(pattern, " ".join([sentence] * count))) for count in (1, 2, 3)] == fits
+    generous = text_and_explanation(Sampling(max_tokens=1024), limit)["properties"]["answer"]
+    assert "pattern" not in generous

@@ -12,7 +12,7 @@ import pytest
 from skillmill.data.errors import ConfigError
 from skillmill.train.dpo import train_dpo
 from skillmill.train.job import Job
-from skillmill.train.quiet import offline_and_quiet
+from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, finished
 from skillmill.train.sft import sft_trainer, train_sft
 from skillmill.train.student import student_path
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.train
 
 @pytest.fixture(scope="session")
 def student() -> str:
+    require_extra()  # before any test loads torch by itself
     return student_path(None)
 
 

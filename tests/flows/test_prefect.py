@@ -1,0 +1,108 @@
+"""A run on a real Prefect server: its name, its parameters, its tasks and its artifact."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.server
+
+
+class PrefectServer:
+    def __init__(self, home: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/api"
+        self.environment = {
+            **os.environ,
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.3)
+        raise TimeoutError("the Prefect server did not start")
+
+    def found(self, what: str) -> list[dict[str, Any]]:
+        request = urllib.request.Request(
+            f"{self.url}/{what}/filter", data=b"{}", headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            rows: list[dict[str, Any]] = json.load(answer)
+        return rows
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = PrefectServer(tmp_path_factory.mktemp("prefect"), port)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(timeout=60)
+
+
+def run(server: PrefectServer, folder: Path, content: dict[str, Any], *flags: str) -> subprocess.CompletedProcess[str]:
+    (folder / "skillmill.yaml").write_text(yaml.safe_dump(content))
+    command = [sys.executable, "-m", "skillmill.flows.cli", "run", "-c", "skillmill.yaml", *flags]
+    environment = {**server.environment, "OPENAI_API_KEY": "sk-not-to-be-seen"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def test_a_run_shows_with_its_name_parameters_tasks_and_funnel(
+    prefect_server: PrefectServer, tmp_path: Path, scripted_server: Callable[..., Any]
+) -> None:
+    teacher = {"kind": "openai", "model": "scripted", "base_url": scripted_server().base_url}
+    content = {"name": "shown in the UI", "output_dir": "out", "teacher": teacher, "generation": {"samples": 200}}
+    finished = run(prefect_server, tmp_path, content, "--set", "generation.samples=9")
+    assert finished.returncode == 0, finished.stderr
+    assert "dataset    out/export" in finished.stdout
+
+    [flow_run] = [found for found in prefect_server.found("flow_runs") if found["name"] == "shown in the UI"]
+    assert flow_run["state_type"] == "COMPLETED"
+    assert flow_run["parameters"] == {"config_path": "skillmill.yaml", "overrides": ["generation.samples=9"]}
+    tasks = {task["name"]: task for task in prefect_server.found("task_runs")}
+    assert set(tasks) == {"taxonomy", "generate", "pairs", "export", "report"}
+    assert {task["state_type"] for task in tasks.values()} == {"COMPLETED"}
+    [artifact] = [found for found in prefect_server.found("artifacts") if found["key"] == "funnel"]
+    assert "| cells | 9 |" in artifact["data"]
+    assert "sk-not-to-be-seen" not in json.dumps([flow_run, artifact, *tasks.values()])
+
+
+def test_a_failed_run_is_failed_there_and_one_clear_line_here(prefect_server: PrefectServer, tmp_path: Path) -> None:
+    teacher = {"kind": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
+    content = {"name": "nobody there", "output_dir": "out", "teacher": teacher}
+    finished = run(prefect_server, tmp_path, content)
+    assert finished.returncode == 1
+    assert finished.stderr.strip().splitlines()[-1].startswith("skillmill: teacher.base_url: cannot reach")
+    assert "Traceback" not in finished.stderr
+    [flow_run] = [found for found in prefect_server.found("flow_runs") if found["name"] == "nobody there"]
+    assert flow_run["state_type"] == "FAILED"
+    [generate] = [task for task in prefect_server.found("task_runs") if task["flow_run_id"] == flow_run["id"]
+                  and task["name"] == "generate"]  # fmt: skip
+    assert generate["run_count"] == 3  # a teacher that is away is tried again

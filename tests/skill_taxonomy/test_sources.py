@@ -1,0 +1,101 @@
+"""The `taxonomy:` block, and the built-in list as somebody gets it."""
+
+import pytest
+from pydantic import ValidationError
+
+from skillmill.data.errors import ConfigError
+from skillmill.skill_taxonomy.check import check
+from skillmill.skill_taxonomy.sources import TaxonomyConfig, builtin
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic, canonical
+
+# Skill-Mix published these (arXiv 2310.17567, github.com/princeton-pli); a list that trains must not hold them.
+RELEASED_SKILLS = {
+    "self serving bias",
+    "accident",
+    "complex question",
+    "red herring",
+    "metaphor",
+    "spatial reasoning",
+    "modus ponens",
+    "statistical syllogism",
+    "emotional self regulation",
+    "folk physics",
+}
+RELEASED_TOPICS = {
+    "sewing",
+    "dueling",
+    "the ottoman empire",
+    "urbanism",
+    "beekeeping",
+    "survivalism",
+    "guerilla warfare",
+    "triathlons",
+    "gardening",
+    "knots",
+}
+
+
+def test_the_language_list_is_fit_for_use() -> None:
+    taxonomy = builtin("language")
+    assert len(taxonomy.skills) >= 48
+    assert len(taxonomy.topics) >= 40
+    assert len(taxonomy.query_types) >= 16
+    assert len({skill.category for skill in taxonomy.skills}) == 6
+    assert all(skill.definition and skill.example for skill in taxonomy.skills)
+    assert all(query_type.definition and query_type.min_words >= 25 for query_type in taxonomy.query_types)
+    assert 0 < sum(skill.common for skill in taxonomy.skills) < 10
+    assert check(taxonomy) == []
+
+
+def test_the_language_list_leaves_out_what_skill_mix_published() -> None:
+    taxonomy = builtin("language")
+    assert not RELEASED_SKILLS & {canonical(skill.name) for skill in taxonomy.skills}
+    assert not RELEASED_TOPICS & {canonical(topic.name) for topic in taxonomy.topics}
+
+
+def test_an_unknown_list_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"there is no builtin:langage, expected one of language"):
+        builtin("langage")
+    with pytest.raises(ConfigError, match=r"no builtin:\.\./cells"):
+        builtin("../cells")
+
+
+@pytest.mark.parametrize("source", ["builtin:language", "teacher", "mine.yaml", "a/b.yml"])
+def test_sources(source: str) -> None:
+    assert TaxonomyConfig(source=source).source == source
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"source": "dataset"}, "dataset is not there yet"),
+        ({"source": "techer"}, "expected builtin:NAME, a .yaml file or teacher, got 'techer'"),
+        ({"topics": 1}, "greater than or equal to 2"),
+        ({"skills": 3}, "Extra inputs"),
+    ],
+)
+def test_bad_configuration_says_what_was_expected(content: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TaxonomyConfig.model_validate(content)
+
+
+def test_check_finds_what_a_person_should_see() -> None:
+    taxonomy = Taxonomy(
+        skills=(
+            Skill(name="irony", definition="Irony is meant.", example="Nice."),
+            Skill(name="time management", definition="Spending hours well.", example="She sleeps."),
+            Skill(name="time managing skills", definition="Spending hours well.", example="She sleeps."),
+            Skill(name="time management techniques", definition="Spending hours well.", example="She sleeps."),
+            Skill(name="bread, butter", definition="", example=""),
+        ),
+        topics=(Topic(name="Cat"), Topic(name="Cats")),
+        query_types=(QueryType(name="how-to"),),
+    )
+    found = {(finding.severity, finding.entry, finding.message) for finding in check(taxonomy)}
+    assert ("warning", "irony", "the definition contains the name") in found
+    assert ("warning", "time management techniques", "is nearly the same name as 'time management'") in found
+    assert ("error", "bread, butter", "has no definition") in found
+    assert ("warning", "bread, butter", "has no example") in found
+    assert ("warning", "bread, butter", "the name has commas or other odd characters") in found
+    assert ("warning", "Cats", "is nearly the same name as 'Cat'") in found
+    assert ("error", "how-to", "has no definition") in found
