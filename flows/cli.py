@@ -14,6 +14,9 @@ from skillmill.data.errors import ConfigError, SkillmillError
 # No analytics leave the machine, whoever starts Prefect; a user's own setting stands.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+# OpenMP reads this once, when llama.cpp or torch loads: threads that spin at barriers make busy cores several
+# times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
     name="skillmill",
@@ -248,7 +251,7 @@ def train_sft(config: ConfigFile, overrides: Overrides = None) -> None:
     """
     from skillmill.flows.steps import train_step
 
-    print(train_step(_config(config, overrides), "sft")["output_dir"])
+    print(train_step(_config(config, overrides), "sft"))
 
 
 @train_app.command("dpo")
@@ -259,7 +262,7 @@ def train_dpo(config: ConfigFile, overrides: Overrides = None) -> None:
     """
     from skillmill.flows.steps import train_step
 
-    print(train_step(_config(config, overrides), "dpo")["output_dir"])
+    print(train_step(_config(config, overrides), "dpo"))
 
 
 def _not_there_yet(where: typer.Typer, name: str, what: str) -> None:

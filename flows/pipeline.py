@@ -7,6 +7,7 @@ from typing import Any
 from skillmill.data.errors import SkillmillError
 from skillmill.flows import steps
 from skillmill.flows.config import Config
+from skillmill.train.job import check_train
 
 Step = Callable[..., Any]
 Results = dict[str, Path]
@@ -26,6 +27,8 @@ def run(
     `step(name, function)` wraps each step, `publish(name, funnel)` shows where the rows fell. Returns where
     things lie. Raises `SkillmillError`, after exporting what there is, where the target was missed.
     """
+    if config.train is not None:
+        check_train(config.train, config.output / "train")
     step("taxonomy", steps.taxonomy_step)(config)
     outcome = step("generate", steps.generate_step)(config)
     if config.pairs.sources and config.pairs.share > 0:

@@ -1,11 +1,9 @@
 """`report.html`: where the rows fell and why, what it cost, what rows look like. One file, no scripts."""
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from skillmill.data.files import write_whole
@@ -40,7 +38,7 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Pat
         reasons={reason.value: reason.explanation for reason in Reason},
         examples=examples,
         space=sum(plan.combinations.space.values()),
-        losses={method: _losses(workspace.config.output / "train" / method) for method in ("sft", "dpo")},
+        losses={method: (state.get(f"train_{method}") or {}).get("losses", []) for method in ("sft", "dpo")},
     )
     path = workspace.config.output / "report.html"
     write_whole(path, page.encode())
@@ -69,13 +67,3 @@ def funnel_markdown(funnel: dict[str, Any]) -> str:
 def _rows(workspace: Workspace, plan: Plan) -> Iterator[dict[str, Any]]:
     for table in workspace.samples.tables([plan.fingerprint]):
         yield from table.to_pylist()
-
-
-def _losses(folder: Path) -> list[tuple[int, float]]:
-    """(step, loss) of a training log, at most the first 2,000 lines."""
-    path = folder / "log.jsonl"
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        entries = [orjson.loads(line) for line in islice(file, 2000)]
-    return [(entry["step"], entry["loss"]) for entry in entries if "loss" in entry]

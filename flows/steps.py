@@ -6,7 +6,6 @@ Prefect's tasks call these and so does the command line: nothing here knows of P
 import asyncio
 import platform
 import time
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from skillmill.flows.workspace import Workspace, open_workspace, read_state, wri
 from skillmill.skill_taxonomy.extract import extract
 from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
-from skillmill.teachers.build import open_teacher, teacher_name
+from skillmill.teachers.build import close_engines, open_teacher, teacher_name
 
 VERSIONS = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
 
@@ -121,14 +120,18 @@ def export_step(config: Config) -> Funnel:
     return funnel
 
 
-def train_step(config: Config, method: str) -> dict[str, Any]:
-    """Train the student with `sft` or `dpo` on the exported dataset. Raises where there is nothing to train on."""
+def train_step(config: Config, method: str) -> Path:
+    """Train the student with `sft` or `dpo` on the exported dataset; returns the folder of the result.
+
+    Raises `SkillmillError` where there is nothing to train on.
+    """
     settings = config.train
     if settings is None or getattr(settings, method) is None:
         raise ConfigError(f"train.{method}: expected settings, such as {{args: {{max_steps: 20}}}}, found none")
     folder = config.output / "export"
     if not folder.exists():
         raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
+    close_engines()
     from skillmill.train.dpo import train_dpo  # torch: seconds to import, so only here
     from skillmill.train.sft import train_sft
 
@@ -139,8 +142,11 @@ def train_step(config: Config, method: str) -> dict[str, Any]:
         trained = sft_dir if settings.sft is not None else None
         result = train_dpo(settings, folder, config.output / "train" / "dpo", trained, config.seed)
     with open_workspace(config) as workspace:
-        _remember(workspace, {f"train_{method}": asdict(result)})
-    return asdict(result)
+        facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
+        _remember(workspace, {f"train_{method}": facts})
+    first, last = result.losses[0], result.losses[-1]
+    say(f"train {method}: {result.rows} rows, {result.steps} steps, loss {first:.3f} to {last:.3f}, in {result.path}")
+    return result.path
 
 
 def report_step(config: Config, status: str | None) -> Path:

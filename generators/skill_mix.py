@@ -28,7 +28,8 @@ from skillmill.teachers.structured import object_schema
 
 FOLDER = PROMPTS / "skill_mix"
 
-_SENTENCE = r"[A-Z][^\"\\\n?.!]{15,180}[?.!]"
+SHORTEST_PER_SKILL = 25
+"""Characters of the first sentence, in the short form: about the words that `filters.too_short` wants."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class SkillMix:
 
     async def _one(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:
         asking = Asking(teacher, self.sampling)
-        schema = text_and_explanation(self.sampling, sentence_limit(cell.k))
+        schema = text_and_explanation(self.sampling, cell.k)
         drafting = opening_messages(cell)
         first = await asking.chat(drafting, derived_seed(cell.seed, generation, "draft"), "draft", schema)
         reviewing = [*drafting, assistant(first.text), user(render(FOLDER, "review", **variables(cell)))]
@@ -90,12 +91,12 @@ def variables(cell: Cell) -> dict[str, Any]:
     }
 
 
-def text_and_explanation(sampling: Sampling, limit: int) -> dict[str, Any]:
+def text_and_explanation(sampling: Sampling, k: int) -> dict[str, Any]:
     """The schema of both turns. A small token budget holds the text to its sentence limit; else only the words do."""
-    more = f"( {_SENTENCE}){{0,{limit - 1}}}" if limit > 1 else ""
-    return object_schema(
-        answer=text_schema(sampling, f"^{_SENTENCE}{more}$"), explanation=text_schema(sampling, SHORT_REMARK)
-    )
+    inside, more = r"[A-Z][^\"\\\n?.!]", sentence_limit(k) - 1
+    text = f"{inside}{{{min(SHORTEST_PER_SKILL * k, 100)},200}}[?.!]"
+    text += f"( {inside}{{15,200}}[?.!]){{0,{more}}}" if more else ""
+    return object_schema(answer=text_schema(sampling, f"^{text}$"), explanation=text_schema(sampling, SHORT_REMARK))
 
 
 @cache

@@ -36,19 +36,25 @@ LEAST_SKILLS, LEAST_TOPICS, LEAST_QUERY_TYPES = 4, 2, 2
 
 MAX_TOKENS = 160
 QUERY_TYPE_MIN_WORDS = 40
-LETTERS = "ABCDEFGHILMNOPRST"
-"""First letters that answers are asked to have: they spread what would else be the same answer every time."""
+_ARTICLES = {"a", "an", "the"}  # "caught the thief" is a clause, not a skill
+LETTERS = "abcdefghilmnoprst"
+"""First letters that later answers are asked to have, where free ones keep coming out the same."""
 
-TEMPERATURE = 0.5
-"""At most: facts about the world, not fiction; a 135M model names things that exist below 0.6, rarely above."""
+FREE_ROUNDS = 2
+"""Rounds without letters: a free answer is the better one, a letter makes a small model reach too far."""
+
+TEMPERATURE = 0.6
+"""At most: facts about the world, not fiction; above this a 135M model names things that do not exist."""
 
 # Loose on purpose: a grammar that forces letters on a small model ("must end in -ing") makes it invent words.
-# `names` checks what an answer has to be, for every engine. Names get their first letter from `_starting`.
+# Short words must be allowed for the same reason: without " of " it writes "ofthe". `names` checks what an
+# answer has to be, for every engine. Names get their first letter from `_starting`.
 _WORDS = r"[^\n\"\\<>{}\[\]:;.!?_*#|/]{20,150}\.$"
 _SENTENCE = {"type": "string", "pattern": f"^[A-Z]{_WORDS}"}
 _THE_USER_WANTS = {"type": "string", "pattern": f"^The user wants {_WORDS}"}
-_NAME = {"type": "string", "pattern": "[a-z]{2,13}( [a-z]{3,14}){0,2}$"}
-_SKILL_NAME = {"type": "string", "pattern": "[a-z]{2,13}( [a-z]{3,14}){1,2}$"}  # one word is mostly a thing
+_NAME = {"type": "string", "pattern": "[a-z-]{2,13}( [a-z-]{1,14}){0,3}$"}
+_SKILL_KEYS = ("skill", "definition", "example")
+_SKILL_NAME = {"type": "string", "pattern": "[a-z-]{2,13}( [a-z-]{1,14}){1,3}$"}  # one word is mostly a thing
 
 Item = TypeVar("Item", Topic, Skill, QueryType)
 
@@ -99,8 +105,8 @@ async def _topics(config: TaxonomyConfig, ask: _Asker) -> list[Topic]:
 
     async def one(letter: str, *place: int) -> Topic | None:
         # the examples vary too: a small model's topics follow them
-        turns = [(_topic_turn(None, name[0]), {"topic": name}) for name in _some(shown, ask.seed, *place)]
-        schema = object_schema(topic=_starting(_NAME, letter))
+        turns = [(_topic_turn(None, letter and name[0]), {"topic": name}) for name in _some(shown, ask.seed, *place)]
+        schema = object_schema(topic=_starting(_NAME, letter.upper() or "[A-Z]"))
         answer = await ask(schema, _turns(turns, _topic_turn(config.domain, letter)), "topic", *place)
         return _topic(answer, shown) if answer else None
 
@@ -109,13 +115,16 @@ async def _topics(config: TaxonomyConfig, ask: _Asker) -> list[Topic]:
 
 async def _skills(topic: Topic, config: TaxonomyConfig, ask: _Asker) -> list[Skill]:
     shown = _examples()["skills"]
-    keys = ("skill", "definition", "example")
-    turns = [
-        (_skill_turn(example["topic"], example["skill"][0]), {key: example[key] for key in keys}) for example in shown
-    ]
 
     async def one(letter: str, *place: int) -> Skill | None:
-        schema = object_schema(skill=_starting(_SKILL_NAME, letter.lower()), definition=_SENTENCE, example=_SENTENCE)
+        turns = [
+            (
+                _skill_turn(example["topic"], letter and example["skill"][0]),
+                {key: example[key] for key in _SKILL_KEYS},
+            )
+            for example in shown
+        ]
+        schema = object_schema(skill=_starting(_SKILL_NAME, letter), definition=_SENTENCE, example=_SENTENCE)
         answer = await ask(schema, _turns(turns, _skill_turn(topic.name, letter)), "skill", topic.name, *place)
         return _skill(answer, topic.name, shown) if answer else None
 
@@ -127,9 +136,10 @@ async def _query_types(config: TaxonomyConfig, ask: _Asker) -> list[QueryType]:
 
     async def one(letter: str, *place: int) -> QueryType | None:
         turns = [
-            (_query_type_turn(None, example["query_type"][0]), example) for example in _some(shown, ask.seed, *place)
+            (_query_type_turn(None, letter and example["query_type"][0]), example)
+            for example in _some(shown, ask.seed, *place)
         ]
-        schema = object_schema(query_type=_starting(_NAME, letter.lower()), definition=_THE_USER_WANTS)
+        schema = object_schema(query_type=_starting(_NAME, letter), definition=_THE_USER_WANTS)
         answer = await ask(schema, _turns(turns, _query_type_turn(config.domain, letter)), "query type", *place)
         return _query_type(answer, shown) if answer else None
 
@@ -144,7 +154,8 @@ async def _collect(one: Callable[..., Awaitable[Item | None]], wanted: int, seed
         missing = wanted - len(found)
         if missing <= 0:
             break
-        items = await asyncio.gather(*(one(next(letters), attempt, position) for position in range(missing)))
+        drawn = [next(letters) if attempt >= FREE_ROUNDS else "" for _ in range(missing)]
+        items = await asyncio.gather(*(one(letter, attempt, position) for position, letter in enumerate(drawn)))
         for item in items:
             if item is not None and not any(same_name(item.name, other.name) for other in found):
                 found.append(item)
@@ -169,8 +180,8 @@ def _some(examples: list[Any], *place: object) -> list[Any]:
 
 
 def _starting(name: dict[str, str], letter: str) -> dict[str, str]:
-    """The schema of a name that starts with `letter`."""
-    return {**name, "pattern": f"^{letter}{name['pattern']}"}
+    """The schema of a name that starts with `letter`, or with any where it is ""."""
+    return {**name, "pattern": f"^{letter or '[a-z]'}{name['pattern']}"}
 
 
 def _topic(answer: dict[str, Any], shown: list[str]) -> Topic | None:
@@ -183,7 +194,13 @@ def _topic(answer: dict[str, Any], shown: list[str]) -> Topic | None:
 def _skill(answer: dict[str, Any], topic: str, shown: list[dict[str, str]]) -> Skill | None:
     name, definition, example = (tidy(answer[key]) for key in ("skill", "definition", "example"))
     name = canonical(name)
-    if bad_name(name) or same_name(name, topic) or bad_sentence(definition, name) or bad_sentence(example):
+    if (
+        _ARTICLES & set(name.split())
+        or bad_name(name)
+        or same_name(name, topic)
+        or bad_sentence(definition, name)
+        or bad_sentence(example)
+    ):
         return None
     if any(_copies(answer, other) for other in shown):
         return None

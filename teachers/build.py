@@ -1,6 +1,7 @@
 """From the configuration to a teacher that is journalled, retried and counted."""
 
 import asyncio
+import atexit
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,3 +61,10 @@ def _shared_embedded(config: TeacherConfig) -> Embedded:
     if key not in _embedded:
         _embedded[key] = Embedded(**arguments)
     return _embedded[key]
+
+
+@atexit.register
+def close_engines() -> None:
+    """Stop the in-process engines: their memory and threads are for whoever comes next, such as training."""
+    while _embedded:
+        _embedded.popitem()[1].close()

@@ -42,8 +42,7 @@ def write_f16(source: Path, target: BinaryIO) -> None:
     Raises `ValueError` for a file with other tensor types.
     """
     content = np.memmap(source, mode="r")
-    head = memoryview(content)[:24]
-    magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", head)
+    magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", content[:24].tobytes())
     if magic != b"GGUF" or version != 3:
         raise ValueError(f"{source} is not a GGUF version 3 file")
     with source.open("rb") as file:
@@ -55,7 +54,7 @@ def write_f16(source: Path, target: BinaryIO) -> None:
         tensors = [_tensor(file) for _ in range(tensor_count)]
         data_start = _aligned(file.tell())
 
-    target.write(memoryview(content)[:keys_end])
+    target.write(content[:keys_end].tobytes())
     offset = 0
     for tensor in tensors:
         kind = F32 if tensor.kind == F32 else F16

@@ -14,7 +14,7 @@ import orjson
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.files import hidden, replace_folder, sha256_of, store_errors
-from skillmill.train.config import LoraConfig, StageConfig
+from skillmill.train.config import LoraConfig, StageConfig, TrainConfig
 from skillmill.train.quiet import offline_and_quiet, on_terminal, require_extra
 from skillmill.train.result import TrainResult, finished, record
 from skillmill.train.student import student_fingerprint, student_name, student_path
@@ -99,12 +99,7 @@ def trl_arguments(kind: Any, job: Job, work: Path, **more: Any) -> Any:
     Raises `ConfigError` that names `train.<stage>.args.<key>` for an argument that `kind` does not have.
     """
     where = f"train.{job.stage}.args"
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    for key in job.settings.args:
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"{where}.{key}: is no argument of trl.{kind.__name__}{hint}")
+    fields = known_arguments(kind, job.stage, job.settings)
     arguments = {**_machine_defaults(), "seed": job.seed, **job.settings.trl_args(), **more}
     for key, value in arguments.items():
         # YAML reads 2e-4 as a string: it wants a point in a float.
@@ -117,6 +112,33 @@ def trl_arguments(kind: Any, job: Job, work: Path, **more: Any) -> Any:
         return kind(output_dir=str(work), disable_tqdm=not on_terminal(), **arguments)
     except (TypeError, ValueError, ImportError) as error:
         raise ConfigError(f"{where}: {_one_line(error)}") from error
+
+
+def known_arguments(kind: Any, stage: str, settings: StageConfig) -> dict[str, Any]:
+    """The dataclass fields of `kind`, by name. Raises `ConfigError` for an argument that is none of them."""
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    for key in settings.args:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"train.{stage}.args.{key}: is no argument of trl.{kind.__name__}{hint}")
+    return fields
+
+
+def check_train(config: TrainConfig, done: Path) -> None:
+    """Complain now about what would fail after hours of generation: a missing extra, an unknown argument.
+
+    Does nothing, and loads nothing, where every stage has a result under `done`. Raises `ConfigError`.
+    """
+    stages = {stage: getattr(config, stage) for stage in ("sft", "dpo")}
+    missing = {stage: settings for stage, settings in stages.items() if settings and not (done / stage).exists()}
+    if not missing:
+        return
+    require_extra()
+    import trl
+
+    for stage, settings in missing.items():
+        known_arguments({"sft": trl.SFTConfig, "dpo": trl.DPOConfig}[stage], stage, settings)
 
 
 def model_arguments(job: Job) -> dict[str, Any]:

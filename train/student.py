@@ -1,6 +1,8 @@
 """The student: where its weights lie, and the embedded one as bf16 safetensors, built once from the GGUF."""
 
+import io
 import shutil
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 
 import orjson
@@ -9,7 +11,7 @@ from filelock import FileLock
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import hidden, replace_folder, store_errors, sync
 from skillmill.teachers.weights import FILE_SHA256, cache_dir, embedded_weights
-from skillmill.train.quiet import offline_and_quiet, require_extra
+from skillmill.train.quiet import offline_and_quiet, on_terminal, require_extra
 
 EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """What the embedded student is, by the name under which the world knows it."""
@@ -100,7 +102,11 @@ def _convert(gguf: Path, folder: Path) -> None:
     options = {}
     if hasattr(transformers, "GgufConfig"):  # later versions leave the weights packed unless told
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    source = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32, **options)
+    # The bar over the tensors obeys no setting of transformers.
+    with nullcontext() if on_terminal() else redirect_stderr(io.StringIO()):
+        source = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32, **options
+        )
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
 
     plain = {key: value for key, value in source.config.to_dict().items() if key != "quantization_config"}
