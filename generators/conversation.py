@@ -82,6 +82,9 @@ def text_schema(sampling: Sampling, short_pattern: str) -> dict[str, object]:
 
 
 def copies(text: str, examples: list[str]) -> bool:
-    """Whether half of the words stand in 5-word runs of a worked example: small models copy."""
+    """Whether half of the words stand in 8-word runs of a worked example: small models copy.
+
+    A shorter run would take "Can you help me plan a …" for a copy.
+    """
     said = words(text)
-    return any(covered_share(said, words(example), 5) >= 0.5 for example in examples)
+    return any(covered_share(said, words(example), 8) >= 0.5 for example in examples)

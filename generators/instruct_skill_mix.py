@@ -29,6 +29,9 @@ from skillmill.teachers.structured import object_schema
 FOLDER = PROMPTS / "instruct_skill_mix"
 LONGEST_ANSWER = 350
 """Words; an answer of the paper's data has 307 on average (papers.md 3.6)."""
+LITTLE = 40
+"""Words that three to five sentences surely have."""
+
 _INSIDE = r"[^\"\\\n?.!]"
 SHORT_INSTRUCTION = (
     "^(How (can|do|should) (I|we)|What (is|are) the (best|easiest|safest|right|main|usual)|What happens (if|when)|"
@@ -89,7 +92,7 @@ class InstructSkillMix:
             return derived_seed(cell.seed, generation, turn)
 
         answering = replace(asking, sampling=answer_sampling(self.sampling))
-        shown = {"skills": [described(skill) for skill in cell.skills], "length": answer_length(self.sampling)}
+        shown = {"skills": [described(skill) for skill in cell.skills], "length": answer_length(self.sampling, cell)}
         conversation = [system(render(FOLDER, "response", **shown)), user(instruction)]
         first = await answering.chat(conversation, seed("response"), "response")
         draft = clean(first.text).strip()
@@ -137,10 +140,11 @@ def answer_sampling(sampling: Sampling) -> Sampling:
     return sampling.model_copy(update={**PARAGRAPH, **given}) if is_short(sampling) else sampling
 
 
-def answer_length(sampling: Sampling) -> str:
-    """How long an answer may be, for a prompt, so that it fits `max_tokens` with room to spare."""
+def answer_length(sampling: Sampling, cell: Cell) -> str:
+    """How long an answer may be, for a prompt, so that it fits `max_tokens` and its query type's `min_words`."""
     if is_short(sampling):
-        return "one paragraph of three to five sentences"
+        much = cell.query_type is not None and cell.query_type.min_words > LITTLE
+        return f"one paragraph of {'five to seven' if much else 'three to five'} sentences"
     return f"at most {min(LONGEST_ANSWER, sampling.max_tokens // 2)} words"
 
 

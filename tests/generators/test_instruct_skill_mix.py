@@ -120,6 +120,7 @@ def test_a_copied_example_ends_the_row(form: str) -> None:
     assert sample.reasons == (Reason.PROMPT_COPY,)
     assert sample.instruction == copied
     assert not copies_an_example(QUESTION)
+    assert not copies_an_example("Can you help me plan a party for my friend's birthday?")
 
 
 def test_a_critique_in_another_form_still_counts() -> None:
