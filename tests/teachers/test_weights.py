@@ -5,7 +5,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gguf import GGUFReader, dequantize
 
 from skillmill.data.errors import TeacherError
 from skillmill.teachers import weights
@@ -94,13 +96,26 @@ def test_the_second_call_needs_no_index(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.model
-def test_sixteen_bits_hold_the_same_values_whatever_made_them() -> None:
-    """The pinned file was compared with what the `gguf` package makes of these weights: equal."""
-    path = weights.engine_weights()
-    assert (path.stat().st_size, weights.sha256(path)) == (
-        weights.ENGINE_WEIGHTS.bytes,
-        weights.ENGINE_WEIGHTS.sha256,
-    )
+def test_sixteen_bits_hold_the_same_values() -> None:
+    original = GGUFReader(weights.embedded_weights())
+    written = GGUFReader(weights.engine_weights())
+    assert [tensor.name for tensor in written.tensors] == [tensor.name for tensor in original.tensors]
+    for before, after in zip(original.tensors[::40], written.tensors[::40], strict=True):
+        assert after.data.dtype in (np.float16, np.float32)
+        values = dequantize(before.data, before.tensor_type).reshape(-1)
+        np.testing.assert_allclose(after.data.reshape(-1), values, rtol=1e-3, atol=1e-6)
+    template = "tokenizer.chat_template"
+    assert written.get_field(template).contents() == original.get_field(template).contents()
+
+
+@pytest.mark.model
+def test_a_damaged_or_unrecorded_engine_file_says_what_to_delete(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir()
+    path = cache / weights.ENGINE_FILE_NAME
+    path.write_bytes(b"GGUF and then nothing")
+    assert f"delete {path}" in failure(weights.engine_weights)
+    (cache / f"{path.name}.json").write_text('{"name": "x", "bytes": 21, "sha256": "0"}')
+    assert f"{path} is damaged" in failure(weights.engine_weights)
 
 
 @pytest.mark.model
