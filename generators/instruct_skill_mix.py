@@ -54,6 +54,10 @@ class InstructSkillMix:
     kind: str = field(default="instruct_skill_mix", init=False)
     prompts: str = field(default_factory=lambda: prompts_fingerprint(FOLDER), init=False)
 
+    @property
+    def calls_per_cell(self) -> int:
+        return 1 + 3 * self.generations
+
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """One sample per generation; a single one where the instruction cannot be used.
 

@@ -50,9 +50,7 @@ class Embedded:
         try:
             self._server = llama.Server(params)
             # llama.cpp hangs for ever when it is closed before its loop runs: one token proves that it does
-            self._server.handle_chat_completions(
-                {"messages": [{"role": "user", "content": ""}], "max_tokens": 1}
-            )
+            self._server.handle_chat_completions({"messages": [{"role": "user", "content": ""}], "max_tokens": 1})
         except Exception as error:
             raise TeacherError(
                 f"embedded model: llama.cpp cannot load {path} ({error}); it may be damaged, of a kind it "
@@ -72,9 +70,7 @@ class Embedded:
             raise TeacherError("embedded model: the engine is closed")
         cancelled = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._ask, request, cancelled
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request, cancelled)
         finally:
             cancelled.set()
 
@@ -134,7 +130,7 @@ def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any]) -> 
         "verbosity": -1,
         "warmup": False,
         "fit_params": False,  # sizes are given, nothing to probe the memory for
-        "cache_ram_mib": 0,  # else old prompts grow to 8 GB; the slots' own prefix cache stays
+        "cache_ram_mib": 512,  # bounds the old prompts that are kept for their beginnings (its default is 8 GB)
         # llama.cpp always opens a port on the loopback device; a random key keeps others out of it
         "n_threads_http": 1,
         "api_keys": [secrets.token_urlsafe(24)],
@@ -145,9 +141,7 @@ def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any]) -> 
         _set(params, key, value)
     for key, value in _flat(engine_args):
         if key.split(".")[0] in _OWN_ARGS:
-            raise ConfigError(
-                f"teacher.engine_args.{key}: set teacher.model or teacher.max_in_flight instead"
-            )
+            raise ConfigError(f"teacher.engine_args.{key}: set teacher.model or teacher.max_in_flight instead")
         try:
             _set(params, key, value)
         except AttributeError:

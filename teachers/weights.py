@@ -118,9 +118,7 @@ def own_weights(path: Path) -> Path:
         with path.open("rb") as file:
             magic = file.read(len(GGUF_MAGIC))
     except OSError as error:
-        raise TeacherError(
-            f"teacher.model: cannot read {path}: {error.strerror}; expected a GGUF file"
-        ) from None
+        raise TeacherError(f"teacher.model: cannot read {path}: {error.strerror}; expected a GGUF file") from None
     if magic != GGUF_MAGIC:
         raise TeacherError(f"teacher.model: {path} is not a GGUF file (it starts with {magic!r})")
     return path

@@ -202,7 +202,7 @@ def test_a_teacher_that_dies_stops_the_run_and_keeps_what_was_finished(
             server.process.kill()
 
     with open_workspace(config) as workspace:
-        with pytest.raises(TeacherError, match="keeps failing.*what was finished is kept"):
+        with pytest.raises(TeacherError, match=r"keeps failing.*what was finished is kept"):
             asyncio.run(generate(workspace, plan, kill_half_way))
         [shard] = workspace.samples.of_plan(plan.fingerprint)
     assert shard.cells == decided >= 12

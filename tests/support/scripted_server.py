@@ -86,7 +86,9 @@ def filled(schema: dict[str, Any], dice: random.Random) -> Any:
         case "object":
             found = {key: filled(inner, dice) for key, inner in schema["properties"].items()}
             if "instruction" in found:
-                found["instruction"] = f"How do I use a {dice.choice(WORDS)} to mend a {dice.choice(WORDS)} by the river?"
+                found["instruction"] = (
+                    f"How do I use a {dice.choice(WORDS)} to mend a {dice.choice(WORDS)} by the river?"
+                )
             return found
         case "array":
             return [filled(schema["items"], dice) for _ in range(max(2, schema.get("minItems", 0)))]

@@ -55,9 +55,7 @@ def test_the_limit_of_tokens_is_said(teacher: Embedded) -> None:
 
 
 def test_a_full_context_ends_the_answer_as_the_limit_does(teacher: Embedded) -> None:
-    [reply] = ask(
-        teacher, question("Count to a thousand. " + "Go on. " * 65, max_tokens=CONTEXT, ignore_eos=True)
-    )
+    [reply] = ask(teacher, question("Count to a thousand. " + "Go on. " * 65, max_tokens=CONTEXT, ignore_eos=True))
     assert reply.finish_reason == "length"
     assert reply.prompt_tokens + reply.completion_tokens <= CONTEXT
 
@@ -128,16 +126,12 @@ def test_a_request_it_cannot_read_is_a_bad_request(teacher: Embedded, request_: 
 
 def test_the_event_loop_runs_on_and_a_cancelled_request_frees_its_slot(teacher: Embedded) -> None:
     async def cancelled_and_next() -> float:
-        long = [
-            asyncio.create_task(teacher.chat(question("Tell a story.", seed=i, max_tokens=230)))
-            for i in range(4)
-        ]
+        long = [asyncio.create_task(teacher.chat(question("Tell a story.", seed=i, max_tokens=230))) for i in range(4)]
         await asyncio.sleep(0.3)
         for task in long:
             task.cancel()
         assert all(
-            isinstance(end, asyncio.CancelledError)
-            for end in await asyncio.gather(*long, return_exceptions=True)
+            isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*long, return_exceptions=True)
         )
         start = time.monotonic()
         await teacher.chat(question("Hi", max_tokens=1))
@@ -186,9 +180,7 @@ def test_a_truncated_model_gives_one_line_and_no_crash(tmp_path: Path, size: int
         "from skillmill.teachers.embedded import Embedded\n"
         "try: Embedded(sys.argv[1], 1, {})\nexcept TeacherError as error: print(error)"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60
-    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0
     assert ended.stderr == ""
     assert ended.stdout.startswith(f"embedded model: llama.cpp cannot load {path}")

