@@ -1,6 +1,5 @@
 """The generate step: cells become rows, rows become shards."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +105,7 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
             outcome.accepted += _accepted(rows)
             report(outcome)
             if committer.full:
-                await asyncio.to_thread(committer.commit)
+                committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
     finally:
         committer.commit()
 

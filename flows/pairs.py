@@ -1,6 +1,5 @@
 """The pairs step: for each accepted row a worse answer to the same prompt, for preference training."""
 
-import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -62,7 +61,7 @@ async def make_pairs(
                 made, number = made + len(pairs), number + 1
                 report(number, made)
                 if committer.full:
-                    await asyncio.to_thread(committer.commit)
+                    committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
         finally:
             committer.commit()
 
