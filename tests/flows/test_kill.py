@@ -39,7 +39,14 @@ def write_config(folder: Path, base_url: str, **generation: Any) -> Path:
 def start(config: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "skillmill.flows.cli", "run", "-c", config.name]
     return subprocess.Popen(
-        command, cwd=config.parent, start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=config.parent,
+        start_new_session=True,
+        # A job that a shell put in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
