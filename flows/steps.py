@@ -144,8 +144,10 @@ def train_step(config: Config, method: str) -> Path:
     with open_workspace(config) as workspace:
         facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
         _remember(workspace, {f"train_{method}": facts})
-    first, last = result.losses[0], result.losses[-1]
-    say(f"train {method}: {result.rows} rows, {result.steps} steps, loss {first:.3f} to {last:.3f}, in {result.path}")
+    say(
+        f"train {method}: {result.rows} rows, {result.steps} steps, loss "
+        f"{result.first_loss:.3f} to {result.final_loss:.3f}, in {result.path}"
+    )
     return result.path
 
 

@@ -6,7 +6,6 @@ from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 from skillmill.teachers.prompts import prompts_fingerprint, render
 
 FOLDER = PROMPTS / "shirkers"
-SHIRKERS = ("brevity", "junk")
 
 
 async def brevity(instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> tuple[str, Reply]:

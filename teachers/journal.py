@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.errors import StoreError
+from skillmill.data.files import store_errors
 from skillmill.teachers.base import Reply, Request, Teacher
 
 
@@ -24,10 +25,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._errors():
-            try:
+            with store_errors(f"cannot write {path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(f"cannot write {path.parent}: {error.strerror}") from None
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
