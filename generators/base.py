@@ -13,11 +13,6 @@ class Generator(Protocol):
     kind: str
     prompts: str
 
-    @property
-    def calls_per_cell(self) -> int:
-        """How often one cell asks the teacher at most."""
-        ...
-
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """All samples of one cell, one per generation.
 

@@ -1,4 +1,8 @@
-"""Instruct-SkillMix: a question that needs k skills, an answer, its critique, a better answer (papers.md 3.3, 3.4)."""
+"""Instruct-SkillMix: a question that needs k skills, an answer, its critique, a better answer (papers.md 3.3, 3.4).
+
+In the short form, for small models and budgets, the instruction is made of parts: one question for each skill, each
+answered in a paragraph of its own. A small model keeps one skill in mind; of two it forgets one, or both.
+"""
 
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -32,15 +36,13 @@ LONGEST_ANSWER = 350
 LITTLE = 40
 """Words that three to five sentences surely have."""
 
-_INSIDE = r"[^\"\\\n?.!]"
-SHORT_INSTRUCTION = (
-    "^(How (can|do|should) (I|we)|What (is|are) the (best|easiest|safest|right|main|usual)|What happens (if|when)|"
-    "What should (I|we)|Why (do|does|did|is|are)|Which is better for|Can you (explain|compare|describe|suggest)|"
-    "Can you help me (plan|prepare|choose|decide|understand)|"
-    "(Can you|Please) (write|tell) a (short )?(story|letter) about|Please (plan|explain|compare|describe)) "
-    + _INSIDE
-    + "{15,150}[?.]$"
+QUESTION = (
+    "^(How (can|do|should) (I|we|my)|What (is|are) the (best|easiest|safest|right|main|usual)|What should (I|we)|"
+    "What happens (if|when)|Why (do|does|did|is|are)|Which (is|are|one|kind|way)|"
+    r"Can you (explain|compare|describe|suggest|help me)) [^\"\\\n?.!]{15,200}[?]$"
 )
+"""In the short form, the question that one of the skills answers."""
+
 PARAGRAPH = {"stop": ["\n\n"]}
 """Ends a short answer where its one paragraph ends; every chat API knows `stop`."""
 
@@ -54,29 +56,21 @@ class InstructSkillMix:
     kind: str = field(default="instruct_skill_mix", init=False)
     prompts: str = field(default_factory=lambda: prompts_fingerprint(FOLDER), init=False)
 
-    @property
-    def calls_per_cell(self) -> int:
-        return 1 + 3 * self.generations
-
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """One sample per generation; a single one where the instruction cannot be used.
 
         The tokens of the instruction are counted in generation 0. Raises `TurnFailed` where the teacher gave no reply.
         """
         asking = Asking(teacher, self.sampling)
-        reply = await asking.chat(
-            instruction_messages(cell, is_short(self.sampling)),
-            derived_seed(cell.seed, "instruction"),
-            "instruction",
-            object_schema(instruction=text_schema(self.sampling, SHORT_INSTRUCTION)),
-        )
-        text = string_field(clean(reply.text), "instruction")
-        instruction = unquoted(text) if text else ""
-        reasons = (Reason.PROMPT_COPY,) if copies_an_example(instruction) else ()
-        if not instruction or reasons:
+        short = is_short(self.sampling)
+        seed, schema = derived_seed(cell.seed, "instruction"), instruction_schema(cell, self.sampling)
+        reply = await asking.chat(instruction_messages(cell, short), seed, "instruction", schema)
+        parts = read_parts(clean(reply.text), list(schema["properties"]))
+        reasons = (Reason.PROMPT_COPY,) if any(copies_an_example(part) for part in parts) else ()
+        if not parts or reasons:
             return [
                 Sample(
-                    instruction=instruction,
+                    instruction=" ".join(parts),
                     response="",
                     draft=clean(reply.text),
                     finish_reason=reply.finish_reason,
@@ -87,49 +81,81 @@ class InstructSkillMix:
             ]
         samples = []
         for generation in range(self.generations):
-            samples.append(await self._answer(cell, asking, instruction, generation))
+            samples.append(await self._answered(cell, asking, parts, generation))
             asking = Asking(teacher, self.sampling)
         return samples
 
-    async def _answer(self, cell: Cell, asking: Asking, instruction: str, generation: int) -> Sample:
-        def seed(turn: str) -> int:
-            return derived_seed(cell.seed, generation, turn)
-
-        answering = replace(asking, sampling=answer_sampling(self.sampling))
-        shown = {"skills": [described(skill) for skill in cell.skills], "length": answer_length(self.sampling, cell)}
-        conversation = [system(render(FOLDER, "response", **shown)), user(instruction)]
-        first = await answering.chat(conversation, seed("response"), "response")
-        draft = clean(first.text).strip()
-        conversation = [*conversation, assistant(draft), user(render(FOLDER, "critique"))]
+    async def _answered(self, cell: Cell, asking: Asking, parts: list[str], generation: int) -> Sample:
+        seed = derived_seed(cell.seed, generation)
+        length = answer_length(self.sampling, cell, len(parts))
+        skills = [described(skill) for skill in cell.skills]
+        whole = {"skills": skills, "length": length}
+        about = [{"skills": [skill], "length": length} for skill in skills] if len(parts) > 1 else [whole]
+        drafts, _ = await self._paragraphs(asking, parts, "response", about, seed)
+        draft = "\n\n".join(drafts)
+        instruction = " ".join(parts)
         remark = text_schema(self.sampling, SHORT_REMARK)
-        schema = object_schema(strengths=remark, weaknesses=remark)
-        said = await asking.chat(conversation, seed("critique"), "critique", schema)
+        said = await asking.chat(
+            [
+                system(render(FOLDER, "response", **whole)),
+                user(instruction),
+                assistant(draft),
+                user(render(FOLDER, "critique")),
+            ],
+            derived_seed(seed, "critique"),
+            "critique",
+            object_schema(strengths=remark, weaknesses=remark),
+        )
         strengths, weaknesses = read_critique(clean(said.text))
-        notes = {"draft": draft, "strengths": strengths, "weaknesses": weaknesses}
-        afresh = [system(render(FOLDER, "refine", **shown, **notes)), user(instruction)]
-        final = await answering.chat(afresh, seed("refine"), "refine")
+        remarks = {"strengths": strengths, "weaknesses": weaknesses}
+        notes = [{**shown, **remarks, "draft": text} for shown, text in zip(about, drafts, strict=True)]
+        final, finish_reason = await self._paragraphs(asking, parts, "refine", notes, seed)
         return Sample(
             instruction=instruction,
-            response=clean(final.text).strip(),
+            response="\n\n".join(final),
             generation=generation,
             draft=draft,
             critique=clean(said.text).strip(),
-            finish_reason=final.finish_reason,
+            finish_reason=finish_reason,
             prompt_tokens=asking.spent.prompt_tokens,
             completion_tokens=asking.spent.completion_tokens,
         )
 
+    async def _paragraphs(
+        self, asking: Asking, parts: list[str], turn: str, variables: list[dict[str, Any]], seed: int
+    ) -> tuple[list[str], str]:
+        """What answers each part, under the prompt `turn`, and whether any of it was cut off."""
+        answering = replace(asking, sampling=answer_sampling(self.sampling))
+        replies = [
+            await answering.chat([system(render(FOLDER, turn, **shown)), user(part)], derived_seed(seed, turn, i), turn)
+            for i, (part, shown) in enumerate(zip(parts, variables, strict=True))
+        ]
+        cut = next((reply.finish_reason for reply in replies if reply.finish_reason != "stop"), "stop")
+        return [clean(reply.text).strip() for reply in replies], cut
+
 
 def instruction_messages(cell: Cell, short: bool) -> list[Message]:
-    """The guidance, the worked examples as earlier turns, and the task, whose setting belongs to the cell's seed."""
+    """The guidance, the worked examples as earlier turns, and the task."""
     messages = [system(render(FOLDER, "instruction", short=short))]
     for example in examples():
-        task = render(FOLDER, "task", **{key: example[key] for key in ("query_type", "setting", "skills")})
-        answer = {"instruction": example["short" if short else "full"]}
+        task = render(FOLDER, "task", query_type=example["query_type"], skills=example["skills"])
+        answer = example["short"] if short else {"instruction": example["full"]}
         messages += [user(task), assistant(orjson.dumps(answer).decode())]
-    setting = settings()[derived_seed(cell.seed, "setting") % len(settings())]
-    skills = [described(skill) for skill in cell.skills]
-    return [*messages, user(render(FOLDER, "task", query_type=kind_of_question(cell), setting=setting, skills=skills))]
+    return [*messages, user(render(FOLDER, "task", query_type=kind_of_question(cell), skills=cell.skills))]
+
+
+def instruction_schema(cell: Cell, sampling: Sampling) -> dict[str, Any]:
+    """One text; in the short form one question for each skill, under its name."""
+    text = text_schema(sampling, QUESTION)
+    return object_schema(
+        **({skill.name: text for skill in cell.skills} if is_short(sampling) else {"instruction": text})
+    )
+
+
+def read_parts(text: str, keys: list[str]) -> list[str]:
+    """The texts under `keys` in a reply; empty where one is missing."""
+    parts = [unquoted(string_field(text, key) or "") for key in keys]
+    return parts if all(parts) else []
 
 
 def kind_of_question(cell: Cell) -> str:
@@ -144,11 +170,12 @@ def answer_sampling(sampling: Sampling) -> Sampling:
     return sampling.model_copy(update={**PARAGRAPH, **given}) if is_short(sampling) else sampling
 
 
-def answer_length(sampling: Sampling, cell: Cell) -> str:
-    """How long an answer may be, for a prompt, so that it fits `max_tokens` and its query type's `min_words`."""
+def answer_length(sampling: Sampling, cell: Cell, parts: int) -> str:
+    """How long the answer to each of `parts` may be, for a prompt, so that it fits `max_tokens` and the query type."""
     if is_short(sampling):
-        much = cell.query_type is not None and cell.query_type.min_words > LITTLE
-        return f"one paragraph of {'five to seven' if much else 'three to five'} sentences"
+        much = cell.query_type is not None and cell.query_type.min_words > LITTLE * parts
+        sentences = "five to seven" if much else "three to five" if parts == 1 else "two to four"
+        return f"one paragraph of {sentences} sentences"
     return f"at most {min(LONGEST_ANSWER, sampling.max_tokens // 2)} words"
 
 
@@ -160,16 +187,12 @@ def read_critique(text: str) -> tuple[str, str]:
 
 @cache
 def examples() -> list[dict[str, Any]]:
-    """The worked examples: query_type, setting, skills, and the instruction as `short` and as `full` text."""
+    """The worked examples: query_type, skills, and the instruction: `short`, a question per skill, and `full`."""
     return [orjson.loads(line) for line in render(FOLDER, "examples").splitlines() if line.strip()]
-
-
-@cache
-def settings() -> list[str]:
-    """The settings that a cell may have."""
-    return [line.strip() for line in render(FOLDER, "settings").splitlines() if line.strip()]
 
 
 def copies_an_example(instruction: str) -> bool:
     """Whether the instruction is taken from a worked example."""
-    return copies(instruction, [example[form] for example in examples() for form in ("short", "full")])
+    return copies(
+        instruction, [text for example in examples() for text in (*example["short"].values(), example["full"])]
+    )

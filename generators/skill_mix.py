@@ -41,10 +41,6 @@ class SkillMix:
     kind: str = field(default="skill_mix", init=False)
     prompts: str = field(default_factory=lambda: prompts_fingerprint(FOLDER), init=False)
 
-    @property
-    def calls_per_cell(self) -> int:
-        return 2 * self.generations
-
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """One sample per generation. Raises `TurnFailed` where the teacher gave no reply."""
         return [await self._one(cell, teacher, generation) for generation in range(self.generations)]

@@ -1,25 +1,26 @@
 """A taxonomy pulled out of the teacher: topics, then skills for each topic, then query types.
 
-Instruct-SkillMix, stage 1 (arXiv 2408.14774), whose prompts are not published; these are ours. One
-item a call after worked examples, so that a 135M model follows too; answers are constrained by a schema
-and then checked without trust in it, and a place is asked for again until it is filled or the calls run out.
+Instruct-SkillMix, stage 1 (arXiv 2408.14774), whose prompts are not published; these are ours. A list is
+asked for many times, and a name counts once two answers agree on it (self-consistency): what a teacher says
+once may be a slip, what it says again it knows. Each skill is then defined in a call of its own. All answers
+are constrained by a schema and checked without trust in it.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from itertools import cycle
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import yaml
 
 from skillmill.data.errors import TeacherError
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name, tidy
+from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name, stems, tidy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic, canonical
 from skillmill.teachers.base import Message, Request, Sampling, Teacher, TurnFailed
@@ -28,35 +29,47 @@ from skillmill.teachers.structured import object_schema, parse_object
 
 PROMPTS = Path(__file__).parent / "prompts"
 
-ROUNDS = 6
-"""A list is asked for at most this many times; every round asks for what is still missing."""
+NAMES = 5
+"""Names in one answer: a small model that is asked for more starts to invent."""
+
+KINDS = 3
+"""Query types in one answer, which defines them too."""
+
+AT_ONCE, ROUNDS = 8, 6
+"""A list is asked for `AT_ONCE` times a round, in at most `ROUNDS` rounds."""
+
+AGREED = 2
+"""Answers that have to name a thing before it counts."""
+
+QUIET_ROUNDS = 2
+"""So many rounds that bring no new agreement end the asking: the teacher has said what it knows."""
+
+TRIES = 3
+"""How often a definition is asked for before its name is given up."""
 
 LEAST_SKILLS, LEAST_TOPICS, LEAST_QUERY_TYPES = 4, 2, 2
 """Below this there is nothing to combine, and extraction fails."""
 
-MAX_TOKENS = 160
-QUERY_TYPE_MIN_WORDS = 40
-_ARTICLES = {"a", "an", "the"}  # "caught the thief" is a clause, not a skill
-LETTERS = "abcdefghilmnoprst"
-"""First letters that later answers are asked to have, where free ones keep coming out the same."""
-
-FREE_ROUNDS = 2
-"""Rounds without letters: a free answer is the better one, a letter makes a small model reach too far."""
-
+MAX_TOKENS = 200
 TEMPERATURE = 0.6
 """At most: facts about the world, not fiction; above this a 135M model names things that do not exist."""
+QUERY_TYPE_MIN_WORDS = 40
 
 # Loose on purpose: a grammar that forces letters on a small model ("must end in -ing") makes it invent words.
-# Short words must be allowed for the same reason: without " of " it writes "ofthe". `names` checks what an
-# answer has to be, for every engine. Names get their first letter from `_starting`.
-_WORDS = r"[^\n\"\\<>{}\[\]:;.!?_*#|/]{20,150}\.$"
+# `names` checks what an answer has to be, for every engine.
+_LONGEST = 200
+_WORDS = rf"[^\n\"\\<>{{}}\[\]:;.!?_*#|/]{{20,{_LONGEST}}}\.$"
 _SENTENCE = {"type": "string", "pattern": f"^[A-Z]{_WORDS}"}
 _THE_USER_WANTS = {"type": "string", "pattern": f"^The user wants {_WORDS}"}
-_NAME = {"type": "string", "pattern": "[a-z-]{2,13}( [a-z-]{1,14}){0,3}$"}
-_SKILL_KEYS = ("skill", "definition", "example")
-_SKILL_NAME = {"type": "string", "pattern": "[a-z-]{2,13}( [a-z-]{1,14}){1,3}$"}  # one word is mostly a thing
+_NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( [a-z-]{2,14}){0,2}$"}
+_SKILL_NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( [a-z-]{2,14}){1,2}$"}  # one word is mostly a thing
 
-Item = TypeVar("Item", Topic, Skill, QueryType)
+
+def _list_of(name: dict[str, str]) -> dict[str, Any]:
+    return object_schema(names={"type": "array", "minItems": NAMES, "maxItems": NAMES, "items": name})
+
+
+Turn = tuple[str, dict[str, Any]]
 
 
 async def extract(config: TaxonomyConfig, teacher: Teacher, sampling: Sampling, seed: int) -> Taxonomy:
@@ -67,19 +80,19 @@ async def extract(config: TaxonomyConfig, teacher: Teacher, sampling: Sampling, 
     """
     limits = {"max_tokens": MAX_TOKENS, "temperature": TEMPERATURE}
     lowered = {key: min(getattr(sampling, key), limit) for key, limit in limits.items()}
-    asker = _Asker(teacher, sampling.model_copy(update=lowered), seed)
-    topics = await _topics(config, asker)
+    ask = _Asker(teacher, sampling.model_copy(update=lowered), seed)
+    topics = [name[0].upper() + name[1:] for name in await _topic_names(config, ask)]
     _enough("topics", len(topics), LEAST_TOPICS, config.topics)
-    lists = await asyncio.gather(*(_skills(topic, config, asker) for topic in topics))
-    skills = _merged([skill for named in lists for skill in named], [topic.name for topic in topics])
+    lists = await asyncio.gather(*(_skills(topic, config, ask) for topic in topics))
+    skills = _merged([skill for named in lists for skill in named], topics)
     _enough("skills", len(skills), LEAST_SKILLS, config.topics * config.skills_per_topic)
-    query_types = await _query_types(config, asker)
+    query_types = await _query_types(config, ask)
     _enough("query types", len(query_types), LEAST_QUERY_TYPES, config.query_types)
     return Taxonomy(
         name=config.domain or "extracted",
         source=f"asked of {teacher.name}, seed {seed}",
         skills=tuple(skills),
-        topics=tuple(topics),
+        topics=tuple(Topic(name=name) for name in topics),
         query_types=tuple(query_types),
     )
 
@@ -90,133 +103,137 @@ class _Asker:
     sampling: Sampling
     seed: int
 
-    async def __call__(self, schema: dict[str, Any], messages: list[Message], *place: object) -> dict[str, Any] | None:
-        """One item, or None where this call has none: a failure costs the call, not the list."""
+    async def __call__(
+        self, schema: dict[str, Any], shown: list[Turn], question: str, *place: object
+    ) -> dict[str, Any] | None:
+        """One answer, or None where this call has none: a failure costs the call, not the list."""
         seed = derived_seed(self.seed, "taxonomy", *place)
         try:
-            reply = await self.teacher.chat(Request(messages, self.sampling, seed, schema, "taxonomy"))
+            reply = await self.teacher.chat(Request(_turns(shown, question), self.sampling, seed, schema, "taxonomy"))
         except TurnFailed:
             return None
         return parse_object(reply.text, tuple(schema["properties"]))
 
+    def mixed(self, items: list[Any], *place: object) -> list[Any]:
+        """The items in an order of this call's own: a small model's answers follow what it was shown last."""
+        return random.Random(derived_seed(self.seed, *place)).sample(items, len(items))  # noqa: S311 (no secret)
 
-async def _topics(config: TaxonomyConfig, ask: _Asker) -> list[Topic]:
+
+async def _topic_names(config: TaxonomyConfig, ask: _Asker) -> list[str]:
     shown = _examples()["topics"]
+    question = render(PROMPTS, "topics", domain=config.domain) if config.domain else render(PROMPTS, "others")
 
-    async def one(letter: str, *place: int) -> Topic | None:
-        # the examples vary too: a small model's topics follow them
-        turns = [(_topic_turn(None, letter and name[0]), {"topic": name}) for name in _some(shown, ask.seed, *place)]
-        schema = object_schema(topic=_starting(_NAME, letter.upper() or "[A-Z]"))
-        answer = await ask(schema, _turns(turns, _topic_turn(config.domain, letter)), "topic", *place)
-        return _topic(answer, shown) if answer else None
+    async def names(*place: object) -> dict[str, Any] | None:
+        turn = (render(PROMPTS, "topics", domain=None), {"names": ask.mixed(shown, *place)[:NAMES]})
+        return await ask(_list_of(_NAME), [turn], question, *place)
 
-    return await _collect(one, config.topics, derived_seed(ask.seed, "topics"))
+    return await _agreed(names, "topic", config.topics, shown)
 
 
-async def _skills(topic: Topic, config: TaxonomyConfig, ask: _Asker) -> list[Skill]:
+async def _skills(topic: str, config: TaxonomyConfig, ask: _Asker) -> list[Skill]:
     shown = _examples()["skills"]
+    schema = object_schema(definition=_SENTENCE, example=_SENTENCE)
 
-    async def one(letter: str, *place: int) -> Skill | None:
+    async def names(*place: object) -> dict[str, Any] | None:
         turns = [
-            (
-                _skill_turn(example["topic"], letter and example["skill"][0]),
-                {key: example[key] for key in _SKILL_KEYS},
-            )
+            (render(PROMPTS, "skills", topic=example["topic"]), {"names": ask.mixed(example["names"], *place)})
+            for example in ask.mixed(shown, *place)
+        ]
+        return await ask(_list_of(_SKILL_NAME), turns, render(PROMPTS, "skills", topic=topic), *place)
+
+    async def define(name: str) -> Skill | None:
+        turns = [
+            (render(PROMPTS, "skill", skill=example["names"][0], topic=example["topic"]), example["first"])
             for example in shown
         ]
-        schema = object_schema(skill=_starting(_SKILL_NAME, letter), definition=_SENTENCE, example=_SENTENCE)
-        answer = await ask(schema, _turns(turns, _skill_turn(topic.name, letter)), "skill", topic.name, *place)
-        return _skill(answer, topic.name, shown) if answer else None
+        question = render(PROMPTS, "skill", skill=name, topic=topic)
+        for attempt in range(TRIES):
+            answer = await ask(schema, turns, question, "skill", topic, name, attempt)
+            skill = _skill(name, topic, answer, [example["first"] for example in shown]) if answer else None
+            if skill is not None:
+                return skill
+        return None
 
-    return await _collect(one, config.skills_per_topic, derived_seed(ask.seed, "skills", topic.name))
+    taken = [topic, *(name for example in shown for name in example["names"])]
+    found = await _agreed(names, f"skills of {topic}", config.skills_per_topic, taken)
+    return [skill for skill in await asyncio.gather(*map(define, found)) if skill is not None]
 
 
 async def _query_types(config: TaxonomyConfig, ask: _Asker) -> list[QueryType]:
+    """Named and defined in one answer: without its definition the name of a query type says little."""
     shown = _examples()["query_types"]
+    question = render(PROMPTS, "query_types", domain=config.domain, others=True)
+    kind = object_schema(name=_NAME, definition=_THE_USER_WANTS)
+    schema = object_schema(kinds={"type": "array", "minItems": KINDS, "maxItems": KINDS, "items": kind})
 
-    async def one(letter: str, *place: int) -> QueryType | None:
-        turns = [
-            (_query_type_turn(None, letter and example["query_type"][0]), example)
-            for example in _some(shown, ask.seed, *place)
-        ]
-        schema = object_schema(query_type=_starting(_NAME, letter), definition=_THE_USER_WANTS)
-        answer = await ask(schema, _turns(turns, _query_type_turn(config.domain, letter)), "query type", *place)
-        return _query_type(answer, shown) if answer else None
+    async def kinds(*place: object) -> list[QueryType]:
+        turn = render(PROMPTS, "query_types", domain=None, others=False), {"kinds": ask.mixed(shown, *place)[:KINDS]}
+        answer = await ask(schema, [turn], question, *place)
+        given = answer["kinds"] if answer and isinstance(answer["kinds"], list) else []
+        return [found for entry in given if (found := _query_type(entry)) is not None]
 
-    return await _collect(one, config.query_types, derived_seed(ask.seed, "query types"))
-
-
-async def _collect(one: Callable[..., Awaitable[Item | None]], wanted: int, seed: int) -> list[Item]:
-    """Ask for what is missing, all at once, until there are `wanted` different items or the rounds are over."""
-    letters = cycle(random.Random(seed).sample(LETTERS, len(LETTERS)))  # noqa: S311 (a draw, no secret)
-    found: list[Item] = []
+    votes: Counter[tuple[str, ...]] = Counter()
+    first: dict[tuple[str, ...], QueryType] = {}
+    taken = {tuple(stems(example["name"])) for example in shown}
     for attempt in range(ROUNDS):
-        missing = wanted - len(found)
-        if missing <= 0:
+        for answer in await asyncio.gather(*(kinds("query types", attempt, i) for i in range(AT_ONCE))):
+            for found in answer:
+                key = tuple(stems(found.name))
+                if key not in taken:
+                    votes[key] += 1
+                    first.setdefault(key, found)
+        if len(votes) >= config.query_types:
             break
-        drawn = [next(letters) if attempt >= FREE_ROUNDS else "" for _ in range(missing)]
-        items = await asyncio.gather(*(one(letter, attempt, position) for position, letter in enumerate(drawn)))
-        for item in items:
-            if item is not None and not any(same_name(item.name, other.name) for other in found):
-                found.append(item)
-    return found
+    return [first[key] for key, _ in votes.most_common(config.query_types)]
 
 
-def _topic_turn(domain: str | None, letter: str) -> str:
-    return render(PROMPTS, "topics", domain=domain, letter=letter.upper())
+async def _agreed(
+    ask: Callable[..., Awaitable[dict[str, Any] | None]], what: str, wanted: int, taken: list[str]
+) -> list[str]:
+    """At most `wanted` names that `AGREED` answers or more gave, the most often given first, none as in `taken`."""
+    votes: Counter[tuple[str, ...]] = Counter()
+    spelled: dict[tuple[str, ...], str] = {tuple(stems(name)): "" for name in taken}
+    quiet = agreed = 0
+    for attempt in range(ROUNDS):
+        answers = await asyncio.gather(*(ask(what, attempt, i) for i in range(AT_ONCE)))
+        for answer in answers:
+            given = [canonical(tidy(name)) for name in _texts(answer)]
+            said = {tuple(stems(name)): name for name in reversed(given) if not bad_name(name)}
+            for key, name in reversed(said.items()):
+                votes[key] += bool(spelled.setdefault(key, name))
+        before, agreed = agreed, sum(count >= AGREED for count in votes.values())
+        quiet = 0 if agreed > before else quiet + 1
+        if agreed >= wanted or quiet == QUIET_ROUNDS:
+            break
+    return [spelled[key] for key, count in votes.most_common(wanted) if count >= AGREED]
 
 
-def _skill_turn(topic: str, letter: str) -> str:
-    return render(PROMPTS, "skills", topic=topic, letter=letter.upper())
+def _texts(answer: dict[str, Any] | None) -> list[str]:
+    names = answer["names"] if answer else []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _query_type_turn(domain: str | None, letter: str) -> str:
-    return render(PROMPTS, "query_types", domain=domain, letter=letter.upper())
-
-
-def _some(examples: list[Any], *place: object) -> list[Any]:
-    """Four of the worked examples, drawn for one call."""
-    return random.Random(derived_seed(*place)).sample(examples, 4)  # noqa: S311 (a draw, no secret)
-
-
-def _starting(name: dict[str, str], letter: str) -> dict[str, str]:
-    """The schema of a name that starts with `letter`, or with any where it is ""."""
-    return {**name, "pattern": f"^{letter or '[a-z]'}{name['pattern']}"}
-
-
-def _topic(answer: dict[str, Any], shown: list[str]) -> Topic | None:
-    name = tidy(answer["topic"])
-    if bad_name(name) or any(same_name(name, example) for example in shown):
+def _skill(name: str, topic: str, answer: dict[str, Any], shown: list[dict[str, str]]) -> Skill | None:
+    definition, example = tidy(answer["definition"]), tidy(answer["example"])
+    if _no_sentence(definition, name) or _no_sentence(example):
         return None
-    return Topic(name=name[0].upper() + name[1:])
-
-
-def _skill(answer: dict[str, Any], topic: str, shown: list[dict[str, str]]) -> Skill | None:
-    name, definition, example = (tidy(answer[key]) for key in ("skill", "definition", "example"))
-    name = canonical(name)
-    if (
-        _ARTICLES & set(name.split())
-        or bad_name(name)
-        or same_name(name, topic)
-        or bad_sentence(definition, name)
-        or bad_sentence(example)
-    ):
-        return None
-    if any(_copies(answer, other) for other in shown):
+    if any(same_name(definition, other["definition"]) or same_name(example, other["example"]) for other in shown):
         return None
     return Skill(name=name, category=topic, definition=definition, example=example)
 
 
-def _query_type(answer: dict[str, Any], shown: list[dict[str, str]]) -> QueryType | None:
-    name, definition = canonical(tidy(answer["query_type"])), tidy(answer["definition"])
-    if bad_name(name) or bad_sentence(definition, name) or any(_copies(answer, other) for other in shown):
+def _query_type(entry: Any) -> QueryType | None:
+    if not isinstance(entry, dict) or not entry.keys() >= {"name", "definition"}:
+        return None
+    name, definition = canonical(tidy(entry["name"])), tidy(entry["definition"])
+    if bad_name(name) or _no_sentence(definition, name):
         return None
     return QueryType(name=name, definition=definition, min_words=QUERY_TYPE_MIN_WORDS)
 
 
-def _copies(answer: dict[str, Any], example: dict[str, str]) -> bool:
-    """Whether any field says what a worked example says in the same field."""
-    return any(same_name(str(answer[key]), example[key]) for key in answer if key in example)
+def _no_sentence(text: str, name: str | None = None) -> bool:
+    """Whether this is no definition; one that is as long as the schema lets it be was broken off."""
+    return len(text) > _LONGEST or bool(bad_sentence(text, name))
 
 
 def _merged(skills: Iterable[Skill], topics: list[str]) -> list[Skill]:
@@ -233,7 +250,7 @@ def _merged(skills: Iterable[Skill], topics: list[str]) -> list[Skill]:
     return kept
 
 
-def _turns(examples: list[tuple[str, dict[str, str]]], question: str) -> list[Message]:
+def _turns(examples: list[Turn], question: str) -> list[Message]:
     messages: list[Message] = []
     for asked, answer in examples:
         messages.append({"role": "user", "content": asked})

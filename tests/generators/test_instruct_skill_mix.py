@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -10,13 +11,14 @@ from skillmill.data.reasons import Reason
 from skillmill.generators.base import Generator
 from skillmill.generators.conversation import SHORT_REMARK
 from skillmill.generators.instruct_skill_mix import (
-    SHORT_INSTRUCTION,
+    QUESTION as QUESTION_PATTERN,
+)
+from skillmill.generators.instruct_skill_mix import (
     InstructSkillMix,
     copies_an_example,
     examples,
     instruction_messages,
     read_critique,
-    settings,
 )
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
@@ -85,10 +87,10 @@ def test_answers_are_asked_for_as_the_asker_would() -> None:
     assert all(text in notes for text in ("Be kind.", CRITIQUE["strengths"], CRITIQUE["weaknesses"]))
 
 
-def test_skills_are_told_by_their_definition_where_they_have_one() -> None:
+def test_the_answers_are_asked_for_by_definitions_where_there_are_any() -> None:
     teacher = Writer()
     make(teacher)
-    for request in teacher.asked:
+    for request in teacher.asked[1:]:
         told = " ".join(message["content"] for message in request.messages)
         assert "metaphor" not in told
         assert "speaking of one thing by naming another" in told
@@ -113,9 +115,8 @@ def test_an_unusable_instruction_ends_the_row_and_is_kept(reply: str) -> None:
     assert len(teacher.asked) == 1
 
 
-@pytest.mark.parametrize("form", ["short", "full"])
-def test_a_copied_example_ends_the_row(form: str) -> None:
-    copied = examples()[0][form]
+@pytest.mark.parametrize("copied", [*examples()[0]["short"].values(), examples()[0]["full"]])
+def test_a_copied_example_ends_the_row(copied: str) -> None:
     (sample,) = make(Writer(instruction=orjson.dumps({"instruction": copied}).decode()))
     assert sample.reasons == (Reason.PROMPT_COPY,)
     assert sample.instruction == copied
@@ -132,9 +133,10 @@ def test_a_critique_in_another_form_still_counts() -> None:
 
 
 def test_a_small_budget_asks_for_a_short_form_and_holds_it() -> None:
-    teacher = Writer()
+    teacher = Writer(instruction=orjson.dumps(SHORT).decode())
     make(teacher, max_tokens=200)
-    assert teacher.request("instruction").json_schema["properties"]["instruction"]["pattern"] == SHORT_INSTRUCTION
+    properties = teacher.request("instruction").json_schema["properties"]
+    assert {key: field["pattern"] for key, field in properties.items()} == dict.fromkeys(SHORT, QUESTION_PATTERN)
     assert teacher.request("response").sampling.stop == ["\n\n"]
     assert "paragraph" in teacher.request("response").messages[0]["content"]
     generous = Writer()
@@ -144,7 +146,7 @@ def test_a_small_budget_asks_for_a_short_form_and_holds_it() -> None:
 
 
 def test_the_short_form_has_room_for_the_short_examples() -> None:
-    assert all(re.search(SHORT_INSTRUCTION, example["short"]) for example in examples())
+    assert all(re.search(QUESTION_PATTERN, text) for example in examples() for text in example["short"].values())
     assert re.search(SHORT_REMARK, CRITIQUE["weaknesses"] + " Say what to bring.")
 
 
@@ -155,5 +157,35 @@ def test_the_conversation_begins_alike_for_every_cell() -> None:
     assert ours[-1] != theirs[-1]
 
 
-def test_settings_differ_and_each_is_one_line() -> None:
-    assert len(set(settings())) == len(settings()) > 50
+SHORT = {
+    "metaphor": "How can I tell my sister that her plan has no roof?",
+    "hyperbole": "Why do I wait a year for tea?",
+}
+
+
+def test_the_short_form_asks_a_question_for_each_skill_and_answers_each_in_a_paragraph() -> None:
+    teacher = Writer(instruction=orjson.dumps(SHORT).decode())
+    (sample,) = make(teacher, max_tokens=200)
+    stages = ["instruction", "response", "response", "critique", "refine", "refine"]
+    assert [request.stage for request in teacher.asked] == stages
+    assert sample.instruction == " ".join(SHORT.values())
+    assert sample.response == "\n\n".join(["Be kind: bring tea, and then name a number."] * 2)
+    asked = [request.messages[-1]["content"] for request in teacher.asked if request.stage == "refine"]
+    assert asked == list(SHORT.values())
+    assert len({request.seed for request in teacher.asked}) == len(stages)
+
+
+def test_the_short_form_needs_a_question_for_every_skill() -> None:
+    (sample,) = make(Writer(instruction=orjson.dumps({"metaphor": SHORT["metaphor"]}).decode()), max_tokens=200)
+    assert sample.reasons == (Reason.UNPARSABLE,)
+
+
+def test_a_paragraph_that_was_cut_off_marks_the_row() -> None:
+    class CutOff(Writer):
+        async def chat(self, request: Request) -> Reply:
+            reply = await super().chat(request)
+            first = request.stage == "refine" and request.messages[-1]["content"] == SHORT["metaphor"]
+            return replace(reply, finish_reason="length") if first else reply
+
+    (sample,) = make(CutOff(instruction=orjson.dumps(SHORT).decode()), max_tokens=200)
+    assert sample.finish_reason == "length"

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import Reason
 from skillmill.skill_taxonomy.check import check
-from skillmill.skill_taxonomy.extract import ROUNDS, extract
+from skillmill.skill_taxonomy.extract import AT_ONCE, QUIET_ROUNDS, extract
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
@@ -22,15 +23,12 @@ from skillmill.teachers.embedded import Embedded
 
 CONFIG = TaxonomyConfig(source="teacher", topics=4, skills_per_topic=2, query_types=3)
 
-SKILLS = {
-    "risk assessment": ("Judging what could go wrong and how bad it would be.", "She counted the exits first."),
-    "budget planning": ("Deciding before the month starts what money is for.", "He put the rent aside on payday."),
-    "conflict mediation": ("Helping two sides to hear what the other needs.", "She let both of them finish."),
-}
-QUERY_TYPES = {
-    "troubleshooting help": "The user wants a thing that stopped working to work again.",
+TOPICS = ["Beer brewing", "Choir music", "Old maps", "Rowing", "Weaving", "Cave diving"]
+SKILLS = ["risk assessment", "budget planning", "conflict mediation", "route choice", "note taking"]
+KINDS = {
     "fact finding": "The user wants to know something that can be looked up.",
     "idea generation": "The user wants many suggestions to choose from.",
+    "schedule making": "The user wants a list of days with what to do on each.",
 }
 
 
@@ -52,15 +50,13 @@ class Scripted:
 
 
 def sensible(question: str, seed: int) -> object:
-    if "often ask questions about" in question:
-        letter = re.search(r"the letter (\w)", question)
-        return {"topic": f"{letter[1] if letter else 'T'}{'aeiou'[seed % 5]}llo{'l' * (seed % 2)}ogy"}
-    if topic := re.search(r"Topic: (.*)", question):
-        name = list(SKILLS)[seed % len(SKILLS)]
-        definition, example = SKILLS[name]
-        return {"skill": f"{topic[1].lower()} {name}", "definition": definition, "example": example}
-    name = list(QUERY_TYPES)[seed % len(QUERY_TYPES)]
-    return {"query_type": name, "definition": QUERY_TYPES[name]}
+    if "five others" in question or "within" in question:
+        return {"names": random.Random(seed).sample(TOPICS, 5)}
+    if topic := re.search(r"skills of people who are good at (.*)\.", question):
+        return {"names": [f"{topic[1]} {name}".capitalize() for name in random.Random(seed).sample(SKILLS, 5)]}
+    if "Define it" in question:
+        return {"definition": "Judging what could go wrong and how bad.", "example": "She counted the exits first."}
+    return {"kinds": [{"name": name.capitalize(), "definition": text} for name, text in KINDS.items()]}
 
 
 def extracted(answer: Callable[[str, int], object], seed: int = 1, config: TaxonomyConfig = CONFIG) -> Taxonomy:
@@ -71,7 +67,7 @@ def test_a_sensible_teacher_fills_every_place() -> None:
     taxonomy = extracted(sensible)
     assert len(taxonomy.topics) == 4
     assert len(taxonomy.skills) == 8
-    assert len(taxonomy.query_types) == 3
+    assert {query_type.name for query_type in taxonomy.query_types} == set(KINDS)
     assert {skill.category for skill in taxonomy.skills} == {topic.name for topic in taxonomy.topics}
     assert all(skill.definition and skill.example for skill in taxonomy.skills)
     assert all(query_type.min_words > 0 for query_type in taxonomy.query_types)
@@ -99,23 +95,42 @@ def test_the_domain_is_asked_for() -> None:
     assert taxonomy.name == "astronomy"
 
 
+def test_a_name_counts_once_two_answers_agree_on_it_and_the_most_agreed_come_first() -> None:
+    def one_knows_more(question: str, seed: int) -> object:
+        if "five others" not in question:
+            return sensible(question, seed)
+        slip = "".join(random.Random(seed).choices(string.ascii_lowercase, k=9))
+        return {"names": ["Rowing", "Weaving" if seed % 3 else f"{slip} flying", f"{slip} diving"]}
+
+    taxonomy = extracted(one_knows_more)
+    assert [topic.name for topic in taxonomy.topics] == ["Rowing", "Weaving"]
+
+
+def test_asking_ends_when_nothing_new_is_agreed_on() -> None:
+    teacher = Scripted(lambda question, seed: {"names": ["Rowing", "Weaving"]} if "five" in question else "?")
+    with pytest.raises(TeacherError, match="usable skills"):
+        asyncio.run(extract(CONFIG, teacher, Sampling(), 1))
+    about_topics = [request for request in teacher.asked if "five others" in request.messages[-1]["content"]]
+    assert len(about_topics) == AT_ONCE * (1 + QUIET_ROUNDS)
+
+
 def test_failures_garbage_and_copies_cost_their_call_alone() -> None:
     calls = iter(range(10_000))
     bad = [
         TurnFailed(Reason.CONTEXT_LENGTH, "too long"),
         "I am sorry, but",
-        '{"topic": 3, "skill": null, "query_type": [], "definition": {}, "example": ""}',
-        {"topic": "Beekeeping", "skill": "swarm prevention", "query_type": "trip planning"}
-        | {"definition": "Keeping a colony from leaving its hive.", "example": "She added a box in May."},
-        {"topic": "Skill 1", "skill": "skill one, skill two", "query_type": "query type 3"}
-        | {"definition": "The act of skill one.", "example": "An example."},
+        {"names": 3, "definition": [], "example": None, "kinds": {"name": "x"}},
+        {"names": [None, 3, "Skill 1", "one, two"], "definition": "An act.", "example": "", "kinds": [None, {}]},
+        {"names": ["Beekeeping", "Swarm prevention", "Skill 1"]}
+        | {"definition": "Keeping a colony from leaving its hive.", "example": "An example."}
+        | {"kinds": [{"name": "Trip planning", "definition": "The user wants a plan for a journey with stages."}]},
     ]
 
     def often_bad(question: str, seed: int) -> object:
         call = next(calls)
-        return bad[call % 7] if call % 7 < len(bad) else sensible(question, seed)
+        return bad[call % 9] if call % 9 < len(bad) else sensible(question, seed)
 
-    taxonomy = extracted(often_bad, config=CONFIG.model_copy(update={"topics": 6, "skills_per_topic": 3}))
+    taxonomy = extracted(often_bad)
     names = [entry.name for entry in (*taxonomy.skills, *taxonomy.topics, *taxonomy.query_types)]
     assert len(names) >= 8
     assert not {"Beekeeping", "swarm prevention", "trip planning", "Skill 1", "3"} & set(names)
@@ -124,14 +139,12 @@ def test_failures_garbage_and_copies_cost_their_call_alone() -> None:
 
 def test_the_same_skill_of_two_topics_is_one_with_its_other_spelling_as_alias() -> None:
     def general(question: str, seed: int) -> object:
-        answer = sensible(question, seed)
-        assert isinstance(answer, dict)
-        if "skill" in answer:
-            spelling = "meal planning skills" if len(question) % 2 else "meals planning"
-            answer["skill"] = (spelling, "sleep tracking", "soil testing", "ink mixing")[seed % 4]
-        return answer
+        if "skills of people" not in question:
+            return sensible(question, seed)
+        spelling = "Meal planning skills" if len(question) % 2 else "Meals planning"
+        return {"names": [spelling, "Sleep tracking", "Soil testing", "Ink mixing"]}
 
-    taxonomy = extracted(general, config=CONFIG.model_copy(update={"skills_per_topic": 4}))
+    taxonomy = extracted(general, config=CONFIG.model_copy(update={"skills_per_topic": 4, "topics": 6}))
     names = {name for skill in taxonomy.skills for name in (skill.name, *skill.aliases)}
     assert len(taxonomy.skills) == 4
     assert names == {"meal planning skills", "meals planning", "sleep tracking", "soil testing", "ink mixing"}
@@ -139,21 +152,20 @@ def test_the_same_skill_of_two_topics_is_one_with_its_other_spelling_as_alias() 
 
 def test_a_skill_named_like_a_topic_is_dropped() -> None:
     def topical(question: str, seed: int) -> object:
-        answer = sensible(question, seed)
-        if isinstance(answer, dict) and "skill" in answer and seed % 2:
-            answer["skill"] = re.search(r"Topic: (.*)", question)[1]  # type: ignore[index]
-        return answer
+        if "skills of people" in question:
+            return {"names": ["Old maps", "Rowing skills", *(f"{name} here" for name in SKILLS)]}
+        return sensible(question, seed)
 
-    taxonomy = extracted(topical)
-    assert not {skill.name.lower() for skill in taxonomy.skills} & {topic.name.lower() for topic in taxonomy.topics}
+    taxonomy = extracted(topical, config=CONFIG.model_copy(update={"topics": 6, "skills_per_topic": 7}))
+    assert not {"old maps", "rowing skills"} & {skill.name for skill in taxonomy.skills}
 
 
-@pytest.mark.parametrize("garbage", ["", "no", "{}", '{"topic": ""}', "[1, 2]"])
+@pytest.mark.parametrize("garbage", ["", "no", "{}", '{"names": ""}', "[1, 2]"])
 def test_a_useless_teacher_ends_in_one_line_after_a_bounded_number_of_calls(garbage: str) -> None:
     teacher = Scripted(lambda question, seed: garbage)
     with pytest.raises(TeacherError, match="named 0 usable topics of 4 asked for, at least 2 are needed"):
         asyncio.run(extract(CONFIG, teacher, Sampling(), 1))
-    assert len(teacher.asked) == ROUNDS * CONFIG.topics
+    assert len(teacher.asked) == AT_ONCE * QUIET_ROUNDS
 
 
 def test_a_teacher_that_is_gone_stops_at_once() -> None:
