@@ -16,6 +16,8 @@ import yaml
 
 pytestmark = pytest.mark.server
 
+ROOT = Path(__file__).parents[2]
+
 
 class PrefectServer:
     def __init__(self, home: Path, port: int) -> None:
@@ -106,3 +108,17 @@ def test_a_failed_run_is_failed_there_and_one_clear_line_here(prefect_server: Pr
     [generate] = [task for task in prefect_server.found("task_runs") if task["flow_run_id"] == flow_run["id"]
                   and task["name"] == "generate"]  # fmt: skip
     assert generate["run_count"] == 3  # a teacher that is away is tried again
+
+
+def test_the_deployments_of_the_repository_are_taken_by_a_server(prefect_server: PrefectServer) -> None:
+    def prefect(*arguments: str) -> None:
+        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+        subprocess.run(command, cwd=ROOT, env=prefect_server.environment, check=True, capture_output=True, timeout=120)
+
+    prefect("work-pool", "create", "--type", "process", "skillmill")
+    prefect("deploy", "--all")
+    [deployment] = prefect_server.found("deployments")
+    assert deployment["name"] == "run"
+    assert deployment["entrypoint"] == "flows/prefect_run.py:skillmill_run"
+    assert (ROOT / deployment["parameters"]["config_path"]).is_file()
+    assert set(deployment["parameter_openapi_schema"]["properties"]) == set(deployment["parameters"])
