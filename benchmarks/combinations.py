@@ -2,7 +2,8 @@
 
     python benchmarks/combinations.py [--json OUT]
 
-Prints one line a figure: N = 3,000 skills, 100 topics, k = 4. Ratios are of one run on one machine.
+Prints one line a figure: N = 3,000 skills in 100 categories, 100 topics, k = 4. Ratios are of one run on one machine.
+`cells` are whole cells (names, order in the prompt, seed), `bulk` cells are rows of indices.
 """
 
 import argparse
@@ -11,15 +12,17 @@ import random
 import time
 import tracemalloc
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from skillmill.skill_taxonomy.combinations import Combinations
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, Topic
 
-SKILLS, TOPICS, K = 3000, 100, 4
+SKILLS, CATEGORIES, TOPICS, K = 3000, 100, 100, 4
+BLOCK = 100_000
 
 
-def seconds(work: Callable[[], object], times: int = 3) -> float:
+def seconds(work: Callable[[], object], times: int = 5) -> float:
     """The fastest of a few runs."""
     best = float("inf")
     for _ in range(times):
@@ -47,30 +50,58 @@ def peak_mib(work: Callable[[], object]) -> float:
     return peak / 2**20
 
 
+def access_us(plan: Combinations) -> float:
+    """Microseconds for a whole cell at a position far from the last one."""
+    return seconds(lambda: [plan[i] for i in range(0, 10**9, 10**6)]) / 1000 * 1e6
+
+
+def bulk_rate(plan: Combinations, start: int = 0) -> float:
+    """Positions per second, gaps included."""
+    return BLOCK / seconds(lambda: plan.bulk(start, start + BLOCK))
+
+
+def cell_rate(plan: Combinations, count: int = 2000) -> float:
+    """Whole cells per second, one after the other, gaps passed over."""
+    return count / seconds(lambda: list(islice(plan.cells(), count)))
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--json", type=Path)
     options = arguments.parse_args()
     taxonomy = Taxonomy(
-        skills=tuple(Skill(name=f"skill {i}") for i in range(SKILLS)),
+        skills=tuple(Skill(name=f"skill {i}", category=f"category {i % CATEGORIES}") for i in range(SKILLS)),
         topics=tuple(Topic(name=f"topic {i}") for i in range(TOPICS)),
     )
-    plan = Combinations(taxonomy, "skill_mix", "topic", {K: 1.0}, 0)
-    huge = Combinations(taxonomy, "skill_mix", "topic", {8: 1.0}, 0)
-    far = plan.size - 100_001
-    block = 100_000
-    bulk = block / seconds(lambda: plan.bulk(0, block))
-    published = 200 / seconds(lambda: shuffled(200))
+
+    def plan_of(k: int, **conditions: object) -> Combinations:
+        return Combinations(taxonomy, "skill_mix", "topic", {k: 1.0}, 0, **conditions)  # type: ignore[arg-type]
+
+    plan, huge = plan_of(K), plan_of(8)
+    same, different = plan_of(K, categories="same"), plan_of(K, categories="different")
+    mild = plan_of(K, weights={f"skill {i}": 2.0 for i in range(0, SKILLS, 2)})
+    strong = plan_of(K, weights={f"skill {i}": 8.0 for i in range(0, SKILLS, 10)})
+    bulk, published = bulk_rate(plan), 200 / seconds(lambda: shuffled(200))
     figures = {
         "bulk_cells_per_s": bulk,
-        "bulk_cells_per_s_at_the_end_of_the_space": block / seconds(lambda: plan.bulk(far, far + block)),
+        "bulk_cells_per_s_at_the_end_of_the_space": bulk_rate(plan, plan.size - BLOCK - 1),
+        "bulk_cells_per_s_same_category": bulk_rate(same),
+        "bulk_cells_per_s_different_categories": bulk_rate(different),
+        "bulk_positions_per_s_weighted": bulk_rate(mild),
         "published_cells_per_s": published,
         "bulk_over_published": bulk / published,
-        "random_access_us": seconds(lambda: [plan[i] for i in range(0, 10**9, 10**6)]) / 1000 * 1e6,
-        "random_access_us_beyond_2_64": seconds(lambda: [huge[i] for i in range(0, 10**9, 10**6)]) / 1000 * 1e6,
-        "bulk_peak_mib_100k": peak_mib(lambda: plan.bulk(0, block)),
+        "random_access_us": access_us(plan),
+        "random_access_us_beyond_2_64": access_us(huge),
+        "random_access_us_different_categories": access_us(different),
+        "cells_per_s": cell_rate(plan),
+        "cells_per_s_weights_1_and_2": cell_rate(mild),
+        "positions_per_cell_weights_1_and_2": mild.size / mild.survivors,
+        "cells_per_s_a_tenth_weighs_8": cell_rate(strong),
+        "positions_per_cell_a_tenth_weighs_8": strong.size / strong.survivors,
+        "setup_ms": seconds(lambda: plan_of(K)) * 1000,
+        "bulk_peak_mib_100k": peak_mib(lambda: plan.bulk(0, BLOCK)),
         "bulk_peak_mib_1m_in_blocks": peak_mib(
-            lambda: [plan.bulk(i, i + block) and None for i in range(0, 1_000_000, block)]
+            lambda: [plan.bulk(i, i + BLOCK) and None for i in range(0, 1_000_000, BLOCK)]
         ),
     }
     for name, value in figures.items():

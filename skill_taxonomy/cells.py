@@ -3,14 +3,15 @@
 import hashlib
 from dataclasses import dataclass
 
-from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic, canonical
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Split, Topic, canonical
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """k skills with a topic (Skill-Mix) or a query type (Instruct-SkillMix).
 
-    `index` is the raw position in the plan; `skills` are in prompt order; `seed` belongs to this cell alone.
+    `index` is the raw position in the plan; `skills` are in prompt order; `seed` belongs to this cell alone;
+    `split` is the part of the taxonomy that the cell was drawn from.
     """
 
     kind: str
@@ -19,6 +20,7 @@ class Cell:
     topic: Topic | None
     query_type: QueryType | None
     seed: int
+    split: Split = "train"
 
     @property
     def k(self) -> int:

@@ -14,7 +14,8 @@ _GENERIC = re.compile(
     r"( (type|name|skill|topic|example|category|request|question|seeking))?s?( ?\d+)?"
 )
 _SMALL_WORDS = {"a", "an", "the", "and", "or", "of", "to", "in", "on", "for", "with", "is", "it", "its", "what", "how"}
-_FILLER = {"skill", "skills", "technique", "techniques", "ability", "method", "methods"}
+_FILLER = set("skill skills technique techniques ability abilities method methods competence competency".split())
+_FILLER |= {"competencies", "proficiency", "expertise"}
 _LONG_WORD = 20
 
 
@@ -48,10 +49,14 @@ def bad_sentence(text: str, name: str | None = None) -> str | None:
         return "repeats itself"
     if name and canonical(name) in canonical(text):
         return "contains its own name"
-    said = " ".join(word for word in words if word not in _SMALL_WORDS)
-    if name and set(stems(said)) <= {*stems(name), "act", "art"}:
+    if name and repeats(name, text):
         return "only repeats the name"
     return None
+
+
+def repeats(name: str, text: str) -> bool:
+    """Whether the text says nothing but the words of the name, in whatever form."""
+    return set(head_words(text)) <= {*stems(name), "act", "art"}
 
 
 def same_name(one: str, other: str) -> bool:
@@ -61,11 +66,31 @@ def same_name(one: str, other: str) -> bool:
 
 def stems(name: str) -> Iterator[str]:
     """The words of a name in order, without endings and without words such as "skills"."""
-    words = canonical(re.sub(r"[^\w\s]", " ", name)).split()
-    for word in [word for word in words if word not in _FILLER] or words:
-        for ending in ("ing", "es", "s"):
-            if word.endswith(ending) and len(word) - len(ending) >= 3:
-                word = word.removesuffix(ending)
-                break
-        word = word.removesuffix("e")
-        yield word[:-1] if word[-2:-1] == word[-1:] else word  # plann(ing) and plan, sell and sell(ing)
+    words = _words(name)
+    yield from map(_stem, [word for word in words if word not in _FILLER] or words)
+
+
+def word_stems(name: str) -> Iterator[str]:
+    """All words of a name in order, without endings."""
+    yield from map(_stem, _words(name))
+
+
+def head_words(name: str) -> Iterator[str]:
+    """The words that carry the meaning, without endings: no "skills", no "of the"."""
+    words = _words(name)
+    yield from map(_stem, [word for word in words if word not in _FILLER | _SMALL_WORDS] or words)
+
+
+def _words(name: str) -> list[str]:
+    return canonical(re.sub(r"[^\w\s]", " ", name)).split()
+
+
+def _stem(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word.removesuffix("ies") + "y"
+    for ending in ("ings", "ing", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending)
+            break
+    word = word.removesuffix("e")
+    return word[:-1] if word[-2:-1] == word[-1:] and word.isalpha() else word  # plann(ing) and plan, sell and sell(ing)

@@ -3,11 +3,10 @@
 from importlib.resources import files
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.taxonomy import Taxonomy, parse_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Taxonomy, read_taxonomy
 
 _BUILTIN = files("skillmill.skill_taxonomy") / "builtin"
 
@@ -35,8 +34,12 @@ class TaxonomyConfig(BaseModel):
 
 def builtin(name: str) -> Taxonomy:
     """The built-in taxonomy `name`. Raises `ConfigError` that lists the known names."""
+    return read_taxonomy(builtin_text(name), f"builtin:{name}")
+
+
+def builtin_text(name: str) -> str:
+    """Its file, with comments. Raises `ConfigError` that lists the known names."""
     known = sorted(entry.name.removesuffix(".yaml") for entry in _BUILTIN.iterdir() if entry.name.endswith(".yaml"))
     if name not in known:
         raise ConfigError(f"taxonomy.source: there is no builtin:{name}, expected one of {', '.join(known)}")
-    content = (_BUILTIN / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse_taxonomy(yaml.safe_load(content), f"builtin:{name}")
+    return (_BUILTIN / f"{name}.yaml").read_text(encoding="utf-8")

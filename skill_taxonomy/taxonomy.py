@@ -1,18 +1,32 @@
 """What a taxonomy is: skills, topics and query types, in a YAML file that a person reads and edits."""
 
 import hashlib
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.files import write_whole
+from skillmill.skill_taxonomy.checkers import CHECKERS
+from skillmill.skill_taxonomy.lines import Lines, Location, UniqueKeys
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+Split = Literal["train", "validation", "test"]
+KEYS = ("skills", "topics", "query_types")
 
 
 class Entry(BaseModel):
@@ -22,20 +36,34 @@ class Entry(BaseModel):
 
 
 class Skill(Entry):
-    """One skill. `common` marks what any text shows; `split` other than "train" keeps it out of plans."""
+    """One skill. `common` marks what any text shows; `split` other than "train" keeps it out of plans.
+
+    `released`: Skill-Mix published it, so a score on it means less where it was trained on. `checker` names the rule
+    of `checkers.py` that decides whether a text shows the skill.
+    """
 
     category: Name = "general"
     definition: Text = ""
     example: Text = ""
     aliases: tuple[Name, ...] = ()
     common: bool = False
-    split: str = "train"
+    split: Split = "train"
+    released: bool = False
+    checker: str | None = None
+
+    @field_validator("checker")
+    @classmethod
+    def _is_a_rule(cls, checker: str | None) -> str | None:
+        if checker is not None and checker not in CHECKERS:
+            raise ValueError(f"there is no checker {checker!r}, expected one of {', '.join(sorted(CHECKERS))}")
+        return checker
 
 
 class Topic(Entry):
-    """What a Skill-Mix text is about."""
+    """What a Skill-Mix text is about. `split` and `released` as of a skill."""
 
-    split: str = "train"
+    split: Split = "train"
+    released: bool = False
 
 
 class QueryType(Entry):
@@ -57,13 +85,17 @@ class Taxonomy(BaseModel):
     query_types: tuple[QueryType, ...] = ()
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> "Taxonomy":
-        for key in ("skills", "topics", "query_types"):
+    def _names_are_unique(self, info: ValidationInfo) -> "Taxonomy":
+        if (info.context or {}).get("duplicates"):
+            return self
+        for key in KEYS:
             seen: dict[str, int] = {}
             for i, entry in enumerate(getattr(self, key)):
                 first = seen.setdefault(canonical(entry.name), i)
                 if first != i:
-                    raise ValueError(f"{key}[{i}].name: {entry.name!r} is already {key}[{first}]")
+                    message = "{place}: {name} is already {first}"
+                    names = {"place": f"{key}[{i}].name", "name": repr(entry.name), "first": f"{key}[{first}]"}
+                    raise PydanticCustomError("duplicate", message, {**names, "location": (key, i, "name")})
         return self
 
 
@@ -86,32 +118,59 @@ def ordered(taxonomy: Taxonomy) -> Taxonomy:
     def by_name(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(sorted(entries, key=lambda entry: canonical(entry.name)))
 
-    return taxonomy.model_copy(
-        update={key: by_name(getattr(taxonomy, key)) for key in ("skills", "topics", "query_types")}
-    )
+    return taxonomy.model_copy(update={key: by_name(getattr(taxonomy, key)) for key in KEYS})
 
 
 def load_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy file. Raises `ConfigError` with the file, the entry and what was expected."""
+    """Read a taxonomy file. Raises `ConfigError` with the file, the line, the entry and what was expected."""
+    return read_taxonomy(taxonomy_file(path), str(path))
+
+
+def taxonomy_file(path: Path) -> str:
+    """The text of a taxonomy file. Raises `ConfigError` where it cannot be read."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"taxonomy: cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"taxonomy: {path} is not YAML: {' '.join(str(error).split())}") from None
-    return parse_taxonomy(content, str(path))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"taxonomy: {path} is not YAML: {error}") from None
 
 
-def parse_taxonomy(content: object, where: str) -> Taxonomy:
-    """Check plain data. Raises `ConfigError` that names `where` and the entry."""
+def read_taxonomy(text: str, where: str, duplicates: bool = False) -> Taxonomy:
+    """The taxonomy that the file `where` has as its text. Raises `ConfigError` as `load_taxonomy` does.
+
+    `duplicates` lets a name come twice, for who wants to find or merge them.
+    """
+    try:
+        content = yaml.load(text, Loader=UniqueKeys)  # noqa: S506 (a safe loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"taxonomy: {where}{line}: is not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"taxonomy: {where} is not YAML: {' '.join(str(error).split())}") from None
+    return parse_taxonomy(content, where, text, duplicates)
+
+
+def parse_taxonomy(content: object, where: str, text: str | None = None, duplicates: bool = False) -> Taxonomy:
+    """Check plain data. Raises `ConfigError` that names `where`, the entry and, given the `text`, its line."""
     if not isinstance(content, dict):
         raise ConfigError(f"taxonomy: {where}: expected a mapping with skills, topics and query_types")
     try:
-        return Taxonomy.model_validate(content)
+        return Taxonomy.model_validate(content, context={"duplicates": duplicates})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # a misspelled key first: the one that is missing for it says less
+        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+        location = first.get("ctx", {}).get("location", first["loc"])
+        line = f":{Lines(text)[location]}" if text is not None else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"taxonomy: {where}: {dotted(first['loc'])}{message}") from None
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key, expected one of {', '.join(_known_keys(first['loc']))}"
+        raise ConfigError(f"taxonomy: {where}{line}: {dotted(first['loc'])}{message}") from None
+
+
+def _known_keys(location: Location) -> list[str]:
+    models: dict[int | str, type[BaseModel]] = {"skills": Skill, "topics": Topic, "query_types": QueryType}
+    return list((models[location[0]] if len(location) > 1 else Taxonomy).model_fields)
 
 
 def dotted(location: tuple[int | str, ...]) -> str:
@@ -122,13 +181,13 @@ def dotted(location: tuple[int | str, ...]) -> str:
     return f"{text}: " if text else ""
 
 
-def save_taxonomy(taxonomy: Taxonomy, path: Path) -> None:
-    """Write the file whole or not at all; fields at their default are left out, for people's sake."""
+def taxonomy_text(taxonomy: Taxonomy) -> str:
+    """The text of a taxonomy file; fields at their default are left out, for people's sake."""
     content = taxonomy.model_dump(mode="json", exclude_defaults=True)
     text = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=110)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write("# Skills, topics and query types. Edit freely: a run uses this file as it is.\n" + text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    return "# Skills, topics and query types. Edit freely: a run uses this file as it is.\n" + text
+
+
+def save_taxonomy(taxonomy: Taxonomy, path: Path) -> None:
+    """Write the file whole or not at all. Raises `StoreError`."""
+    write_whole(path, taxonomy_text(taxonomy).encode())

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.combinations import Combinations, Unranking, interleaving
+from skillmill.skill_taxonomy.combinations import Combinations, interleaving
 from skillmill.skill_taxonomy.permutation import permutation
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic
+from skillmill.skill_taxonomy.unranking import AnySubset, DifferentCategories, OneCategory, Unranking
 
 
 def taxonomy(skills: int, topics: int = 3, query_types: int = 2) -> Taxonomy:
@@ -48,14 +49,36 @@ def test_permutation_of_huge_spaces_stays_inside_and_repeats_nothing(size: int, 
     assert all(0 <= image < size for image in images)
 
 
-@given(st.integers(1, 9), st.integers(1, 5))
-def test_unranking_gives_every_subset_once(n: int, k: int) -> None:
-    if k > n:
-        return
-    unranking = Unranking(n, k)
+@pytest.mark.parametrize("condition", ["any", "same", "different"])
+@given(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=5), k=st.integers(1, 8))
+def test_unranking_gives_every_allowed_subset_once(condition: str, sizes: list[int], k: int) -> None:
+    block = [b for b, size in enumerate(sizes) for _ in range(size)]
+    blocks = {"any": None, "same": 1, "different": k}[condition]
+    wanted = [
+        subset for subset in all_subsets(range(len(block)), k) if blocks in (None, len({block[i] for i in subset}))
+    ]
+    unranking: Unranking = (
+        AnySubset(len(block), k)
+        if condition == "any"
+        else OneCategory(sizes, k)
+        if condition == "same"
+        else DifferentCategories(sizes, k)
+    )
     ranked = [unranking[rank] for rank in range(unranking.size)]
-    assert sorted(ranked) == list(all_subsets(range(n), k))
+    assert sorted(ranked) == wanted
     assert [tuple(row) for row in unranking.bulk(np.arange(unranking.size))] == ranked
+
+
+@given(st.sampled_from(["same", "different"]), st.lists(st.integers(1, 300), min_size=8, max_size=60), st.data())
+def test_unranking_large_conditioned_spaces_in_bulk_equals_scalar(
+    kind: str, sizes: list[int], data: st.DataObject
+) -> None:
+    k = data.draw(st.integers(1, 8))
+    unranking = OneCategory(sizes, k) if kind == "same" else DifferentCategories(sizes, k)
+    if not 1 <= unranking.size < 2**62:
+        return
+    ranks = data.draw(st.lists(st.integers(0, unranking.size - 1), max_size=20))
+    assert unranking.bulk(np.array(ranks, np.int64)).tolist() == [list(unranking[rank]) for rank in ranks]
 
 
 def test_a_small_space_is_walked_through_completely() -> None:

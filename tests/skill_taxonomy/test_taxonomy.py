@@ -15,6 +15,7 @@ from skillmill.skill_taxonomy.taxonomy import (
     load_taxonomy,
     ordered,
     parse_taxonomy,
+    read_taxonomy,
     save_taxonomy,
 )
 
@@ -60,8 +61,14 @@ def test_the_order_in_the_file_is_not_in_the_fingerprint_but_definitions_are() -
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"skills": [{"name": "a", "definiton": "x"}]}, "skills[0].definiton: Extra inputs are not permitted"),
-        ({"skills": [{"name": "a"}], "topic": []}, "topic: Extra inputs are not permitted"),
+        (
+            {"skills": [{"name": "a", "definiton": "x"}]},
+            "skills[0].definiton: unknown key, expected one of name, category, definition",
+        ),
+        (
+            {"skills": [{"name": "a"}], "topic": []},
+            "topic: unknown key, expected one of name, source, skills, topics, query_types",
+        ),
         ({"skills": [{"name": ["a"]}]}, "skills[0].name: Input should be a valid string"),
         ({"skills": [{"name": "a", "common": "perhaps"}]}, "skills[0].common: Input should be a valid boolean"),
         ({"skills": [{"definition": "x"}]}, "skills[0].name: Field required"),
@@ -93,6 +100,36 @@ def test_a_file_that_is_no_yaml_is_one_line(tmp_path: Path, content: bytes, mess
     with pytest.raises(ConfigError, match=message) as caught:
         load_taxonomy(tmp_path / "bad.yaml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# mine\nskills:\n- name: a\n  definiton: x\n", ":4: skills[0].definiton: unknown key"),
+        ("skills:\n- name: a\n\n- category: c\n", ":4: skills[1].name: Field required"),
+        ("skills: [{name: a}, {name: b,\n  split: hidden}]\n", ":2: skills[1].split: Input should be 'train'"),
+        (
+            "skills:\n- name: a b\n- name: c\n- category: d\n  name: A_B\n",
+            ":5: skills[2].name: 'A_B' is already skills[0]",
+        ),
+        ("skills:\n- name: a\ntopics: []\nskills:\n- name: b\n", ":4: is not YAML: the key 'skills' comes twice"),
+        ("skills:\n- name: a\n   name: b\n", ":3: is not YAML: "),
+        ("topics: 3\nskills:\n- name: a\n", ":1: topics: Input should be"),
+    ],
+)
+def test_a_fault_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_taxonomy(tmp_path / "mine.yaml")
+    assert str(caught.value).startswith(f"taxonomy: {tmp_path / 'mine.yaml'}{message}")
+
+
+def test_a_name_may_come_twice_where_duplicates_are_looked_for() -> None:
+    twice = "skills:\n- name: irony\n- name: Irony\n"
+    assert [skill.name for skill in read_taxonomy(twice, "twice.yaml", duplicates=True).skills] == [
+        "irony",
+        "Irony",
+    ]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
