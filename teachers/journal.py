@@ -1,14 +1,19 @@
 """The reply journal: every reply is kept as it arrives, so that nothing paid for is asked twice.
 
-SQLite in WAL mode. A commit reaches the operating system before the request's slot is free again, so a
-killed process costs only what was in flight; a power cut may cost the last moments, and nothing else.
+SQLite in WAL mode, one commit a reply: it reaches the operating system before the row goes on, so a killed
+process costs only what was in flight; a power cut may cost the last moments, and nothing else. A group of eight
+replies a commit would save 0.01 ms a reply, and lose a group at a kill.
+
+Replies lie compressed, in the order they came, in pages that hold several: 0.8 times the payload on the disk where
+answers have 1 KB or 4 KB (docs/benchmarks.md).
 """
 
 import hashlib
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +33,27 @@ class Journal:
             with store_errors(f"cannot write {path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA page_size=8192")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
+            # With row ids: rows are appended, and only the small index of keys is in random order.
             self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS compressed_replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL)"
             )
 
     def get(self, key: bytes) -> Reply | None:
         with self._errors():
-            found = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return Reply(**orjson.loads(found[0])) if found else None
+            found = self._connection.execute("SELECT reply FROM compressed_replies WHERE key = ?", (key,)).fetchone()
+        return Reply(**orjson.loads(zlib.decompress(found[0]))) if found else None
 
     def put(self, key: bytes, reply: Reply) -> None:
+        compressed = zlib.compress(orjson.dumps(reply), level=1)
         with self._errors():
-            self._connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, orjson.dumps(asdict(reply))))
+            self._connection.execute("INSERT OR REPLACE INTO compressed_replies VALUES (?, ?)", (key, compressed))
 
     def __len__(self) -> int:
         with self._errors():
-            return int(self._connection.execute("SELECT count(*) FROM replies").fetchone()[0])
+            return int(self._connection.execute("SELECT count(*) FROM compressed_replies").fetchone()[0])
 
     def close(self) -> None:
         with self._errors():

@@ -19,7 +19,11 @@ Prompts = Path
 def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
     # Prompts are plain text for a model, not HTML: escaping would put &quot; into the data.
     return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,  # a plan's prompts do not change while it runs, and a look at the disk a turn costs
     )
 
 

