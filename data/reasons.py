@@ -33,5 +33,6 @@ class Reason(StrEnum):
     CRITIQUE_RESIDUE = "critique_residue", "the answer talks about its own revision"
     SKILL_NAMED = "skill_named", "a skill is named where it should be shown"
     NO_REQUEST = "no_request", "the instruction neither asks nor tells the assistant to do anything"
+    SHIRKER = "shirker", "the calibrated model over the answer's form sees low effort"
     # corpus filters
     DUPLICATE = "duplicate", "another row of the run with a lower index says the same"

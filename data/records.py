@@ -5,7 +5,7 @@ A schema taken from the first batch breaks on the first batch that is all null; 
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pyarrow as pa
@@ -109,6 +109,9 @@ class Sample:
         return replace(self, reasons=merged, signals={**self.signals, **signals})
 
 
+_OWN_COLUMNS = [field.name for field in fields(Sample) if field.name in SAMPLE_SCHEMA.names]
+
+
 def row_id(plan: str, index: int, generation: int) -> str:
     """The `id` of a sample row: 16 hex digits of hash(plan, index, generation)."""
     return hashlib.sha256(f"{plan}:{index}:{generation}".encode()).hexdigest()[:16]
@@ -116,14 +119,12 @@ def row_id(plan: str, index: int, generation: int) -> str:
 
 def sample_row(sample: Sample, **cell_columns: Any) -> dict[str, Any]:
     """A row of `SAMPLE_SCHEMA`: the sample's own columns beside those of its cell and plan."""
-    own = asdict(sample)
-    instruction, response = own.pop("instruction"), own.pop("response")
     return {
         **cell_columns,
-        **own,
+        **{name: getattr(sample, name) for name in _OWN_COLUMNS},
         "id": row_id(cell_columns["plan"], cell_columns["index"], sample.generation),
-        "prompt": [{"role": "user", "content": instruction}] if instruction else [],
-        "completion": [{"role": "assistant", "content": response}] if response else [],
+        "prompt": [{"role": "user", "content": sample.instruction}] if sample.instruction else [],
+        "completion": [{"role": "assistant", "content": sample.response}] if sample.response else [],
         "verdict": "accepted" if sample.accepted else "rejected",
         "reasons": [str(reason) for reason in sample.reasons],
         "signals": sorted(sample.signals.items()),

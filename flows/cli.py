@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.flows.taxonomy_cli import taxonomy_app
 
 # No analytics leave the machine, whoever starts Prefect; a user's own setting stands.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -26,7 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Skill-mixing training data for language models: taxonomy, generation, filters, export, training.",
 )
-taxonomy_app = typer.Typer(no_args_is_help=True, help="Make, look at and check a skill taxonomy.")
 train_app = typer.Typer(no_args_is_help=True, help="Train a student with TRL on the exported dataset.")
 filters_app = typer.Typer(no_args_is_help=True, help="Score files of your own with skillmill's filters.")
 app.add_typer(taxonomy_app, name="taxonomy")
@@ -85,14 +85,21 @@ def init(directory: Annotated[Path, typer.Argument(help="Where to put skillmill.
 
 
 @app.command()
-def plan(config: ConfigFile, overrides: Overrides = None) -> None:
-    """What a run will do: the space of cells, the cells, the calls. Asks nothing of the teacher.
+def plan(
+    config: ConfigFile,
+    probe: Annotated[bool, typer.Option("--probe", help="Ask the first cells for real.")] = False,
+    cells: Annotated[int, typer.Option("-n", min=1, help="How many cells --probe asks.")] = 8,
+    overrides: Overrides = None,
+) -> None:
+    """What a run will cost: calls, tokens, money, time.
 
-    Example: skillmill plan -c skillmill.yaml
+    Asks nothing of the teacher and writes nothing. --probe asks the first cells; the run has their replies then.
+
+    Example: skillmill plan -c skillmill.yaml --probe
     """
     from skillmill.flows.show import describe_plan
 
-    describe_plan(_config(config, overrides))
+    describe_plan(_config(config, overrides), cells if probe else None)
 
 
 @app.command()
@@ -101,11 +108,11 @@ def preview(
     rows: Annotated[int, typer.Option("-n", min=1, help="How many cells.")] = 3,
     overrides: Overrides = None,
 ) -> None:
-    """Make a few rows and show every turn and verdict; writes nothing into output_dir.
+    """Make a few rows and show every turn, grade and verdict; writes nothing into output_dir.
 
     Example: skillmill preview -c skillmill.yaml -n 3
     """
-    from skillmill.flows.show import preview_rows
+    from skillmill.flows.preview import preview_rows
 
     preview_rows(_config(config, overrides), rows)
 
@@ -217,32 +224,6 @@ def taxonomy_extract(config: ConfigFile, overrides: Overrides = None) -> None:
     taxonomy_step(loaded)
 
 
-@taxonomy_app.command("show")
-def taxonomy_show(
-    name: Annotated[str, typer.Argument(help="A taxonomy file, or builtin:NAME.")],
-) -> None:
-    """Print a taxonomy as a tree.
-
-    Example: skillmill taxonomy show builtin:language
-    """
-    from skillmill.flows.show import show_taxonomy
-
-    show_taxonomy(name)
-
-
-@taxonomy_app.command("check")
-def taxonomy_check(
-    name: Annotated[str, typer.Argument(help="A taxonomy file, or builtin:NAME.")],
-) -> None:
-    """Find duplicates, empty or circular definitions, odd names. Exit 1 on errors.
-
-    Example: skillmill taxonomy check runs/demo/taxonomy.yaml
-    """
-    from skillmill.flows.show import check_taxonomy
-
-    raise typer.Exit(check_taxonomy(name))
-
-
 @train_app.command("sft")
 def train_sft(config: ConfigFile, overrides: Overrides = None) -> None:
     """Supervised fine-tuning on configuration sft of the export.
@@ -265,6 +246,50 @@ def train_dpo(config: ConfigFile, overrides: Overrides = None) -> None:
     print(train_step(_config(config, overrides), "dpo"))
 
 
+InstructionColumn = Annotated[str, typer.Option("--instruction", metavar="COL", help="The column of instructions.")]
+ResponseColumn = Annotated[str, typer.Option("--response", metavar="COL", help="The column of answers.")]
+RowsFile = Annotated[Path, typer.Argument(help="Rows: .parquet, .jsonl, .json or .csv.")]
+
+
+@filters_app.command("score")
+def filters_score(
+    file: RowsFile,
+    instruction: InstructionColumn,
+    response: ResponseColumn,
+    out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
+    model: Annotated[Path | None, typer.Option("--model", help="Default: the shipped one.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Default: the model's own.")] = None,
+) -> None:
+    """Add shirker_score (1 is surely low effort), reasons and the signals behind them to any file.
+
+    Example: skillmill filters score rows.jsonl --instruction prompt --response answer --out scored.parquet
+    """
+    from skillmill.flows.shirkers import score
+
+    score(file, instruction, response, out, model, threshold)
+
+
+@filters_app.command("calibrate")
+def filters_calibrate(
+    file: RowsFile,
+    instruction: InstructionColumn,
+    response: ResponseColumn,
+    label: Annotated[str, typer.Option("--label", metavar="COL", help="The column of labels.")],
+    group: Annotated[str, typer.Option("--group", metavar="COL", help="Who wrote the answer; left out in turn.")],
+    out: Annotated[Path, typer.Option("--out", help="The model to write, JSON.")],
+    good: Annotated[str, typer.Option(help="The label of good answers; all others are low effort.")] = "good",
+    precision: Annotated[float, typer.Option(min=0.5, max=1, help="What the threshold has to reach.")] = 0.95,
+) -> None:
+    """Train the shirker model on labelled rows, and print how it does on writers and instructions left out.
+
+    Example: skillmill filters calibrate rows.parquet --instruction instruction --response response --label label \\
+    --group model --precision 0.95 --out model.json
+    """
+    from skillmill.flows.shirkers import calibrate
+
+    calibrate(file, instruction, response, label, good, group, precision, out)
+
+
 def _not_there_yet(where: typer.Typer, name: str, what: str) -> None:
     @where.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
     def missing(context: typer.Context) -> None:
@@ -277,9 +302,6 @@ _not_there_yet(app, "filter", "Decide stored rows again without generating")
 _not_there_yet(app, "score", "Skill-Mix metrics of a graded table")
 _not_there_yet(app, "evaluate", "Skill-Mix evaluation of a student")
 _not_there_yet(app, "refresh", "Generate the next range")
-_not_there_yet(taxonomy_app, "merge", "Merge duplicates")
-_not_there_yet(taxonomy_app, "split", "Hold out skills and topics")
-_not_there_yet(filters_app, "score", "Add a shirker score to any file")
 
 
 if __name__ == "__main__":

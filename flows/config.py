@@ -10,6 +10,8 @@ from skillmill.data.errors import ConfigError
 from skillmill.filters.config import FiltersConfig
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import dotted
+from skillmill.skill_taxonomy.thinning import CategoryMix
+from skillmill.teachers.accounting import Budget, Prices
 from skillmill.teachers.config import TeacherConfig
 from skillmill.train.config import TrainConfig
 
@@ -23,12 +25,17 @@ class Section(BaseModel):
 
 
 class GenerationConfig(Section):
-    """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows."""
+    """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows.
+
+    `weights` per skill and `categories` condition the draw, see `Combinations`.
+    """
 
     kind: Kind = "instruct_skill_mix"
     k: dict[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0, le=1)]] = {2: 1.0}
     samples: int | None = Field(None, ge=1)
     accepted: int | None = Field(None, ge=1)
+    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
+    categories: CategoryMix = "any"
     generations: int = Field(1, ge=1)
     shard_rows: int = Field(1000, ge=1)
 
@@ -71,20 +78,6 @@ class ExportConfig(Section):
     private: bool = True
 
 
-class PricesConfig(Section):
-    """Money per million tokens."""
-
-    input: float = Field(0, ge=0)
-    cached: float = Field(0, ge=0)
-    output: float = Field(0, ge=0)
-
-
-class BudgetConfig(Section):
-    tokens: int | None = Field(None, ge=1)
-    money: float | None = Field(None, gt=0)
-    hours: float | None = Field(None, gt=0)
-
-
 class RunnerConfig(Section):
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -108,14 +101,20 @@ class Config(Section):
     export: ExportConfig = ExportConfig()
     train: TrainConfig | None = None
     evaluate: dict[str, Any] | None = None
-    prices: PricesConfig | None = None
-    budget: BudgetConfig = BudgetConfig()
+    prices: Prices | None = None
+    budget: Budget = Budget()
     runner: RunnerConfig = RunnerConfig()
 
     @field_validator("taxonomy", mode="before")
     @classmethod
     def _a_name_is_a_source(cls, value: object) -> object:
         return {"source": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _money_has_prices(self) -> "Config":
+        if self.budget.money is not None and (self.prices is None or not any(self.prices.model_dump().values())):
+            raise ValueError("budget.money: expected prices too, such as prices: {input: 0.15, output: 0.6}")
+        return self
 
     @property
     def output(self) -> Path:
@@ -158,7 +157,8 @@ def _complaint(error: ValidationError) -> str:
     where = dotted(tuple(part for part in first["loc"] if part != "[key]"))
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
-    given = "" if isinstance(first["input"], dict) else f", got {_short(first['input'])}"
+    secret = {"headers", "base_url"} & set(first["loc"])
+    given = "" if secret or isinstance(first["input"], dict) else f", got {_short(first['input'])}"
     return f"{where}{first['msg'].removeprefix('Value error, ')}{given if first['type'] != 'value_error' else ''}"
 
 
@@ -200,14 +200,11 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _refuse_what_is_not_there_yet(config: Config) -> None:
     """The whole schema is checked, but not every part of it is built: one clear line says which."""
     missing = {
-        "teacher.kind": config.teacher.kind == "vllm" and "vllm",
-        "teacher.serve": config.teacher.serve,
         "grader": config.grader and "a grader",
         "grading.when": config.grading.when != "never" and config.grading.when,
         "pairs.sources": next((s for s in config.pairs.sources if s in ("low_grade", "student")), None),
         "export.repo_id": config.export.repo_id,
         "evaluate": config.evaluate and "evaluation",
-        "budget": config.budget != BudgetConfig() and "a budget",
         "runner.kind": config.runner.kind != "local" and config.runner.kind,
         "output_dir": "://" in config.output_dir and config.output_dir,
     }
@@ -223,10 +220,12 @@ def _with_paths_of(config: Config, folder: Path) -> Config:
         config = config.model_copy(
             update={"taxonomy": config.taxonomy.model_copy(update={"source": str(folder / source)})}
         )
-    if config.teacher.kind == "embedded" and config.teacher.model:
-        config = config.model_copy(
-            update={"teacher": config.teacher.model_copy(update={"model": str(folder / config.teacher.model)})}
-        )
+    config = config.model_copy(
+        update={
+            "teacher": config.teacher.relative_to(folder),
+            "grader": config.grader and config.grader.relative_to(folder),
+        }
+    )
     if config.work_dir:
         config = config.model_copy(update={"work_dir": str(folder / config.work_dir)})
     return config

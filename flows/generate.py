@@ -1,7 +1,9 @@
 """The generate step: cells become rows, rows become shards."""
 
+import gc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,19 @@ from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import ShardStore
 from skillmill.filters.judge import apply_filters
 from skillmill.flows.committer import Committer
+from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.runner import in_order
 from skillmill.flows.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
+from skillmill.teachers.accounting import BudgetMet
 from skillmill.teachers.base import Teacher, TurnFailed
 from skillmill.teachers.build import open_teacher
 
 Report = Callable[["Outcome"], None]
+
+HOPELESS = 200
+"""Cells. Less than one accepted in so many ends a run that has no `generation.samples` to end it."""
 
 
 @dataclass
@@ -29,13 +36,19 @@ class Outcome:
     samples_cap: int | None = None
     accepted_target: int | None = None
     missed: str = ""
-    tokens: Callable[[], int] = field(default=lambda: 0, repr=False)
+    stopped: str = ""
+    """The budget that ended it, if one did."""
 
     @property
     def done(self) -> bool:
         if self.accepted_target is not None and self.accepted >= self.accepted_target:
             return True
         return self.samples_cap is not None and self.cells >= self.samples_cap
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether a target without a cap on cells finds fewer accepted cells than one in `HOPELESS`."""
+        return self.samples_cap is None and self.cells >= HOPELESS and self.accepted * HOPELESS < self.cells
 
 
 async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: None) -> Outcome:
@@ -50,84 +63,121 @@ async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: 
         accepted=sum(shard.accepted for shard in shards),
         samples_cap=generation.samples,
         accepted_target=generation.accepted,
-        tokens=lambda: workspace.usage.total().completion_tokens,
     )
-    if not outcome.done:
+    report(outcome)
+    if not outcome.done and not outcome.hopeless:
         async with open_teacher(workspace.config.teacher, workspace.journal, workspace.usage) as teacher:
-            await _run(workspace, plan, teacher, outcome, report)
-    if outcome.accepted_target is not None and outcome.accepted < outcome.accepted_target:
-        why = "generation.samples is reached" if outcome.done else "the space of cells is used up"
-        outcome.missed = (
-            f"generation.accepted: {outcome.accepted} of {outcome.accepted_target} accepted after "
-            f"{outcome.cells} cells, and {why}"
-        )
-    elif not outcome.done:
-        outcome.missed = f"generation.samples: the space of cells is used up after {outcome.cells}"
+            try:
+                await _run(workspace, plan, teacher, outcome, report)
+            except BudgetMet as met:
+                outcome.stopped = met.reason
+    outcome.missed = "" if outcome.stopped else _why_missed(outcome)
     store.tidy()
     return outcome
+
+
+async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, config: Config) -> list[dict[str, Any]]:
+    """The decided rows of one cell; a cell that the teacher gave no reply for is a rejected row."""
+    try:
+        samples = await plan.generator.make(cell, teacher)
+    except TurnFailed as failure:
+        samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
+    decided = [apply_filters(sample, cell, config.filters) for sample in samples]
+    return [_row(sample, cell, plan, teacher.name) for sample in decided]
+
+
+def _why_missed(outcome: Outcome) -> str:
+    """Why a plan that has come to an end is not at its target; "" where it is."""
+    accepted, cells = f"{outcome.accepted} of {outcome.accepted_target} accepted", f"after {outcome.cells} cells"
+    if outcome.accepted_target is None:
+        return "" if outcome.done else f"generation.samples: the space of cells is used up {cells}"
+    if outcome.accepted >= outcome.accepted_target:
+        return ""
+    if outcome.done:
+        return f"generation.accepted: {accepted} {cells}, and generation.samples is reached"
+    if not outcome.hopeless:
+        return f"generation.accepted: {accepted} {cells}, and the space of cells is used up"
+    return (
+        f"generation.accepted: {accepted} {cells}, fewer than one in {HOPELESS}: report.html says why rows fall; set "
+        "generation.samples, a cap on cells, to go on all the same"
+    )
 
 
 async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outcome, report: Report) -> None:
     config = workspace.config
     shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
     committer = Committer(workspace.samples, plan.fingerprint, shard_cells)
-    found = outcome.accepted
+    usage = workspace.usage
+    found, finished, spent_before = outcome.accepted, 0, usage.spent_share
     left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
 
     async def make(cell: Cell) -> list[dict[str, Any]]:
-        try:
-            samples = await plan.generator.make(cell, teacher)
-        except TurnFailed as failure:
-            samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
-        decided = [apply_filters(sample, cell, config.filters) for sample in samples]
-        return [_row(sample, cell, plan, teacher.name) for sample in decided]
+        return await make_rows(cell, plan, teacher, config)
 
     def note(rows: list[dict[str, Any]]) -> None:
-        nonlocal found
+        nonlocal found, finished
         found += _accepted(rows)
+        finished += 1
+
+    def row_share() -> float:
+        """The share of the budget that a row takes, going by the rows of this call."""
+        return (usage.spent_share - spent_before) / finished if finished else 0.0
 
     def still_needed() -> int | None:
-        return None if outcome.accepted_target is None else outcome.accepted_target - found
+        bounds = [] if outcome.accepted_target is None else [outcome.accepted_target - found]
+        if row_share():
+            bounds.append(int((1 - usage.spent_share) / row_share()))
+        return min(bounds, default=None)
 
     in_flight = config.teacher.max_in_flight
     rows_in_order = in_order(
-        _cells(workspace.samples, plan, committer.stop, left),
+        next_cells(workspace.samples, plan, committer.stop, left),
         make,
         in_flight,
         lead=max(8 * in_flight, 2 * shard_cells),
         still_needed=still_needed,
         finished=note,
     )
+    gc.freeze()  # what the imports left does not die: looking through it again and again cost a sixth of a row's time
     try:
-        async for rows in rows_in_order:
-            committer.add(rows[0]["index"], rows, _accepted(rows))
-            outcome.cells += 1
-            outcome.accepted += _accepted(rows)
-            report(outcome)
-            if committer.full:
-                committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+        async with aclosing(rows_in_order):
+            async for rows in rows_in_order:
+                committer.add(rows[0]["index"], rows, _accepted(rows))
+                outcome.cells += 1
+                outcome.accepted += _accepted(rows)
+                report(outcome)
+                if committer.full:
+                    committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+                if outcome.hopeless:
+                    break
     finally:
+        gc.unfreeze()
         committer.commit()
+    if not outcome.done and not outcome.hopeless and (reason := usage.met(row_share())):
+        raise BudgetMet(reason)
 
 
 def _accepted(rows: list[dict[str, Any]]) -> bool:
     return any(row["verdict"] == "accepted" for row in rows)
 
 
-def _cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> Iterator[Cell]:
+def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> Iterator[Cell]:
     """Cells of the plan from position `start`, without those that another plan has tried; at most `count`."""
     tried = _tried(store, plan.fingerprint)
-    for index in range(start, plan.combinations.size):
+    for cell in plan.combinations.cells(start):
         if count is not None and count <= 0:
             return
-        cell = plan.combinations[index]
-        key = np.uint64(int(cell.key, 16))
-        place = np.searchsorted(tried, key)
-        if place < len(tried) and tried[place] == key:
+        if len(tried) and _is_in(tried, cell):
             continue
         yield cell
         if count is not None:
             count -= 1
+
+
+def _is_in(tried: np.ndarray, cell: Cell) -> bool:
+    key = np.uint64(int(cell.key, 16))
+    place = np.searchsorted(tried, key)
+    return bool(place < len(tried) and tried[place] == key)
 
 
 def _tried(store: ShardStore, plan: str) -> np.ndarray:
@@ -156,5 +206,5 @@ def _row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> dict[str, Any]
         grader=None,
         prompts=plan.generator.prompts,
         seed=cell.seed,
-        split="train",
+        split=cell.split,
     )

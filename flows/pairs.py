@@ -2,7 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -16,6 +18,7 @@ from skillmill.flows.runner import in_order
 from skillmill.flows.workspace import Workspace
 from skillmill.generators import shirkers
 from skillmill.skill_taxonomy.cells import derived_seed
+from skillmill.teachers.accounting import BudgetMet
 from skillmill.teachers.base import Sampling, Teacher, TurnFailed
 from skillmill.teachers.build import open_teacher
 
@@ -28,66 +31,75 @@ def pairs_plan(plan: Plan, config: PairsConfig) -> str:
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
 
 
-async def make_pairs(
-    workspace: Workspace, plan: Plan, report: Callable[[int, int], None] = lambda done, pairs: None
-) -> tuple[int, Counter[str]]:
-    """Pair every accepted row that has no pairs yet. Returns the pairs made now and the dropped, by reason."""
+@dataclass
+class PairsOutcome:
+    """What one call made: rows looked at, pairs made, what was dropped by reason, and the budget that ended it."""
+
+    rows: int = 0
+    pairs: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+
+async def make_pairs(workspace: Workspace, plan: Plan, outcome: PairsOutcome) -> None:
+    """Pair every accepted row that has no pairs yet; `outcome` is kept up to date."""
     config, name = workspace.config, pairs_plan(plan, workspace.config.pairs)
     committer = Committer(workspace.pairs, name, config.generation.shard_rows)
     rows = _unpaired(workspace, plan, committer.stop)
-    dropped: Counter[str] = Counter()
-    made = 0
     first = next(rows, None)
     if first is None:
-        return 0, dropped
-
-    def inputs() -> Iterator[dict[str, Any]]:
-        assert first is not None
-        yield first
-        yield from rows
+        return
 
     async def run(teacher: Teacher | None) -> None:
-        nonlocal made
-
         async def make(row: dict[str, Any]) -> tuple[int, list[dict[str, Any]], Counter[str]]:
-            return await _pairs_of(row, config.pairs, teacher, config.teacher.sampling)
+            return await pairs_of(row, config.pairs, teacher, config.teacher.sampling)
 
         in_flight = config.teacher.max_in_flight
         try:
-            number = 0
-            async for index, pairs, lost in in_order(inputs(), make, in_flight, lead=8 * in_flight):
+            async for index, pairs, lost in in_order(chain([first], rows), make, in_flight, lead=8 * in_flight):
                 committer.add(index, pairs, bool(pairs))
-                dropped.update(lost)
-                made, number = made + len(pairs), number + 1
-                report(number, made)
+                outcome.dropped.update(lost)
+                outcome.pairs += len(pairs)
+                outcome.rows += 1
                 if committer.full:
                     committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+        except BudgetMet as met:
+            outcome.stopped = met.reason
         finally:
             committer.commit()
 
-    if any(source in _ASKED for source in config.pairs.sources):
+    if asked_sources(config.pairs):
         async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
             await run(teacher)
     else:
         await run(None)  # the draft is in the row: nothing is asked
     workspace.pairs.tidy()
-    return made, dropped
+
+
+def asked_sources(config: PairsConfig) -> list[str]:
+    """The sources for which the teacher is asked, once a pair."""
+    return [source for source in config.sources if source in _ASKED] if config.share > 0 else []
+
+
+def is_paired(row: dict[str, Any], config: PairsConfig) -> bool:
+    """Whether an accepted row is in the share that gets pairs: a draw of its own seed."""
+    return derived_seed("share", row["seed"]) < config.share * 2**31
 
 
 def _unpaired(workspace: Workspace, plan: Plan, start: int) -> Iterator[dict[str, Any]]:
     """The accepted rows of the plan from position `start` on, as many as the share takes."""
-    share = workspace.config.pairs.share
     for shard in workspace.samples.of_plan(plan.fingerprint):
         if shard.stop <= start:
             continue
         for row in accepted_cells(workspace.samples.rows(shard).to_pylist()):
-            if row["index"] >= start and derived_seed("share", row["seed"]) < share * 2**31:
+            if row["index"] >= start and is_paired(row, workspace.config.pairs):
                 yield row
 
 
-async def _pairs_of(
+async def pairs_of(
     row: dict[str, Any], config: PairsConfig, teacher: Teacher | None, sampling: Sampling
 ) -> tuple[int, list[dict[str, Any]], Counter[str]]:
+    """The row's index, its pairs, and the sources that gave none, by reason. `teacher` may be None where none asks."""
     pairs, dropped = [], Counter[str]()
     for source in config.sources:
         if source in _ASKED:

@@ -7,6 +7,8 @@ from typing import Any
 from skillmill.data.errors import SkillmillError
 from skillmill.flows import steps
 from skillmill.flows.config import Config
+from skillmill.flows.progress import say
+from skillmill.teachers.accounting import BudgetMet
 from skillmill.train.job import check_train
 
 Step = Callable[..., Any]
@@ -25,23 +27,30 @@ def run(
     """taxonomy → generate (with the row filters) → pairs → export → train → report.
 
     `step(name, function)` wraps each step, `publish(name, funnel)` shows where the rows fell. Returns where
-    things lie. Raises `SkillmillError`, after exporting what there is, where the target was missed.
+    things lie. Raises `SkillmillError`, after exporting what there is, where the target was missed. A budget that is
+    met ends generation and pairs early, skips training, and is no error.
     """
     if config.train is not None:
         check_train(config.train, config.output / "train")
-    step("taxonomy", steps.taxonomy_step)(config)
+    try:
+        step("taxonomy", steps.taxonomy_step)(config)
+    except BudgetMet as met:  # there is nothing to generate from yet
+        say(f"taxonomy: {met}")
+        return {}
     outcome = step("generate", steps.generate_step)(config)
+    stopped = outcome.stopped
     if config.pairs.sources and config.pairs.share > 0:
-        step("pairs", steps.pairs_step)(config)
+        stopped = step("pairs", steps.pairs_step)(config).stopped or stopped
     funnel = step("export", steps.export_step)(config)
     publish(config.name, funnel.as_dict())
     found = {"dataset": config.output / "export"}
-    if config.train is not None and not outcome.missed:
+    if config.train is not None and not outcome.missed and not stopped:
         for method in ("sft", "dpo"):
             if getattr(config.train, method) is not None:
                 step(f"train {method}", steps.train_step)(config, method)
                 found[f"{method} model"] = config.output / "train" / method
-    found["report"] = step("report", steps.report_step)(config, "failed" if outcome.missed else "finished")
+    status = "failed" if outcome.missed else "partial" if stopped else "finished"
+    found["report"] = step("report", steps.report_step)(config, status, outcome.missed or stopped)
     if outcome.missed:
         raise SkillmillError(f"{outcome.missed}; what there is was exported to {found['dataset']}")
     return found

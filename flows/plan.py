@@ -38,17 +38,27 @@ def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
     generation = config.generation
     generator = _generator(config)
     about = "topic" if generator.kind == "skill_mix" else "query_type"
-    combinations = Combinations(taxonomy, generator.kind, about, generation.k, config.seed)
-    asked = generation.accepted or generation.samples or 0
-    if asked > combinations.size:
+    combinations = Combinations(
+        taxonomy,
+        generator.kind,
+        about,
+        generation.k,
+        config.seed,
+        weights=generation.weights,
+        categories=generation.categories,
+    )
+    asked, cells = generation.accepted or generation.samples or 0, combinations.survivors
+    if asked > cells:
         key = "generation.accepted" if generation.accepted else "generation.samples"
         raise ConfigError(
             f"{key}: {asked} cells asked for, but k = {_mixture(generation.k)} of {len(combinations.skills)} skills "
-            f"x {len(combinations.abouts)} {'topics' if about == 'topic' else 'query types'} has {combinations.size}"
+            f"x {len(combinations.abouts)} {'topics' if about == 'topic' else 'query types'} has {cells}"
         )
     parts = {
         "generation.kind": generation.kind,
         "generation.k": _mixture(generation.k),
+        "generation.weights": _json(generation.weights),
+        "generation.categories": generation.categories,
         "generation.generations": str(generation.generations),
         "seed": str(config.seed),
         "taxonomy": fingerprint(taxonomy),

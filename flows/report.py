@@ -10,15 +10,17 @@ from skillmill.data.files import write_whole
 from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
 from skillmill.flows.plan import Plan
+from skillmill.flows.progress import duration, money
 from skillmill.flows.workspace import Workspace
+from skillmill.teachers.accounting import Prices, StageUsage, total
 
-EXAMPLES = 12
+EXAMPLES = 8
 
 # Teacher text is data: everything that enters the page is escaped.
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-_environment.filters["text_of"] = text_of
+_environment.filters |= {"text_of": text_of, "money": money, "duration": duration}
 
 
 def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Path:
@@ -30,11 +32,20 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Pat
             examples[row["verdict"]].append(row)
         if all(len(found) == EXAMPLES for found in examples.values()):
             break
-    funnel = state.get("funnel") or {}
+    used = {name: StageUsage(**stage) for name, stage in sorted((state.get("usage") or {}).items())}
+    prices = workspace.config.prices
     page = _environment.get_template("report.html").render(
         name=workspace.config.name,
         state=state,
-        funnel=funnel,
+        teacher=plan.parts["teacher.model"],
+        kind=workspace.config.generation.kind,
+        plan=plan.fingerprint,
+        funnel=state.get("funnel") or {},
+        used=used,
+        prices=prices,
+        total=total(used.values()),
+        wall_s=(state.get("totals") or {}).get("wall_s", 0.0),
+        comparison=beside(state.get("predicted"), used, prices, state),
         reasons={reason.value: reason.explanation for reason in Reason},
         examples=examples,
         space=sum(plan.combinations.space.values()),
@@ -43,6 +54,35 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Pat
     path = workspace.config.output / "report.html"
     write_whole(path, page.encode())
     return path
+
+
+Line = tuple[str, str, str]
+
+
+def beside(
+    predicted: dict[str, Any] | None, used: dict[str, StageUsage], prices: Prices | None, state: dict[str, Any]
+) -> list[Line]:
+    """What was predicted and what it came to, as lines of (what, predicted, actual), over the stages predicted."""
+    if not predicted:
+        return []
+    bound = "at most " if predicted["acceptance"] is None else ""
+    funnel, whole = state.get("funnel") or {}, predicted["total"]
+    actual = total(stage for name, stage in used.items() if name in predicted["stages"])
+    cells, accepted = funnel.get("cells", 0), funnel.get("accepted_cells", 0)
+    least, most = predicted["cells_range"]
+    span = "" if least == most else f" ({least:,} to {most:,})"
+    lines = [("cells", f"{predicted['cells']:,}{span}", f"{cells:,}")]
+    if predicted["acceptance"] is not None and cells:
+        lines.append(("accepted", f"{predicted['acceptance']:.0%}", f"{accepted / cells:.0%}"))
+    lines.append(("calls, retries aside", f"{bound}{whole['calls']:,}", f"{actual.calls - actual.retries:,}"))
+    for key in ("prompt_tokens", "completion_tokens"):
+        lines.append((key.replace("_", " "), f"{bound}{whole[key]:,}", f"{getattr(actual, key):,}"))
+    if prices is not None:
+        lines.append(("money", bound + money(prices.of(StageUsage(**whole))), money(prices.of(actual))))
+    if predicted["seconds"] is not None:
+        times = list(dict.fromkeys(map(duration, predicted["seconds"])))
+        lines.append(("time at work", " to ".join(times), duration((state.get("totals") or {}).get("wall_s", 0.0))))
+    return lines
 
 
 def funnel_markdown(funnel: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ results wait for an earlier one (peers.md 10.1).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 Input = TypeVar("Input")
@@ -19,7 +19,7 @@ async def in_order(
     lead: int,
     still_needed: Callable[[], int | None] = lambda: None,
     finished: Callable[[Result], None] = lambda _: None,
-) -> AsyncIterator[Result]:
+) -> AsyncGenerator[Result, None]:
     """Yield `make(input)` for each input, in order, with at most `in_flight` running.
 
     `still_needed` may bound how many more are worth starting; None is no bound. `finished` sees each result

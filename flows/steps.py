@@ -5,7 +5,7 @@ Prefect's tasks call these and so does the command line: nothing here knows of P
 
 import asyncio
 import platform
-import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,27 +15,36 @@ from skillmill.data.export import CardFacts, Funnel
 from skillmill.data.export import export as write_export
 from skillmill.flows.config import Config
 from skillmill.flows.generate import Outcome, generate
-from skillmill.flows.pairs import make_pairs, pairs_plan
+from skillmill.flows.pairs import PairsOutcome, make_pairs, pairs_plan
 from skillmill.flows.plan import Plan, changed_keys, make_plan
-from skillmill.flows.progress import Progress, say
+from skillmill.flows.predict import known_sizes, predict
+from skillmill.flows.progress import Pace, Progress, say, ticking
 from skillmill.flows.report import write_report
-from skillmill.flows.workspace import Workspace, open_workspace, read_state, write_state
+from skillmill.flows.workspace import Workspace, keep_usage, open_workspace, read_state, write_state
 from skillmill.skill_taxonomy.extract import extract
 from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
+from skillmill.teachers.accounting import BudgetMet
 from skillmill.teachers.build import close_engines, open_teacher, teacher_name
 
 VERSIONS = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
 
 
 def taxonomy_step(config: Config) -> Taxonomy:
-    """The taxonomy of the run: the one that lies in `output_dir`, else made from its source and put there."""
+    """The taxonomy of the run: the one that lies in `output_dir`, else made from its source and put there.
+
+    Raises `BudgetMet` where the budget ends before the teacher has named it; its replies are in the journal.
+    """
     path = config.output / "taxonomy.yaml"
     if path.exists():
         return load_taxonomy(path)
     source = config.taxonomy.source
     with open_workspace(config) as workspace:
-        taxonomy = asyncio.run(_extract(workspace)) if source == "teacher" else configured_taxonomy(config)
+        try:
+            taxonomy = asyncio.run(_extract(workspace)) if source == "teacher" else configured_taxonomy(config)
+        except BudgetMet as met:
+            _remember(workspace, {"status": "partial", "reason": met.reason})
+            raise
         make_plan(config, taxonomy)  # complain before anything is written
         save_taxonomy(taxonomy, path)
         _remember(workspace, {})
@@ -65,39 +74,57 @@ async def _extract(workspace: Workspace) -> Taxonomy:
 
 
 def generate_step(config: Config) -> Outcome:
-    """Generate and filter up to the target. A target that is missed is in the outcome, not raised."""
+    """Generate and filter up to the target. What kept it from there (`missed`, `stopped`) is in the outcome."""
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
         _announce(workspace, plan)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
-        start = time.monotonic()
+        pace, seen, status = Pace(workspace.usage), Outcome(), "stopped"
 
         def report(outcome: Outcome) -> None:
-            rate = outcome.tokens() / max(time.monotonic() - start, 1e-9)
-            progress.line(_so_far(outcome) + f", {rate:.0f} tokens/s")
+            nonlocal seen
+            seen = outcome
+            pace.at((outcome.cells, outcome.samples_cap), (outcome.accepted, outcome.accepted_target))
 
+        def tick() -> None:
+            progress.line(f"{_so_far(seen)}, {pace.text()}")
+            keep_usage(workspace)
+
+        predicted = predict(known_sizes(config, plan), config)
+        about = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
+        _remember(workspace, {"status": "running", "reason": "", **about})
         try:
-            outcome = asyncio.run(generate(workspace, plan, report))
+            outcome = asyncio.run(ticking(generate(workspace, plan, report), tick))
+            seen = outcome
+            status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
         finally:
-            _remember(workspace, {"plan": plan.fingerprint, "plan_parts": plan.parts})
+            _remember(workspace, {"status": status, "reason": seen.stopped or seen.missed})
         worked = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
-    say(f"generate: {_so_far(outcome)}" + ("" if worked else " (nothing left to do)"))
+    say(f"generate: {_so_far(outcome)}" + ("" if worked or outcome.stopped else " (nothing left to do)"))
+    if outcome.stopped:
+        say(f"generate: {BudgetMet(outcome.stopped)}")
     return outcome
 
 
-def pairs_step(config: Config) -> int:
+def pairs_step(config: Config) -> PairsOutcome:
     """Make the preference pairs that are not there yet."""
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("pairs") as progress:
+        pace, outcome = Pace(workspace.usage), PairsOutcome()
+
+        def tick() -> None:
+            progress.line(f"{outcome.rows} rows, {outcome.pairs} pairs, {pace.text()}")
+            keep_usage(workspace)
+
         try:
-            made, dropped = asyncio.run(
-                make_pairs(workspace, plan, lambda rows, pairs: progress.line(f"{rows} rows, {pairs} pairs"))
-            )
+            asyncio.run(ticking(make_pairs(workspace, plan, outcome), tick))
         finally:
-            _remember(workspace, {})
-    lost = f", dropped {dict(sorted(dropped.items()))}" if dropped else ""
-    say(f"pairs: {made} made from {', '.join(config.pairs.sources)}{lost}")
-    return made
+            _remember(workspace, {"status": "partial", "reason": outcome.stopped} if outcome.stopped else {})
+    lost = f", dropped {dict(sorted(outcome.dropped.items()))}" if outcome.dropped else ""
+    say(f"pairs: {outcome.pairs} made from {', '.join(config.pairs.sources)}{lost}")
+    if outcome.stopped:
+        say(f"pairs: {BudgetMet(outcome.stopped)}")
+    return outcome
 
 
 def export_step(config: Config) -> Funnel:
@@ -151,11 +178,11 @@ def train_step(config: Config, method: str) -> Path:
     return result.path
 
 
-def report_step(config: Config, status: str | None) -> Path:
+def report_step(config: Config, status: str | None, reason: str = "") -> Path:
     """Write `report.html` and `run.json`, with its status where one is given."""
     plan = make_plan(config, _existing_taxonomy(config))
     with open_workspace(config) as workspace:
-        _remember(workspace, {"status": status} if status else {})
+        _remember(workspace, {"status": status, "reason": reason} if status else {})
         return write_report(workspace, plan, read_state(config.output))
 
 
@@ -192,14 +219,10 @@ def _rejected(funnel: Funnel) -> int:
 
 
 def _remember(workspace: Workspace, news: dict[str, Any]) -> None:
-    """Lay `news` and what was used since over `run.json`. The usage adds up over all calls of a run."""
-    config = workspace.config
+    """Lay `news` and what the run has cost so far over `run.json`."""
+    config, usage = workspace.config, workspace.usage
+    keep_usage(workspace)
     state = read_state(config.output)
-    used: Any = state.get("usage", {})
-    for stage, numbers in workspace.usage.as_dict().items():
-        before = used.get(stage, {})
-        used[stage] = {key: before.get(key, 0) + number for key, number in numbers.items()}
-    workspace.usage.stages.clear()
     configuration = config.model_dump(mode="json")
     for block in ("teacher", "grader"):
         if configuration[block]:
@@ -208,7 +231,8 @@ def _remember(workspace: Workspace, news: dict[str, Any]) -> None:
         "status": state.get("status", "running"),
         "configuration": configuration,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
-        "usage": used,
+        "usage": usage.as_dict(),
+        "totals": {**asdict(usage.total()), "tokens": usage.tokens, "money": usage.money, "wall_s": usage.wall_s},
         **news,
     }
     write_state(config.output, state)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from skillmill.data.errors import StoreError
-from skillmill.data.files import store_errors, write_whole
+from skillmill.data.files import hidden, store_errors, write_whole
 from skillmill.data.store import ShardStore, pair_store, sample_store
 from skillmill.flows.config import Config
 from skillmill.teachers.accounting import Usage
@@ -25,13 +25,18 @@ class Workspace:
     samples: ShardStore
     pairs: ShardStore
     journal: Journal
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage
+
+
+LEDGER = "ledger.json"
+"""In `work_dir`: what the run has cost so far. Written every few seconds, so that a kill forgets no more than that."""
 
 
 @contextmanager
-def open_workspace(config: Config) -> Iterator[Workspace]:
+def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
     """Lock `output_dir`, clear away what a crash left, open the stores and the journal.
 
+    Without `recover` the stores are left as they are, for somebody who only reads them.
     Raises `StoreError` where the directory cannot be written or another run holds it.
     """
     with store_errors(f"output_dir: cannot write {config.output}"):
@@ -45,15 +50,41 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
             raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
     try:
         samples, pairs = sample_store(config.output), pair_store(config.output)
-        samples.recover()
-        pairs.recover()
+        if recover:
+            samples.recover()
+            pairs.recover()
         journal = Journal(config.work / "journal.sqlite")
         try:
-            yield Workspace(config, samples, pairs, journal)
+            yield Workspace(config, samples, pairs, journal, _usage_so_far(config))
         finally:
             journal.close()
     finally:
         lock.release()
+
+
+def keep_usage(workspace: Workspace) -> None:
+    """Write the ledger: not synced, for a process that dies leaves its writes to the system, and this is often."""
+    usage, path = workspace.usage, workspace.config.work / LEDGER
+    with store_errors(f"cannot write {path}"):
+        hidden(path).write_bytes(orjson.dumps({"usage": usage.as_dict(), "wall_s": usage.wall_s}))
+        hidden(path).replace(path)
+
+
+def read_ledger(config: Config) -> dict[str, Any]:
+    """`usage` per stage and `wall_s` of the run so far: the ledger's, else those of `run.json`."""
+    try:
+        ledger = orjson.loads((config.work / LEDGER).read_bytes())
+        return {"usage": ledger["usage"], "wall_s": ledger["wall_s"]}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        state = read_state(config.output)
+        return {"usage": state.get("usage", {}), "wall_s": state.get("totals", {}).get("wall_s", 0.0)}
+
+
+def _usage_so_far(config: Config) -> Usage:
+    ledger = read_ledger(config)
+    usage = Usage(config.prices, config.budget)
+    usage.restore(ledger["usage"], ledger["wall_s"])
+    return usage
 
 
 def read_state(root: Path) -> dict[str, Any]:

@@ -96,14 +96,12 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("teacher: {kind: vllm}", "teacher.kind"),
         ("teacher: {kind: openai, serve: vllm serve m}", "teacher.serve"),
         ("grading: {when: always}", "grading.when"),
         ("grader: {kind: embedded}", "grader"),
         ("pairs: {sources: [student]}", "pairs.sources"),
         ("export: {repo_id: me/data}", "export.repo_id"),
         ("evaluate: {k: [2]}", "evaluate"),
-        ("budget: {tokens: 1000}", "budget"),
         ("runner: {kind: ray}", "runner.kind"),
         ("output_dir: s3://bucket/run", "output_dir"),
     ],

@@ -191,6 +191,7 @@ def test_a_teacher_that_dies_stops_the_run_and_keeps_what_was_finished(
 ) -> None:
     server = scripted_server(latency=0.02)
     teacher = {"kind": "openai", "model": "scripted", "base_url": server.base_url, "max_in_flight": 4}
+    teacher["retry"] = {"patience_s": 1}
     config = configure(teacher=teacher, generation={"samples": 30, "shard_rows": 1000})
     plan = steps.current_plan(config)
     decided = 0

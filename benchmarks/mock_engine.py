@@ -1,0 +1,262 @@
+"""A mock engine: a real HTTP server that takes its time, has so many slots, fails as told, and counts.
+
+It speaks the OpenAI chat protocol and vLLM's `/metrics`. At most `--slots` requests run at once, the others wait
+in line. Run as a script it prints its port and serves until it is killed; `GET /stats` tells what it saw.
+
+Raw asyncio with a parser of its own: it shares two cores with the client that it measures, and a web framework
+would cost as much as that client.
+"""
+
+import argparse
+import asyncio
+import functools
+import heapq
+import random
+import re
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+FAULTS = ("server_error", "rate_limit", "cut", "broken_json")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`sigma` 0 is a fixed latency, else the median of a lognormal one. `faults` is the share of requests that fail.
+
+    A request that starts while `kv_requests` run is preempted once: it takes twice its time.
+    """
+
+    slots: int
+    latency: float
+    sigma: float
+    characters: int
+    faults: float
+    bad: tuple[str, ...]
+    kv_requests: int
+    seed: int
+
+
+@dataclass
+class Engine:
+    """Slots, a line before them, and the books: times in seconds, `busy` in slot-seconds."""
+
+    settings: Settings
+    running: int = 0
+    waiting: deque["Connection"] = field(default_factory=deque)
+    most_running: int = 0
+    most_waiting: int = 0
+    preemptions: int = 0
+    served: int = 0
+    payload: int = 0
+    drawn: list[float] = field(default_factory=list)
+    busy: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+    asked: Counter[bytes] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    _changed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.settings.seed)
+
+    def submit(self, connection: "Connection") -> None:
+        if self.running < self.settings.slots:
+            self._start(connection)
+        else:
+            self.waiting.append(connection)
+            self.most_waiting = max(self.most_waiting, len(self.waiting))
+
+    def _start(self, connection: "Connection") -> None:
+        seconds = self.settings.latency
+        if self.settings.sigma:
+            seconds *= self._dice.lognormvariate(0, self.settings.sigma)
+        if self.running >= self.settings.kv_requests:
+            self.preemptions += 1
+            seconds *= 2
+        self.drawn.append(seconds)
+        self._run(+1)
+        asyncio.get_running_loop().call_later(seconds, self._finish, connection)
+
+    def _finish(self, connection: "Connection") -> None:
+        self._run(-1)
+        connection.answer()
+        while self.waiting and self.running < self.settings.slots:
+            self._start(self.waiting.popleft())
+
+    def _run(self, change: int) -> None:
+        now = time.monotonic()
+        self.busy += self.running * (now - self._changed)
+        self._changed = self.last = now
+        self.first = self.first or now
+        self.running += change
+        self.most_running = max(self.most_running, self.running)
+
+    def stats(self) -> dict[str, Any]:
+        """`occupancy`: running requests over slots, integrated from the first start to the last end.
+
+        `work_share` is the same from the latencies that were drawn, so that a server that is late itself does not
+        count as busy; `best_share` is what a client without any cost reaches with these draws, the last request's
+        wait included. `repeated`: requests whose very body came before.
+        """
+        window = self.last - self.first
+        slot_seconds = self.settings.slots * window
+        return {
+            "asked": self.asked.total(),
+            "repeated": self.asked.total() - len(self.asked),
+            "served": self.served,
+            "payload_bytes": self.payload,
+            "failed": dict(self.failed),
+            "most_running": self.most_running,
+            "most_waiting": self.most_waiting,
+            "window_s": window,
+            "occupancy": self.busy / slot_seconds if window else 0.0,
+            "work_share": sum(self.drawn) / slot_seconds if window else 0.0,
+            "best_share": best_share(self.drawn, self.settings.slots),
+            "cpu_s": time.process_time(),
+        }
+
+    def metrics(self) -> str:
+        """The gauges and counters of vLLM's endpoint that a client can steer by."""
+        gauges = {
+            "num_requests_running": self.running,
+            "num_requests_waiting": len(self.waiting),
+            "kv_cache_usage_perc": min(1.0, self.running / self.settings.kv_requests),
+        }
+        lines = [f'# TYPE vllm:{name} gauge\nvllm:{name}{{model_name="mock"}} {gauges[name]}' for name in gauges]
+        counters = {"num_preemptions_total": self.preemptions, "request_success_total": self.served}
+        lines += [f'# TYPE vllm:{name} counter\nvllm:{name}{{model_name="mock"}} {counters[name]}' for name in counters]
+        return "\n".join(lines) + "\n"
+
+
+def best_share(seconds: list[float], slots: int) -> float:
+    """The occupancy of `slots` that take one request after the other with no pause in between."""
+    ends = [0.0] * slots
+    for each in seconds:
+        heapq.heapreplace(ends, ends[0] + each)
+    return sum(seconds) / (slots * max(ends)) if any(ends) else 0.0
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; the client sends its next request after the answer to the last."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._received, self._body = engine, b"", b""
+        self._fault = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head) if end else None
+        if not end or len(body) < (int(length[1]) if length else 0):
+            return
+        self._received = b""
+        path = head.split(b" ", 2)[1]
+        if head.startswith(b"POST") and path.endswith(b"/chat/completions"):
+            self._chat(body)
+        elif path == b"/stats":
+            self._send(200, orjson.dumps(self._engine.stats()))
+        elif path == b"/metrics":
+            self._send(200, self._engine.metrics().encode())
+        elif path.endswith(b"/models"):
+            self._send(200, b'{"object": "list", "data": [{"id": "mock", "object": "model"}]}')
+        else:
+            self._send(405, b"{}")
+
+    def _chat(self, body: bytes) -> None:
+        engine, settings = self._engine, self._engine.settings
+        tries = engine.asked[body_key(body)] = engine.asked[body_key(body)] + 1
+        if any(marker.encode() in body for marker in settings.bad):
+            engine.failed["bad_prompt"] += 1
+            return self._send(400, b'{"error": {"message": "this prompt is not welcome"}}')
+        dice = random.Random(b"%d %s" % (tries, body)) if settings.faults else None
+        self._fault = dice.choice(FAULTS) if dice and dice.random() < settings.faults else ""
+        if self._fault == "rate_limit":  # a server that sheds load does so at once
+            engine.failed["rate_limit"] += 1
+            return self._send(429, b'{"error": {"message": "slow down"}}', b"Retry-After: 0.1\r\n")
+        self._body = body
+        return engine.submit(self)
+
+    def answer(self) -> None:
+        engine = self._engine
+        if self._fault:
+            engine.failed[self._fault] += 1
+        match self._fault:
+            case "server_error":
+                return self._send(500, b'{"error": {"message": "boom"}}')
+            case "cut":
+                return self._transport.close()
+            case "broken_json":
+                return self._send(200, b'{"choices": [{"mess')
+        text = answer(self._body, engine.settings.characters)
+        engine.served += 1
+        engine.payload += len(text)
+        return self._send(200, completion(text, len(self._body) // 4))
+
+    def _send(self, status: int, content: bytes, headers: bytes = b"") -> None:
+        self._transport.write(
+            b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s"
+            % (status, headers, len(content), content)
+        )
+
+
+def body_key(body: bytes) -> bytes:
+    return hash(body).to_bytes(8, "big", signed=True)
+
+
+@functools.cache
+def story() -> str:
+    """64 KiB of words drawn as language draws them (few often, many seldom), so that it compresses like a text."""
+    dice = random.Random(0)
+    words = ["".join(dice.choices("etaoinshrdlucmfwygpbvk", k=dice.randint(2, 9))) for _ in range(8000)]
+    told = dice.choices(words, weights=[1 / rank for rank in range(3, len(words) + 3)], k=16000)
+    return ". ".join(" ".join(told[i : i + 12]).capitalize() for i in range(0, len(told), 12))[: 2**16]
+
+
+def answer(body: bytes, characters: int) -> bytes:
+    """A stretch of the story that the request alone decides; in the form of Skill-Mix where a schema is asked for."""
+    start = random.Random(body).randrange(len(story()))
+    text = (story() + story())[start : start + characters] + "."
+    if b'"response_format"' not in body:
+        return text.encode()
+    return orjson.dumps({"answer": text, "explanation": "Both skills are there."})
+
+
+def completion(text: bytes, prompt_tokens: int) -> bytes:
+    message = {"role": "assistant", "content": text.decode()}
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": len(text) // 4}
+    return orjson.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage})
+
+
+async def serve(settings: Settings) -> None:
+    engine = Engine(settings)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(engine), "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--slots", type=int, default=64)
+    arguments.add_argument("--latency", type=float, default=0.2, help="seconds; the median where --sigma is given")
+    arguments.add_argument("--sigma", type=float, default=0.0)
+    arguments.add_argument("--characters", type=int, default=900, help="of an answer")
+    arguments.add_argument("--faults", type=float, default=0.0, help="share of requests that fail, in four ways")
+    arguments.add_argument("--bad", nargs="*", default=[], help="requests that contain such a text get HTTP 400")
+    arguments.add_argument("--kv-requests", type=int, default=0, help="what fits the KV cache (default: the slots)")
+    arguments.add_argument("--seed", type=int, default=0, help="of the latencies")
+    options = vars(arguments.parse_args())
+    options["kv_requests"] = options["kv_requests"] or options["slots"]
+    asyncio.run(serve(Settings(**options | {"bad": tuple(options["bad"])})))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""`skillmill preview`: a few rows made for the eye, every turn and verdict. Nothing of it is kept."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from skillmill.data.reasons import Reason
+from skillmill.data.records import Sample
+from skillmill.filters.judge import apply_filters
+from skillmill.flows.config import Config
+from skillmill.flows.plan import Plan, make_plan
+from skillmill.flows.progress import money
+from skillmill.flows.runner import in_order
+from skillmill.flows.steps import configured_taxonomy
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.teachers.accounting import Usage
+from skillmill.teachers.base import Message, Reply, Request, Teacher, TurnFailed
+from skillmill.teachers.build import open_teacher
+from skillmill.teachers.journal import Journal
+
+_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "blue"}
+
+
+def preview_rows(config: Config, count: int) -> None:
+    """Make the first `count` cells of the plan and print them. Leaves nothing behind, in `output_dir` or elsewhere.
+
+    Raises `ConfigError` and `TeacherError` as a run would.
+    """
+    plan = make_plan(config, configured_taxonomy(config))
+    usage = Usage(config.prices)
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal.sqlite")
+        try:
+            asyncio.run(_preview(config, plan, journal, usage, count))
+        finally:
+            journal.close()
+
+
+async def _preview(config: Config, plan: Plan, journal: Journal, usage: Usage, count: int) -> None:
+    console = Console(highlight=False)
+    shown: set[tuple[str, str]] = set()
+    cells = list(islice(plan.combinations.cells(), count))
+    accepted = samples = 0
+    async with open_teacher(config.teacher, journal, usage) as teacher:
+
+        async def make(cell: Cell) -> _Row:
+            row, listening = _Row(cell), _Listening(teacher)
+            try:
+                made = await plan.generator.make(cell, listening)
+                row.samples = [apply_filters(sample, cell, config.filters) for sample in made]
+            except TurnFailed as failure:
+                row.samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
+            row.turns = listening.turns
+            return row
+
+        in_flight = config.teacher.max_in_flight
+        async for row in in_order(cells, make, in_flight, lead=in_flight):
+            console.print(_title(row.cell))
+            console.print(*(_turn(request, reply, shown) for request, reply in row.turns), sep="\n")
+            for sample in row.samples:
+                console.print(_verdict(sample))
+            samples += len(row.samples)
+            accepted += sum(sample.accepted for sample in row.samples)
+    total = usage.total()
+    spent = f", {money(usage.money)} spent" if usage.money is not None else ""
+    console.print(
+        f"{accepted} of {samples} rows accepted; {total.calls} calls, {total.prompt_tokens:,} prompt tokens "
+        f"({total.cached_tokens:,} cached), {total.completion_tokens:,} completion tokens{spent}; nothing was written",
+        soft_wrap=True,
+    )
+
+
+@dataclass
+class _Row:
+    cell: Cell
+    turns: list[tuple[Request, Reply]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+
+class _Listening:
+    """A teacher that remembers what it was asked and what it said."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self.name = teacher.name
+        self.turns: list[tuple[Request, Reply]] = []
+        self._teacher = teacher
+
+    async def chat(self, request: Request) -> Reply:
+        reply = await self._teacher.chat(request)
+        self.turns.append((request, reply))
+        return reply
+
+
+def _title(cell: Cell) -> RenderableType:
+    about = cell.topic or cell.query_type
+    skills = " + ".join(skill.name for skill in cell.skills)
+    title = Text.assemble((f"cell {cell.index}  ", "dim"), (skills, "bold"), f"  ·  {about.name if about else ''}")
+    return Padding(title, (1, 0, 0, 0))
+
+
+def _turn(request: Request, reply: Reply, shown: set[tuple[str, str]]) -> Panel:
+    """What was asked and answered. Messages that stood in an earlier turn are left out."""
+    lines: list[Text] = []
+    known = 0
+    for message in request.messages:
+        key = (message["role"], message["content"])
+        if key in shown:
+            known += 1
+            continue
+        lines += [*_known(known), _said(message)]
+        known = 0
+        shown.add(key)
+    lines += _known(known)
+    answer = Group(
+        *([Text(_plain(reply.thinking), style="dim italic")] if reply.thinking else []), Text(_plain(reply.text))
+    )
+    shown.add(("assistant", reply.text))
+    subtitle = (
+        f"{reply.prompt_tokens} prompt tokens ({reply.cached_tokens} cached), {reply.completion_tokens} completion "
+        f"tokens, {reply.finish_reason}"
+    )
+    return Panel(
+        Group(*lines, Text("answer", style="bold green"), Padding(answer, (0, 0, 0, 2))),
+        title=Text(request.stage, style="bold"),
+        title_align="left",
+        subtitle=Text(subtitle, style="dim"),
+        subtitle_align="right",
+        border_style="dim",
+    )
+
+
+def _said(message: Message) -> Text:
+    return Text.assemble((f"{message['role']}  ", _COLOURS.get(message["role"], "")), _plain(message["content"]))
+
+
+def _known(number: int) -> list[Text]:
+    return [Text(f"… {number} message{'s' * (number > 1)} shown above", style="dim")] if number else []
+
+
+def _verdict(sample: Sample) -> Panel:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    if sample.accepted:
+        table.add_row("verdict", Text("accepted", style="bold green"))
+    else:
+        table.add_row("verdict", Text("rejected", style="bold red"))
+        for reason in sample.reasons:
+            table.add_row("", Text.assemble((str(reason), "red"), f"  {Reason(reason).explanation}"))
+    if sample.instruction:
+        table.add_row("prompt", Text(_plain(sample.instruction)))
+    if sample.response:
+        table.add_row("completion", Text(_plain(sample.response)))
+    if sample.explanation:
+        table.add_row("explanation", Text(_plain(sample.explanation)))
+    table.add_row("signals", Text(", ".join(f"{name} {value:.3g}" for name, value in sorted(sample.signals.items()))))
+    table.add_row("grade", Text("not graded", style="dim"))
+    table.add_row("tokens", Text(f"{sample.prompt_tokens} prompt, {sample.completion_tokens} completion"))
+    colour = "green" if sample.accepted else "red"
+    return Panel(table, title=Text(f"row, generation {sample.generation}"), title_align="left", border_style=colour)
+
+
+def _plain(text: str) -> str:
+    """Teacher text without control characters: a terminal must not take it for commands."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
