@@ -1,6 +1,7 @@
 """What the generators share: turns of a conversation, and what they cost."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,4 +88,7 @@ def copies(text: str, examples: list[str]) -> bool:
     A shorter run would take "Can you help me plan a …" for a copy.
     """
     said = words(text)
-    return any(covered_share(said, words(example), 8) >= 0.5 for example in examples)
+    return any(covered_share(said, _words(example), 8) >= 0.5 for example in examples)
+
+
+_words = cache(words)

@@ -136,12 +136,18 @@ class InstructSkillMix:
 
 def instruction_messages(cell: Cell, short: bool) -> list[Message]:
     """The guidance, the worked examples as earlier turns, and the task."""
+    task = render(FOLDER, "task", query_type=kind_of_question(cell), skills=cell.skills)
+    return [*_opening(short), user(task)]
+
+
+@cache
+def _opening(short: bool) -> list[Message]:
     messages = [system(render(FOLDER, "instruction", short=short))]
     for example in examples():
         task = render(FOLDER, "task", query_type=example["query_type"], skills=example["skills"])
         answer = example["short"] if short else {"instruction": example["full"]}
         messages += [user(task), assistant(orjson.dumps(answer).decode())]
-    return [*messages, user(render(FOLDER, "task", query_type=kind_of_question(cell), skills=cell.skills))]
+    return messages
 
 
 def instruction_schema(cell: Cell, sampling: Sampling) -> dict[str, Any]:

@@ -71,15 +71,15 @@ class SkillMix:
 
 def opening_messages(cell: Cell) -> list[Message]:
     """The guidance, a worked example as an earlier turn, and the cell's task."""
+    return [*_opening(), user(render(FOLDER, "draft", **variables(cell)))]
+
+
+@cache
+def _opening() -> list[Message]:
     shown = example()
     task = render(FOLDER, "draft", skills=shown["skills"], topic=shown["topic"], sentences=number_of_sentences(1))
     reply = {key: shown[key] for key in ("answer", "explanation")}
-    return [
-        system(render(FOLDER, "guidance")),
-        user(task),
-        assistant(orjson.dumps(reply).decode()),
-        user(render(FOLDER, "draft", **variables(cell))),
-    ]
+    return [system(render(FOLDER, "guidance")), user(task), assistant(orjson.dumps(reply).decode())]
 
 
 def variables(cell: Cell) -> dict[str, Any]:
