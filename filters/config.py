@@ -4,6 +4,8 @@ The defaults were chosen on 1,206 good answers of strong models (rarely hit) and
 read one by one.
 """
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -68,6 +70,15 @@ class SkillNamed(FilterOptions):
     aliases: bool = True
 
 
+class Shirker(FilterOptions):
+    """`threshold`: null is the model's own, chosen by precision among answers of models large and small. The default
+    lets more through: by the model's own, every answer of the embedded 135M teacher is weak.
+    `model`: null is the shipped one, else a file of `skillmill filters calibrate`."""
+
+    threshold: float | None = Field(0.999, gt=0, le=1)
+    model: Path | None = None
+
+
 class FiltersConfig(BaseModel):
     """The row filters, all on by default."""
 
@@ -83,3 +94,4 @@ class FiltersConfig(BaseModel):
     echo: Echo = Echo()
     critique_residue: CritiqueResidue = CritiqueResidue()
     skill_named: SkillNamed = SkillNamed()
+    shirker: Shirker = Shirker()

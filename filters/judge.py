@@ -6,6 +6,7 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters import form, leak, request, substance
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.shirker import shirker
 from skillmill.filters.verdict import Filter, Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
@@ -20,6 +21,7 @@ FILTERS: dict[str, Filter] = {
     "echo": substance.echo,
     "critique_residue": substance.critique_residue,
     "skill_named": leak.skill_named,
+    "shirker": shirker,
 }
 """By the name of their section in `FiltersConfig`."""
 

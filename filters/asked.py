@@ -1,0 +1,217 @@
+"""What an instruction asks for, read off its wording: a list of five, a letter, one word, code, a rewrite.
+
+The cues are our own lists; each is a plain search in the instruction's first and last characters. English only:
+an instruction in another language has none of them and is measured by its length alone.
+"""
+
+import json
+import math
+import re
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
+ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
+"""The same on plain ASCII in lower case, in half the time."""
+UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+"""Scripts without spaces: each character counts as a word."""
+
+STEM_LETTERS = 5
+READ_CHARACTERS = 8_000
+HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
+"""A request stands at the head or the end of a long instruction; between lies the text it is about."""
+
+FUNCTION_WORDS = frozenset(
+    """a about above after again against all also although always am an and any are aren't as at away be because been
+    before being below between both but by can can't cannot come could couldn't did didn't do does doesn't doing don't
+    done down each either else even ever every few find first for from further get give given go goes going good got
+    great had has hasn't have haven't having he her here hers him himself his how however i i'd i'll i'm i've if in
+    into is isn't it it's its itself just keep know last let let's like made make makes making many may me might mine
+    more most much must my myself need needs neither never new next no none nor not now of off often ok on once one
+    only onto or other others our ours out over own per please put rather re really s said same say says see seem
+    seems several shall she should shouldn't since so some something soon still such sure t take than thank thanks
+    that that's the their theirs them themselves then there there's therefore these they they're thing things think
+    this those though through thus to together too took toward two under until up upon us use used using ve very via
+    want wants was wasn't way ways we we're we've well went were weren't what what's when where whether which while
+    who whole whom whose why will with within without won't would wouldn't yes yet you you'd you'll you're you've
+    your yours yourself write provide explain describe tell list create answer question following help try example
+    examples based generate suggest show""".split()
+)
+"""Words that carry a sentence or a request, not its subject."""
+
+NUMBERS = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten".split())}
+NUMBERS |= {"twelve": 12, "fifteen": 15, "twenty": 20}
+PROMISED = re.compile(
+    r"\b(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty)\s+"
+    r"(?:[a-z'-]+\s+){0,3}?(?:[a-z]+s|people|children|men|women|criteria)\b"
+)
+MOST_PROMISED = 50
+
+LABEL = re.compile(
+    r"\b(?:one|a single|single)[- ]word\b|\byes (?:or|/) ?no\b|\btrue or false\b|\b(?:only|just) (?:the|a|one|with)\b"
+    r"|\b(?:what is|name) the capital of\b|\bbash command\b|\bexcel formula\b|\bin a (?:word|number)\b"
+)
+"""Asks for a word, a label or a line, and says so."""
+
+CUES: dict[str, re.Pattern[str]] = {
+    name: re.compile(pattern, re.MULTILINE)
+    for name, pattern in {
+        "code": r"\b(?:code|python|javascript|java|c\+\+|c#|sql|html|css|regex|function|script|program(?:ming)?|"
+        r"algorithm|bash|api|json|react|docker|latex)\b",
+        "many": r"\b(?:list|examples|ideas|suggestions?|recommend\w*|options|tips|ways|reasons|alternatives|steps|"
+        r"top \d+|some|several|best|things|books|movies|questions|names)\b",
+        "transform": r"\b(?:re-?write|re-?phrase|paraphrase|translate|correct|proofread|edit|convert|capitali[sz]e|"
+        r"transform|change|replace|fix|shorten|simplify|reword|clean up|fill|unscramble|reverse|remove)\b",
+        "extract": r"\b(?:extract|find|identify|pick out|match\w*|parse|detect)\b",
+        "decide": r"\b(?:classif\w+|categori\w+|decide|determine|judge|assess|sentiment|label|offensive|true or false|"
+        r"yes or no|which of|belongs? to|positive|negative|neutral|predict|rate)\b",
+        "summary": r"\b(?:summari[sz]e|summary|tl;?dr|main points?|key points?|gist)\b",
+        "small": r"\b(?:words?|sentence|acronym|title|slogan|motto|tagline|tweet|bio|caption|compliment|riddle|emojis?|"
+        r"synonyms?|antonyms?|pronunciation|name|joke|haiku|limerick|headline|one-liner|hashtags?|phrase|genres?|"
+        r"command|formula|rhymes?)\b",
+        "closed": r"^(?:is|are|was|were|do|does|did|can|could|has|have|will|should|am)\b",
+        "fact": r"^(?:what(?:'s| is| was| are| were)|who|when|where|which|whose)\b|\b(?:who|when) (?:is|was|did)\b"
+        r"|\b(?:what is the name|what year|capital of)\b",
+        "why": r"\b(?:why|how come|explain|what causes)\b",
+        "how": r"\b(?:how (?:do|can|to|would|should|could)|teach me|guide|tutorial|recipe|instructions)\b",
+        "count": r"\b(?:how (?:many|much|long|far|old|tall|big)|calculate|solve|equation|percent(?:age)?|compute|prove|"
+        r"average|probability|sum)\b|\d\s*[-+*/^=]\s*\d",
+        "letter": r"\b(?:essay|article|blog|report|story|speech|chapter|screenplay|dialogue|proposal|review|letter|"
+        r"e-?mail|post|plan|itinerary|lesson|curriculum|paper|monologue|novel)\b",
+        "verse": r"\b(?:poem|song|lyrics|rap|verse|sonnet|ballad)\b",
+        "detail": r"\b(?:in[- ]detail|detailed|comprehensive|long|thorough\w*|step[- ]by[- ]step|compare|contrast|"
+        r"difference|pros and cons|advantages|analy[sz]e|discuss|describe|elaborate|overview|paragraphs|complete)\b",
+        "brief": r"\b(?:brief(?:ly)?|short|concise(?:ly)?|one[- ](?:word|sentence|line|paragraph)|single|"
+        r"in (?:a|one|two|three|\d+) (?:word|sentence|line)s?|quick|at most|no more than|(?:less|fewer) than|"
+        r"under \d+|max(?:imum)?|only|just)\b",
+        "chat": r"^(?:hi|hello|hey|thanks?|good (?:morning|evening)|how are you|what(?:'s| is) up|who are you)\b",
+        "role": r"\b(?:act as|pretend|imagine|role|play the|you are)\b",
+        "table": r"\b(?:table|csv|markdown|columns?|spreadsheet|chart)\b",
+        "own": r"\b(?:i'm|i am|i have|i've|my|i want|i need|i like|i would)\b",
+    }.items()
+}
+
+
+class Asked(NamedTuple):
+    """One instruction, measured once. `profile` holds the numbers named by `PROFILE`, in its order."""
+
+    profile: tuple[float, ...]
+    subject: dict[str, float]
+    """Stems of the words that carry the subject, each with its `rarity`."""
+    four_grams: frozenset[tuple[str, ...]]
+    promised: int
+    """How many items are asked for, 0 where no number is named."""
+    wants_code: bool
+    wants_brief: bool
+    usual_words: tuple[float, float]
+    """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
+
+
+PROFILE = (
+    *(f"asks_{name}" for name in CUES),
+    "asked_words",
+    "asked_first_line",
+    "asked_given_words",
+    "asked_given",
+    "asked_question",
+    "asked_ends_in_question",
+    "asked_items",
+    "asked_word_length",
+    "asked_quotes",
+    "asked_subject_words",
+    "asked_given_transform",
+    "asked_given_transform_words",
+    "asked_given_small",
+    "asked_short_question",
+    "asked_short_fact",
+)
+
+
+def tokens(text: str) -> list[str]:
+    """Words and whole numbers in lower case; a character of a script without spaces is a word."""
+    text = text.lower()
+    if text.isascii():
+        return ASCII_WORD.findall(text)
+    text = text.replace("’", "'")
+    if UNSPACED.search(text):
+        text = UNSPACED.sub(r" \g<0> ", text)
+    return WORD.findall(text)
+
+
+def stem(word: str) -> str:
+    """Its first five letters: enough to find "improving" in "improve"."""
+    return word[:STEM_LETTERS]
+
+
+@cache
+def _rarities() -> dict[str, float]:
+    """log(answers / answers that have the stem), counted over the 3,215 answers of docs/filters.md's calibration."""
+    by_rarity = json.loads((Path(__file__).parent / "common_stems.json").read_text())
+    return {word: float(rarity) for rarity, words in by_rarity.items() for word in words.split()}
+
+
+UNCOMMON = 6.5
+"""The rarity of a stem that is not in the list."""
+
+
+def rarity(stemmed: str) -> float:
+    """How little a stem tells by chance: about 1 for one that a third of all answers have, `UNCOMMON` at most."""
+    return _rarities().get(stemmed, UNCOMMON)
+
+
+@lru_cache(maxsize=4096)
+def asked(instruction: str) -> Asked:
+    """Measures an instruction. Instructions repeat within a file of several models' answers, so they are kept."""
+    text = instruction[:READ_CHARACTERS].strip()
+    low = text.lower().replace("’", "'")
+    words = tokens(text)
+    first_line, _, given = low.partition("\n")
+    ends = low if len(low) < 500 else f"{low[:HEAD_CHARACTERS]}\n{low[-TAIL_CHARACTERS:]}"
+    cues = {name: float(pattern.search(ends) is not None) for name, pattern in CUES.items()}
+    subject_words = (w for w in words if w not in FUNCTION_WORDS and (len(w) > 2 or w.isdigit()))
+    subject = {s: rarity(s) for s in map(stem, subject_words)}
+    has_given = float(bool(given.strip()))
+    log_given = math.log1p(len(WORD.findall(given)))
+    ends_in_question = float(low.endswith(("?", "？")))
+    short_question = ends_in_question * (len(words) < 12)
+    transform = max(cues["transform"], cues["extract"], cues["decide"]) * has_given
+    promised = _promised(ends)
+    profile = (
+        *cues.values(),
+        math.log1p(len(words)),
+        math.log1p(len(WORD.findall(first_line))),
+        log_given,
+        has_given,
+        float("?" in low),
+        ends_in_question,
+        math.log1p(promised),
+        sum(map(len, words)) / max(len(words), 1),
+        float('"' in low or "“" in low),
+        math.log1p(len(subject)),
+        transform,
+        transform * log_given,
+        cues["small"] * has_given,
+        short_question,
+        short_question * cues["fact"],
+    )
+    grams = frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
+    return Asked(profile, subject, grams, promised, bool(cues["code"]), bool(cues["brief"]), _short_range(ends, given))
+
+
+def _short_range(ends: str, given: str) -> tuple[float, float]:
+    """A label, a word, a yes or no: up to fifteen words. A change to a short given text: about as long as that text."""
+    given_words = len(WORD.findall(given))
+    if LABEL.search(ends) or (given_words and CUES["decide"].search(ends)):
+        return (1, 15)
+    if 0 < given_words <= 40 and CUES["transform"].search(ends):
+        return (0.4 * given_words, 2.5 * given_words + 3)
+    return (0, 0)
+
+
+def _promised(text: str) -> int:
+    found = PROMISED.search(text)
+    if not found:
+        return 0
+    number = NUMBERS.get(found[1]) or int(found[1])
+    return number if 2 <= number <= MOST_PROMISED else 0

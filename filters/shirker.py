@@ -1,0 +1,185 @@
+"""The calibrated model over the signals: is this the answer of someone who made no effort?
+
+An additive model: every signal goes through its own piecewise-linear curve, the curves are added up, and a logistic
+function turns the sum into a score. The curves are plain numbers in `shirker.json`; nothing is unpickled.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skillmill.data.errors import ConfigError
+from skillmill.data.reasons import Reason
+from skillmill.data.records import Sample
+from skillmill.filters.asked import PROFILE, asked
+from skillmill.filters.config import Shirker
+from skillmill.filters.form import SKILL_MIX
+from skillmill.filters.signals import MEASURES, measures
+from skillmill.filters.verdict import Verdict, verdict
+from skillmill.skill_taxonomy.cells import Cell
+
+Floats = NDArray[np.float64]
+
+EXPECTED = ("log_words", "log_new_words", "coverage", "rarity_coverage", "log_shared_rarity")
+"""Measures that are also taken relative to what good answers to such instructions have."""
+SIGNALS = (*MEASURES, *PROFILE, *(f"expected_{name}" for name in EXPECTED), *(f"{name}_gap" for name in EXPECTED))
+BRIEF_SHARE = 0.5
+"""An answer as short as was asked for shows too little to be sure of low effort: it scores half at most. A rule, not
+learned: the labelled rows hold too few such answers."""
+SHIPPED = Path(__file__).parent / "shirker.json"
+FORMAT = "skillmill shirker model 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A linear function of an instruction's profile: what good answers to such instructions have of one measure."""
+
+    intercept: float
+    weights: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A piecewise-linear function on low..high, flat outside; `slopes[0]` holds from `low`, each next one is added
+    from its knot on. `mean` is its value over the training rows."""
+
+    low: float
+    high: float
+    knots: list[float]
+    slopes: list[float]
+    mean: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One additive model over `SIGNALS`: the log-odds are the intercept and the sum of the curves."""
+
+    intercept: float
+    curves: dict[str, Curve]
+
+    @cached_property
+    def _arrays(self) -> tuple[list[int], Floats, Floats, Floats, Floats, Floats]:
+        curves = list(self.curves.values())
+        bends = np.array([[curve.low, *curve.knots] for curve in curves])
+        low, high, mean = (np.array([getattr(curve, name) for curve in curves]) for name in ("low", "high", "mean"))
+        columns = [SIGNALS.index(name) for name in self.curves]
+        return columns, low, high, bends.T, np.array([curve.slopes for curve in curves]).T, mean
+
+    def contributions(self, signals: Floats) -> Floats:
+        """What each curve adds to the log-odds, against the training rows' mean; one column a curve."""
+        columns, low, high, bends, slopes, mean = self._arrays
+        inside = np.clip(signals[:, columns], low, high)
+        value = -np.broadcast_to(mean, inside.shape)
+        for bend, slope in zip(bends, slopes, strict=True):
+            value = value + slope * np.maximum(inside - bend, 0.0)
+        return value
+
+    def chance(self, signals: Floats) -> Floats:
+        """The probability in 0..1 of each row."""
+        log_odds = self.intercept + self.contributions(signals).sum(axis=1)
+        return 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
+
+
+@dataclass(frozen=True)
+class ShirkerModel:
+    """`effort` knows weak and too brief answers, `gamed` those made to get through: constant, off the subject, padded,
+    shuffled. `threshold` is the score from which a row counts as a shirker; `card` says what it was trained on."""
+
+    card: dict[str, Any]
+    threshold: float
+    expected: dict[str, Line]
+    effort: Part
+    gamed: Part
+
+    def signals(self, instructions: Sequence[str], responses: Sequence[str]) -> Floats:
+        """A row of `SIGNALS` for each answer."""
+        return with_expected(raw_signals(instructions, responses), self.expected)
+
+    def scores(self, signals: Floats) -> Floats:
+        """A score in 0..1 for each row of `SIGNALS`, 1 is surely low effort: either part is enough.
+
+        An answer without any word scores 1; one as brief as was asked for, half of what it would.
+        """
+        either = 1 - (1 - self.effort.chance(signals)) * (1 - self.gamed.chance(signals))
+        either = np.where(signals[:, SIGNALS.index("brief_as_asked")] == 1, BRIEF_SHARE * either, either)
+        return np.where(signals[:, SIGNALS.index("log_words")] == 0, 1.0, either)
+
+    def save(self, path: Path) -> None:
+        """Writes the model as JSON, whole or not at all."""
+        partial = path.with_name(f".{path.name}.tmp")
+        partial.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
+        partial.replace(path)
+
+
+@lru_cache(maxsize=8)
+def load_model(path: Path | None = None) -> ShirkerModel:
+    """The shipped model, or one that `skillmill filters calibrate` wrote; ConfigError where it is none."""
+    try:
+        stored = json.loads((path or SHIPPED).read_text())
+        if stored.pop("format") != FORMAT:
+            raise ValueError("another format")
+        model = ShirkerModel(
+            card=dict(stored["card"]),
+            threshold=float(stored["threshold"]),
+            expected={name: Line(**line) for name, line in stored["expected"].items()},
+            effort=_part(stored["effort"]),
+            gamed=_part(stored["gamed"]),
+        )
+        if not {*model.effort.curves, *model.gamed.curves} <= set(SIGNALS) or set(model.expected) != set(EXPECTED):
+            raise ValueError("other signals")
+        return model
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path or SHIPPED}: expected a model of `skillmill filters calibrate` ({error})") from None
+
+
+def _part(stored: dict[str, Any]) -> Part:
+    return Part(stored["intercept"], {name: Curve(**curve) for name, curve in stored["curves"].items()})
+
+
+def raw_signals(instructions: Sequence[str], responses: Sequence[str]) -> Floats:
+    """The columns `MEASURES` and `PROFILE`, before any model."""
+    rows = []
+    for instruction, response in zip(instructions, responses, strict=True):
+        request = asked(instruction)
+        rows.append(measures(request, response) + request.profile)
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(MEASURES) + len(PROFILE))
+
+
+def with_expected(raw: Floats, expected: dict[str, Line]) -> Floats:
+    """Adds what was to be expected of each of `EXPECTED`, and how far the answer lies from it."""
+    profile = raw[:, len(MEASURES) :]
+    wanted = np.stack([line.intercept + profile @ np.array(line.weights) for line in expected.values()], axis=1)
+    found = raw[:, [MEASURES.index(name) for name in expected]]
+    return np.hstack([raw, wanted, found - wanted])
+
+
+def shirker(sample: Sample, cell: Cell, options: Shirker) -> Verdict:
+    """The cheap tier: the calibrated model finds low effort in the answer's form, with no teacher asked.
+
+    A Skill-Mix text of one or two sentences is no answer to an instruction and is let be.
+    """
+    if cell.kind == SKILL_MIX:
+        return Verdict()
+    model = load_model(options.model)
+    threshold = model.threshold if options.threshold is None else options.threshold
+    score = float(model.scores(model.signals([sample.instruction], [sample.response]))[0])
+    return verdict(Reason.SHIRKER, score >= threshold, shirker_score=round(score, 6))
+
+
+def strongest(model: ShirkerModel, signals: Floats, count: int = 3) -> list[list[str]]:
+    """For each row the names of the `count` signals that speak most for low effort, the strongest first."""
+    parts = (model.effort, model.gamed)
+    names = [name for part in parts for name in part.curves]
+    spoken = np.hstack([part.contributions(signals) for part in parts])
+    order = np.argsort(-spoken, axis=1)[:, : 2 * count]
+    found = []
+    for row, columns in zip(spoken, order, strict=True):
+        speaking = dict.fromkeys(names[column] for column in columns if row[column] > 0)
+        found.append(list(speaking)[:count])
+    return found

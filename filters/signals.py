@@ -1,0 +1,285 @@
+"""What is measured in an answer: some seventy plain numbers, none of which decides anything."""
+
+import math
+import re
+import zlib
+from collections import Counter
+from itertools import pairwise
+
+from skillmill.filters.asked import FUNCTION_WORDS, STEM_LETTERS, Asked, tokens
+from skillmill.filters.substance import REFUSAL
+
+READ_CHARACTERS = 16_000
+"""About 2,500 words; of a longer answer the head and the end are read, so that no text takes long."""
+
+BREAK = re.compile(r"[.!?]+[\"')\]*_]*\s+|\n+|[。！？]")
+ITEM = re.compile(r"^[ \t]*(?:[-*+•–]|\(?\d{1,3}[.):]|[a-zA-Z][.)])[ \t]+(\S[^\n]*)", re.MULTILINE)
+NAME = re.compile(r"[a-z,;] [A-Z][a-z]")
+HEDGES = tuple(
+    "may might could perhaps possibly generally usually often typically probably somewhat various several many some "
+    "different certain things something stuff etc overall basically depends likely sometimes".split()
+)
+CONNECTIVES = tuple(
+    "however therefore because although though while whereas since thus hence moreover furthermore additionally "
+    "finally first second third then next also instead including example such meanwhile especially particularly due "
+    "despite once unless rather consequently ultimately".split()
+)
+NO_ANSWER = re.compile(
+    r"\bno (?:definitive|one (?:right|correct)|single) answer|\bunable to (?:answer|help|provide|determine)"
+    r"|\bi (?:do not|don't) (?:know|have (?:personal|enough|the))|\bmore (?:information|context|details)\b"
+)
+BLANK = re.compile(r"\[[^\]\n]{2,60}\](?!\()|<(?:insert|your)\b[^>\n]{0,60}>|[Ll]orem ipsum|\.{4,}|_{3,}")
+BLANK_SIGNS = ("[", "<", "....", "___", "orem ipsum")
+"""Without any of these there is no blank: looking for them is far faster."""
+FORM = re.compile(
+    r"^\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
+    r"|<\||###\s?(?:instruction|input|output|response)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The labels of a prompt's form, which a small model goes on writing after its answer."""
+OPENING = re.compile(
+    r"\W*(?:sure|certainly|of course|absolutely|great|here(?:'s| is| are)|yes|no|okay|ok|hello|hi)\b", re.I
+)
+CLOSING = re.compile(
+    r"(?:let me know|hope (?:this|that) helps|feel free|good luck|enjoy|happy to|if you (?:have|need|want|would)"
+    r"|would you like)[^\n]{0,160}$",
+    re.IGNORECASE,
+)
+SUMMING_UP = frozenset(("remember", "overall", "conclusion", "ultimately", "additionally"))
+SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
+COMMON_PAIRS = frozenset(
+    tuple(pair.split())
+    for pair in "of the|in the|to the|on the|for the|and the|with the|from the|by the|at the|as a|is a|in a|of a|"
+    "with a|for a|to be|can be|will be|it is|this is|there are|such as|as well|well as|if you|you can|is the|that the|"
+    "of your|to your|in your|with your|it was|was a|one of|into the|has been|have been|be a|are a|and a|is not|do not|"
+    "need to|how to|want to|able to|due to|based on|number of|the same|i am|i have".split("|")
+)
+"""Neighbours that any English text of some length has, and shuffled words have not."""
+LOOSE = frozenset("a an the of to in on at by for from with and or but as is are was be your their its my our".split())
+"""A sentence hardly ends in one of these."""
+ENDS = frozenset(".!?…。！？\"”')]`*|>}:")
+
+MEASURES = (
+    "log_words",
+    "log_sentences",
+    "log_lines",
+    "log_sentence_words",
+    "sentence_spread",
+    "log_distinct_words",
+    "variety",
+    "pair_variety",
+    "once_only",
+    "word_length",
+    "long_words",
+    "function_words",
+    "log_subject_words",
+    "log_new_words",
+    "compression",
+    "repeated_3grams",
+    "doubled_words",
+    "repeated_openings",
+    "coverage",
+    "log_covered",
+    "from_instruction",
+    "echoed_4grams",
+    "subject_density",
+    "numbers",
+    "log_numbers",
+    "names",
+    "log_names",
+    "commas",
+    "log_colons",
+    "colons",
+    "log_semicolons",
+    "log_parentheses",
+    "log_quotes",
+    "log_dashes",
+    "log_hyphens",
+    "log_exclamations",
+    "log_questions",
+    "apostrophes",
+    "full_stops",
+    "log_bold",
+    "log_headings",
+    "code_block",
+    "log_items",
+    "items_per_line",
+    "log_paragraphs",
+    "log_words_per_line",
+    "hedges",
+    "connectives",
+    "first_person",
+    "second_person",
+    "the",
+    "be",
+    "and",
+    "that",
+    "it",
+    "to",
+    "of",
+    "declines",
+    "log_blanks",
+    "log_form_labels",
+    "stock_opening",
+    "stock_closing",
+    "sums_up",
+    "says_brief",
+    "ends_whole",
+    "starts_lower",
+    "no_capitals",
+    "missing_items",
+    "missing_code",
+    "not_ascii",
+    "log_first_sentence",
+    "first_sentence_overlap",
+    "first_sentence_share",
+    "log_item_words",
+    "log_longest_item",
+    "log_named_items",
+    "log_last_line",
+    "one_line",
+    "common_pairs",
+    "loose_ends",
+    "lower_sentences",
+    "opening_overlap",
+    "rarity_coverage",
+    "log_shared_rarity",
+    "rarest_shared",
+    "brief_as_asked",
+)
+"""The names of the numbers of `measures`, in order. "log" is log(1 + count); the rest are shares or per 100 words."""
+
+
+def measures(request: Asked, response: str) -> tuple[float, ...]:
+    """The numbers named by `MEASURES`. Takes any text; the empty one too."""
+    text = response.strip()
+    if len(text) > READ_CHARACTERS:
+        text = text[: READ_CHARACTERS - 1000] + "\n" + text[-1000:]
+    low = text.lower()
+    words = tokens(text)
+    n = max(len(words), 1)
+    counts = Counter(words)
+    get = counts.get
+    subject_words = [word for word in counts if word not in FUNCTION_WORDS]
+    function_words = len(words) - sum(map(counts.__getitem__, subject_words))
+    stems = {word[:STEM_LETTERS] for word in subject_words}
+    shared = stems & request.subject.keys()
+    shared_rarity = [request.subject[one] for one in shared]
+    on_subject = sum(counts[word] for word in subject_words if word[:STEM_LETTERS] in shared) if shared else 0
+    sentences = [piece for piece in BREAK.split(text) if piece and not piece.isspace()]
+    lengths = [piece.count(" ") + 1 for piece in sentences]
+    n_sentences = max(len(sentences), 1)
+    mean_length = sum(lengths) / n_sentences
+    spread = math.sqrt(sum((length - mean_length) ** 2 for length in lengths) / n_sentences)
+    opening_stems = {word[:STEM_LETTERS] for word in words[:40]}
+    pairs = list(pairwise(words))
+    triples = list(zip(words, words[1:], words[2:], strict=False))
+    distinct_pairs = set(pairs)
+    fours = set(zip(words, words[1:], words[2:], words[3:], strict=False)) if request.four_grams else ()
+    raw = text.encode("utf-8", "replace")
+    lines = text.count("\n") - text.count("\n\n") + 1
+    items = ITEM.findall(text)
+    item_lengths = [item.count(" ") + 1 for item in items] or [3]
+    names = len(NAME.findall(text))
+    numbers = sum(get(word, 0) for word in counts if word.isdigit())
+    first = tokens(sentences[0]) if sentences else []
+    first_stems = {word[:STEM_LETTERS] for word in first if word not in FUNCTION_WORDS}
+    parts = len(items) or max(text.count(","), lines - 1, len(sentences) - 1) + 1
+    colons, per_100 = text.count(":"), 100 / n
+    declines, blanks = bool(REFUSAL.search(low[:200]) or NO_ANSWER.search(low[:200])), 0
+    if any(sign in text for sign in BLANK_SIGNS):
+        blanks = len(BLANK.findall(text))
+    fewest, most = request.usual_words
+    log = math.log1p
+
+    def share(*of: str) -> float:
+        return per_100 * sum(get(word, 0) for word in of)
+
+    return (
+        log(len(words)),
+        log(n_sentences),
+        log(lines),
+        log(mean_length),
+        spread / (mean_length + 1),
+        log(len(counts)),
+        len(counts) / math.sqrt(n),
+        len(distinct_pairs) / n,
+        list(counts.values()).count(1) / n,
+        sum(map(len, words)) / n,
+        sum(counts[word] for word in counts if len(word) > 7) / n,
+        function_words / n,
+        log(len(subject_words)),
+        log(len(stems) - len(shared)),
+        len(raw) / len(zlib.compress(raw, 1)) if raw else 0.0,
+        1 - len(set(triples)) / len(triples) if triples else 0.0,
+        sum(counts_pair[0] == counts_pair[1] for counts_pair in distinct_pairs) / n,
+        1 - len({piece[:12] for piece in sentences}) / n_sentences,
+        len(shared) / len(request.subject) if request.subject else 0.5,
+        log(len(shared)),
+        len(shared) / max(len(stems), 1),
+        len(request.four_grams.intersection(fours)) / max(len(fours), 1),
+        on_subject / n,
+        log(per_100 * numbers),
+        log(numbers),
+        per_100 * names,
+        log(names),
+        per_100 * text.count(","),
+        log(colons),
+        per_100 * colons,
+        log(text.count(";")),
+        log(text.count("(")),
+        log(text.count('"') + text.count("“")),
+        log(text.count(" - ") + text.count("—") + text.count("–")),
+        log(text.count("-")),
+        log(text.count("!")),
+        log(text.count("?")),
+        per_100 * text.count("'"),
+        per_100 * text.count("."),
+        log(text.count("**")),
+        log(text.count("\n#") + text.startswith("#")),
+        float("```" in text),
+        log(len(items)),
+        len(items) / lines,
+        log(text.count("\n\n")),
+        log(n / lines),
+        share(*HEDGES),
+        share(*CONNECTIVES),
+        share("i", "me", "my", "mine", "we", "our", "us", "i'm", "i'd", "i've"),
+        share("you", "your", "yours", "yourself", "you'll", "you're"),
+        share("the"),
+        share("is", "are", "was", "were", "be", "been"),
+        share("and"),
+        share("that", "which"),
+        share("it", "this", "they", "there"),
+        share("to"),
+        share("of"),
+        float(declines),
+        log(blanks),
+        log(len(FORM.findall(text))),
+        float(OPENING.match(text) is not None),
+        float(CLOSING.search(text[-250:]) is not None),
+        float(not SUMMING_UP.isdisjoint(counts) or "note that" in low),
+        float(not request.wants_brief and SHORTENING.search(low[:200]) is not None),
+        float(text[-1:] in ENDS),
+        float(text[:1].islower()),
+        float(low == text),
+        max(0.0, 1 - parts / request.promised) if request.promised else 0.0,
+        float(request.wants_code and "```" not in text and "(" not in text),
+        float(not text.isascii()),
+        log(len(first)),
+        len(first_stems & request.subject.keys()) / max(len(first_stems), 1),
+        len(first) / n,
+        log(sum(item_lengths) / len(item_lengths)),
+        log(max(item_lengths)),
+        log(sum(":" in item[:40] for item in items)),
+        log(text.rpartition("\n")[2].count(" ")),
+        float("\n" not in text),
+        len(COMMON_PAIRS & distinct_pairs) / math.sqrt(n),
+        sum(piece[piece.rfind(" ") + 1 :].lower() in LOOSE for piece in sentences) / n_sentences,
+        sum(piece[:1].islower() for piece in sentences) / n_sentences,
+        len(opening_stems & request.subject.keys()) / max(min(len(request.subject), 10), 1),
+        sum(shared_rarity) / sum(request.subject.values()) if request.subject else 0.5,
+        log(sum(shared_rarity)),
+        max(shared_rarity, default=0.0),
+        float(bool(words) and fewest <= len(words) <= most and not (declines or blanks)),
+    )
