@@ -14,7 +14,7 @@ from skillmill.filters.judge import apply_filters
 from skillmill.flows.committer import Committer
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
-from skillmill.flows.runner import in_order
+from skillmill.flows.runner import in_order, rows_at_once
 from skillmill.flows.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.accounting import BudgetMet
@@ -129,12 +129,12 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
             bounds.append(int((1 - usage.spent_share) / row_share()))
         return min(bounds, default=None)
 
-    in_flight = config.teacher.max_in_flight
+    at_once = rows_at_once(config.teacher.max_in_flight)
     rows_in_order = in_order(
         next_cells(workspace.samples, plan, committer.stop, left),
         make,
-        in_flight,
-        lead=max(8 * in_flight, 2 * shard_cells),
+        at_once,
+        lead=max(8 * at_once, 2 * shard_cells),
         still_needed=still_needed,
         finished=note,
     )

@@ -14,7 +14,7 @@ from skillmill.data.records import text_of
 from skillmill.flows.committer import Committer
 from skillmill.flows.config import PairsConfig
 from skillmill.flows.plan import Plan
-from skillmill.flows.runner import in_order
+from skillmill.flows.runner import in_order, rows_at_once
 from skillmill.flows.workspace import Workspace
 from skillmill.generators import shirkers
 from skillmill.skill_taxonomy.cells import derived_seed
@@ -54,9 +54,9 @@ async def make_pairs(workspace: Workspace, plan: Plan, outcome: PairsOutcome) ->
         async def make(row: dict[str, Any]) -> tuple[int, list[dict[str, Any]], Counter[str]]:
             return await pairs_of(row, config.pairs, teacher, config.teacher.sampling)
 
-        in_flight = config.teacher.max_in_flight
+        at_once = rows_at_once(config.teacher.max_in_flight)
         try:
-            async for index, pairs, lost in in_order(chain([first], rows), make, in_flight, lead=8 * in_flight):
+            async for index, pairs, lost in in_order(chain([first], rows), make, at_once, lead=8 * at_once):
                 committer.add(index, pairs, bool(pairs))
                 outcome.dropped.update(lost)
                 outcome.pairs += len(pairs)

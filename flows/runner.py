@@ -12,6 +12,11 @@ Input = TypeVar("Input")
 Result = TypeVar("Result")
 
 
+def rows_at_once(max_in_flight: int) -> int:
+    """A quarter more rows than requests: one that waits, for a retry or between turns, leaves no slot empty."""
+    return max_in_flight + -(-max_in_flight // 4)
+
+
 async def in_order(
     inputs: Iterable[Input],
     make: Callable[[Input], Awaitable[Result]],

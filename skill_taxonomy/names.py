@@ -33,7 +33,8 @@ def bad_name(name: str) -> str | None:
         return "has commas or other odd characters"
     if _GENERIC.fullmatch(canonical(name)):
         return "says nothing"
-    if words[-1] in _SMALL_WORDS or words[0] in _SMALL_WORDS - {"the"} or len(set(words)) < len(words):
+    roots = list(stems(name))
+    if words[-1] in _SMALL_WORDS or words[0] in _SMALL_WORDS - {"the"} or len(set(roots)) < len(roots):
         return "is no complete phrase"
     if max(map(len, words)) > _LONG_WORD or max(map(len, words)) < 3:
         return "has a word of odd length"

@@ -96,7 +96,6 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("teacher: {kind: openai, serve: vllm serve m}", "teacher.serve"),
         ("grading: {when: always}", "grading.when"),
         ("grader: {kind: embedded}", "grader"),
         ("pairs: {sources: [student]}", "pairs.sources"),

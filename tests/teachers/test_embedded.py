@@ -1,7 +1,6 @@
 """The embedded teacher on the real model: one engine for the whole file."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -196,6 +195,12 @@ def test_closing_right_after_the_start_and_twice(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_environment_is_left_as_it_was(teacher: Embedded) -> None:
-    assert "OMP_WAIT_POLICY" not in os.environ
+def test_the_environment_is_left_as_it_was() -> None:
+    program = (
+        "import os; os.environ.pop('OMP_WAIT_POLICY', None); before = dict(os.environ)\n"
+        "from skillmill.teachers.embedded import Embedded\n"
+        "Embedded(None, 1, {'n_ctx': 512}).close()\n"
+        "assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
     assert usable_cpus() >= 1
