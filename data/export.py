@@ -79,10 +79,10 @@ def export(samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFact
                 funnel.pairs += len(rows)
                 funnel.pair_sources.update(row["rejected_source"] for row in rows)
         _Writer(new / "grades", GRADES_SCHEMA).close()
-        (new / "README.md").write_text(_card(facts, funnel), encoding="utf-8")
+        checksum = _checksum(new)
+        (new / "README.md").write_text(_card(facts, funnel, checksum), encoding="utf-8")
         for file in sorted(new.rglob("*")):
             sync(file)
-        checksum = _checksum(new)
     replace_folder(new, folder)
     return funnel, checksum
 
@@ -154,14 +154,14 @@ def _checksum(folder: Path) -> str:
     return hashlib.sha256(orjson.dumps(lines)).hexdigest()
 
 
-def _card(facts: CardFacts, funnel: Funnel) -> str:
+def _card(facts: CardFacts, funnel: Funnel, checksum: str) -> str:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["cell"] = _table_cell
     environment.filters["yaml"] = lambda text: orjson.dumps(text).decode()  # JSON strings are YAML strings
     template = environment.get_template("card.md.jinja")
-    return template.render(facts=facts, funnel=funnel, configurations=CONFIGURATIONS)
+    return template.render(facts=facts, funnel=funnel, checksum=checksum, configurations=CONFIGURATIONS)
 
 
 def _table_cell(text: object) -> str:

@@ -119,3 +119,12 @@ def test_a_second_export_is_the_same_and_replaces_the_first(tmp_path: Path) -> N
     assert store.of_plan(PLAN)
     assert content(exported(tmp_path, [])) == first
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".export")]
+
+
+def test_a_later_export_is_not_taken_for_an_earlier_one(tmp_path: Path) -> None:
+    """`datasets` keeps what it has loaded under a name that knows neither the folder nor the rows."""
+    cache = str(tmp_path / ".hf")
+    for run, index in (("first", 1), ("second", 2)):
+        folder = exported(tmp_path / run, [row(index)])
+        [found] = datasets.load_dataset(str(folder), split="train", cache_dir=cache)
+        assert found["index"] == index
