@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError, SkillmillError, TeacherError
+from skillmill.teachers.vllm_child import PARENT
 from skillmill.teachers.vllm_model import LORA
 from skillmill.teachers.weights import cache_dir
 
@@ -63,6 +64,7 @@ def start_engine(model: str, engine_args: dict[str, Any]) -> Any:
             raise ConfigError(f"teacher.model, teacher.engine_args: vLLM refuses {model}: {_line(error)}") from None
     print(f"teacher: starting vLLM, its log is {log_path()}", file=sys.stderr, flush=True)
     begin = log_path().stat().st_size
+    os.environ[PARENT] = str(os.getpid())
     with output_into_log() as terminal, redirect_stderr(terminal):  # our own progress goes on
         try:
             return AsyncLLM.from_vllm_config(configuration, disable_log_stats=True)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -214,8 +215,9 @@ def test_a_closed_engine_says_so(engine: Vllm) -> None:
         ask(engine, question("Hello"))
 
 
+SKILLS = "metaphor planning humour empathy satire irony logic haste rhyme tact patience wit".split()
 TAXONOMY = {
-    "skills": [{"name": name, "definition": f"the skill of {name}"} for name in ("metaphor", "planning", "humour")],
+    "skills": [{"name": name, "definition": f"the skill of {name}"} for name in SKILLS],
     "query_types": [{"name": "Advice", "definition": "the user wants advice"}],
     "topics": [{"name": "Chess"}],
 }
@@ -223,19 +225,49 @@ TAXONOMY = {
 
 @pytest.mark.timeout(900)  # half a minute on two idle cores, many times that on busy ones
 def test_a_run_with_kind_vllm(tmp_path: Path) -> None:
-    """The command in a process of its own: rows, cached prompts, a quiet terminal, nothing left running."""
+    """The command in a process of its own, killed half way and run again: rows, cached prompts, a quiet terminal."""
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(TAXONOMY))
     sampling = {"temperature": 0.7, "max_tokens": 80, "repetition_penalty": 1.05}
     teacher = {"kind": "vllm", "max_in_flight": 16, "sampling": sampling, "engine_args": ARGS | {"max_model_len": 2048}}
-    content = {"taxonomy": "mine.yaml", "teacher": teacher, "generation": {"samples": 2}, "output_dir": "out"}
+    content = {"taxonomy": "mine.yaml", "teacher": teacher, "generation": {"samples": 60}, "output_dir": "out"}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
     command = [str(Path(sys.executable).with_name("skillmill")), "generate", "-c", "run.yaml"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=840, env=os.environ)
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as killed:
+        assert killed.stderr is not None
+        assert any(re.search(r"[1-9]\d* tokens/s", line) for line in killed.stderr), "the engine was never at work"
+        engines = _children(killed.pid)
+        killed.kill()
+    assert engines
+    deadline = time.monotonic() + 60
+    while any(map(_is_there, engines)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [process for process in engines if _is_there(process)]
+    ended = subprocess.run(
+        [*command, "--set", "generation.samples=4"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=840,
+        env=os.environ,
+    )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr and "INFO" not in ended.stderr
     assert len(ended.stderr.splitlines()) < 20, ended.stderr
     usage = orjson.loads((tmp_path / "out" / "run.json").read_bytes())["usage"]
-    assert usage["instruction"]["calls"] == 2
+    assert usage["instruction"]["calls"] > 0
     assert usage["instruction"]["cached_tokens"] > 0
     assert list((tmp_path / "out" / "shards").glob("part-*.parquet"))
+
+
+def _children(process: int) -> set[int]:
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    return {int(child) for each in lists for child in each.read_text().split()}
+
+
+def _is_there(process: int) -> bool:
+    """Whether it lives; one that has ended and waits to be taken note of does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
