@@ -1,10 +1,11 @@
 """The command line: one verb a step, one clear line for what goes wrong."""
 
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -211,14 +212,25 @@ def doctor() -> None:
 
 
 @taxonomy_app.command("extract")
-def taxonomy_extract(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Make output_dir/taxonomy.yaml from the configured source.
+def taxonomy_extract(
+    config: ConfigFile,
+    source: Annotated[
+        Literal["teacher", "dataset"] | None, typer.Option("--from", help="In place of taxonomy.source.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option("--domain", help="What it is about, any words.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Make output_dir/taxonomy.yaml from the configured source, a teacher or a dataset; run it again to go on.
 
-    Example: skillmill taxonomy extract -c skillmill.yaml --set taxonomy.source=teacher
+    Example: skillmill taxonomy extract -c skillmill.yaml --from teacher --domain "Kubernetes operations"
+
+    Example: skillmill taxonomy extract -c skillmill.yaml --from dataset --set taxonomy.dataset=tasks.jsonl
     """
     from skillmill.flows.steps import taxonomy_step
 
-    loaded = _config(config, overrides)
+    given = {"taxonomy.source": source, "taxonomy.domain": domain}
+    laid_over = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    loaded = _config(config, [*(overrides or []), *laid_over])
     if (loaded.output / "taxonomy.yaml").exists():
         raise ConfigError(f"{loaded.output / 'taxonomy.yaml'} is already there; it is never overwritten")
     taxonomy_step(loaded)

@@ -215,13 +215,9 @@ def _refuse_what_is_not_there_yet(config: Config) -> None:
 
 def _with_paths_of(config: Config, folder: Path) -> Config:
     """Paths in a file are relative to it; `output_dir` stays relative to the working directory."""
-    source = config.taxonomy.source
-    if source.endswith((".yaml", ".yml")):
-        config = config.model_copy(
-            update={"taxonomy": config.taxonomy.model_copy(update={"source": str(folder / source)})}
-        )
     config = config.model_copy(
         update={
+            "taxonomy": config.taxonomy.relative_to(folder),
             "teacher": config.teacher.relative_to(folder),
             "grader": config.grader and config.grader.relative_to(folder),
         }

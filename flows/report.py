@@ -49,6 +49,7 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Pat
         reasons={reason.value: reason.explanation for reason in Reason},
         examples=examples,
         space=sum(plan.combinations.space.values()),
+        curves=(state.get("taxonomy") or {}).get("curves", {}),
         losses={method: (state.get(f"train_{method}") or {}).get("losses", []) for method in ("sft", "dpo")},
     )
     path = workspace.config.output / "report.html"

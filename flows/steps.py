@@ -21,11 +21,18 @@ from skillmill.flows.predict import known_sizes, predict
 from skillmill.flows.progress import Pace, Progress, say, ticking
 from skillmill.flows.report import write_report
 from skillmill.flows.workspace import Workspace, keep_usage, open_workspace, read_state, write_state
+from skillmill.skill_taxonomy.asking import Curves
+from skillmill.skill_taxonomy.context import read_context
+from skillmill.skill_taxonomy.dataset import extract_from_dataset
+from skillmill.skill_taxonomy.examples import read_examples, write_exemplars
 from skillmill.skill_taxonomy.extract import extract
-from skillmill.skill_taxonomy.sources import builtin
+from skillmill.skill_taxonomy.sources import ASKED, builtin
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
 from skillmill.teachers.accounting import BudgetMet
 from skillmill.teachers.build import close_engines, open_teacher, teacher_name
+
+EXEMPLARS = "taxonomy_examples.parquet"
+"""Beside `taxonomy.yaml`: the examples of a dataset that it was made from, with the skills that each takes."""
 
 VERSIONS = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
 
@@ -40,11 +47,7 @@ def taxonomy_step(config: Config) -> Taxonomy:
         return load_taxonomy(path)
     source = config.taxonomy.source
     with open_workspace(config) as workspace:
-        try:
-            taxonomy = asyncio.run(_extract(workspace)) if source == "teacher" else configured_taxonomy(config)
-        except BudgetMet as met:
-            _remember(workspace, {"status": "partial", "reason": met.reason})
-            raise
+        taxonomy = _extracted(workspace) if source in ASKED else configured_taxonomy(config)
         make_plan(config, taxonomy)  # complain before anything is written
         save_taxonomy(taxonomy, path)
         _remember(workspace, {})
@@ -62,15 +65,46 @@ def configured_taxonomy(config: Config) -> Taxonomy:
         return load_taxonomy(path)
     if source.startswith("builtin:"):
         return builtin(source.removeprefix("builtin:"))
-    if source == "teacher":
-        raise ConfigError("taxonomy.source: teacher has not been asked yet, run `skillmill taxonomy extract` first")
+    if source in ASKED:
+        raise ConfigError(f"taxonomy.source: {source} has not been asked yet, run `skillmill taxonomy extract` first")
     return load_taxonomy(Path(source))
 
 
-async def _extract(workspace: Workspace) -> Taxonomy:
-    config = workspace.config
-    async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
-        return await extract(config.taxonomy, teacher, config.teacher.sampling, config.seed)
+def _extracted(workspace: Workspace) -> Taxonomy:
+    """The taxonomy out of the teacher or a dataset, with its curves in `run.json`, however it ends."""
+    curves = Curves()
+    with Progress("taxonomy") as progress:
+        pace = Pace(workspace.usage)
+
+        def tick() -> None:
+            asked = next(reversed(curves), None)
+            so_far = f"{asked}: {curves[asked][-1][1]} from {curves[asked][-1][0]} answers" if asked else "starting"
+            progress.line(f"{so_far}, {pace.text()}")
+            keep_usage(workspace)
+
+        news: dict[str, Any] = {}
+        try:
+            return asyncio.run(ticking(_extract(workspace, curves), tick))
+        except BudgetMet as met:
+            news = {"status": "partial", "reason": met.reason}
+            raise
+        finally:
+            _remember(workspace, {**news, "taxonomy": {"curves": curves}})
+
+
+async def _extract(workspace: Workspace, curves: Curves) -> Taxonomy:
+    config, settings = workspace.config, workspace.config.taxonomy
+    teacher_of_run = open_teacher(config.teacher, workspace.journal, workspace.usage)
+    asked = (config.teacher.sampling, config.seed)
+    if settings.source == "teacher":
+        context = read_context(settings)  # complain before an engine starts
+        async with teacher_of_run as teacher:
+            return await extract(settings, teacher, *asked, context, curves.note)
+    examples = await asyncio.to_thread(read_examples, settings, config.seed, config.work / "datasets")
+    async with teacher_of_run as teacher:
+        taxonomy, labelled = await extract_from_dataset(settings, examples, teacher, *asked, curves.note)
+    write_exemplars(config.output / EXEMPLARS, examples, labelled)
+    return taxonomy
 
 
 def generate_step(config: Config) -> Outcome:

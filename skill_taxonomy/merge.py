@@ -1,7 +1,7 @@
 """Merging what is one and the same: a plan that a person reads and amends, then applies."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -109,7 +109,7 @@ def merged(taxonomy: Taxonomy, plan: MergePlan, where: str, lines: Lines) -> Tax
     update = {}
     for key in KEYS:
         entries = getattr(taxonomy, key)
-        update[key] = tuple(_merged(entries, _places(key, entries, getattr(plan, key), complain)))
+        update[key] = tuple(joined(entries, _places(key, entries, getattr(plan, key), complain)))
         names = Counter(canonical(entry.name) for entry in update[key])
         if twice := [name for name, count in names.items() if count > 1]:
             raise ConfigError(f"merge plan: {where}: {key} would still have {', '.join(map(repr, twice))} twice")
@@ -140,7 +140,9 @@ def _places(
     return found
 
 
-def _merged(entries: Sequence[Entry], groups: list[list[int]]) -> Iterator[Entry]:
+def joined(entries: Sequence[Entry], groups: Iterable[Sequence[int]]) -> Iterator[Entry]:
+    """The entries with each group of places as one, at the place of its first."""
+    groups = list(groups)
     kept = {group[0]: group for group in groups}
     gone = {place for group in groups for place in group[1:]}
     for place, entry in enumerate(entries):

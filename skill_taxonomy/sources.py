@@ -1,18 +1,33 @@
 """Where a taxonomy comes from: the `taxonomy:` block of the configuration, and the lists that come along."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.taxonomy import Taxonomy, read_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Name, Taxonomy, read_taxonomy
+
+ASKED = ("teacher", "dataset")
+"""The sources that take a teacher."""
+
+FORMATS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "text"}
+"""Endings of data files, and what `datasets` calls them."""
+
+FileName = Annotated[str, Field(min_length=1)]
 
 _BUILTIN = files("skillmill.skill_taxonomy") / "builtin"
 
 
 class TaxonomyConfig(BaseModel):
-    """`source`: builtin:NAME, a .yaml file, or teacher, which the numbers and the domain are for."""
+    """`source`: builtin:NAME, a .yaml file, teacher or dataset. The rest is for the two that ask a teacher.
+
+    `seed_skills` (names, or a taxonomy file) and `documents` (text files) are shown to it beside its questions.
+    `dataset` is a name on the Hugging Face hub or a local file or folder; of it `examples` rows are labelled and their
+    labels clustered into `skills`; no question lists more than `batch` names. `column` names what to read of a row;
+    null: the first chat or instruction format that is there.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,15 +36,60 @@ class TaxonomyConfig(BaseModel):
     skills_per_topic: int = Field(4, ge=1)
     query_types: int = Field(6, ge=2)
     domain: str | None = Field(None, min_length=1)
+    seed_skills: FileName | tuple[Name, ...] = ()
+    documents: tuple[FileName, ...] = ()
+    dataset: FileName | None = Field(None, validate_default=True)
+    subset: str | None = None
+    split: str = "train"
+    column: str | tuple[str, ...] | None = None
+    examples: int = Field(1000, ge=2)
+    skills: int = Field(50, ge=4)
+    batch: int = Field(40, ge=2)
 
     @field_validator("source")
     @classmethod
     def _is_a_source(cls, source: str) -> str:
-        if source == "dataset":
-            raise ValueError("dataset is not there yet, expected builtin:NAME, a .yaml file or teacher")
-        if source != "teacher" and not source.startswith("builtin:") and not source.endswith((".yaml", ".yml")):
-            raise ValueError(f"expected builtin:NAME, a .yaml file or teacher, got {source!r}")
+        asked, is_file = source in ASKED, source.endswith((".yaml", ".yml"))
+        if not (asked or is_file or source.startswith("builtin:")):
+            raise ValueError(f"expected builtin:NAME, a .yaml file, teacher or dataset, got {source!r}")
         return source
+
+    @field_validator("seed_skills")
+    @classmethod
+    def _is_a_taxonomy_file(cls, seeds: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(seeds, str) and not seeds.endswith((".yaml", ".yml")):
+            raise ValueError(f"expected a list of names, or a .yaml taxonomy file, got {seeds!r}")
+        return seeds
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_named_where_it_is_the_source(cls, dataset: str | None, info: ValidationInfo) -> str | None:
+        if dataset is None and info.data.get("source") == "dataset":
+            raise ValueError("expected a name on the Hugging Face hub, a file or a folder, found none")
+        return dataset
+
+    def relative_to(self, folder: Path) -> "TaxonomyConfig":
+        """With its paths, which a file has relative to itself, joined to that file's folder.
+
+        A `dataset` is a path where something lies there or where its ending says so, and a hub's name otherwise.
+        """
+
+        def joined(path: str) -> str:
+            return str(folder / Path(path).expanduser())
+
+        update: dict[str, object] = {"documents": tuple(map(joined, self.documents))}
+        if self.source.endswith((".yaml", ".yml")):
+            update["source"] = joined(self.source)
+        if isinstance(self.seed_skills, str):
+            update["seed_skills"] = joined(self.seed_skills)
+        if self.dataset and (is_data_file(self.dataset) or Path(joined(self.dataset)).exists()):
+            update["dataset"] = joined(self.dataset)
+        return self.model_copy(update=update)
+
+
+def is_data_file(name: str) -> bool:
+    """Whether a dataset's name can only be that of a file."""
+    return name.lower().removesuffix(".gz").endswith(tuple(FORMATS))
 
 
 def builtin(name: str) -> Taxonomy:

@@ -75,7 +75,7 @@ def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
         ("generation: {samples: -4}", r"^generation\.samples: "),
         ("pairs: {sources: [none]}", r"^pairs\.sources\[0\]: Input should be 'draft', 'brevity'"),
         ("train: {sft: {lora: {rank: 3}}}", r"^train\.sft\.lora\.rank: unknown key"),
-        ("taxonomy: dataset", r"^taxonomy\.source: dataset is not there yet"),
+        ("taxonomy: dataset", r"^taxonomy\.dataset: expected a name on the Hugging Face hub"),
         ("- a list", r"expected a mapping of keys to values, got list"),
         ("seed: [", r"is not YAML"),
         ("\x00", r"is not YAML"),

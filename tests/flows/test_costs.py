@@ -227,7 +227,7 @@ def test_a_budget_of_hours_ends_a_run(configure: Any) -> None:
 
 def test_a_budget_covers_the_taxonomy(configure: Any) -> None:
     taxonomy = {"source": "teacher", "topics": 8}
-    config = configure(taxonomy=taxonomy, budget={"tokens": 300})
+    config = configure(taxonomy=taxonomy, budget={"tokens": 30})  # less than one reply
     code, _, errors = command("run", "-c", "skillmill.yaml")
     assert code == 0
     assert errors.strip().endswith("run again with a higher budget to go on")

@@ -13,11 +13,13 @@ import pytest
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import Reason
+from skillmill.skill_taxonomy.asking import Curves
 from skillmill.skill_taxonomy.check import check
+from skillmill.skill_taxonomy.context import Context
 from skillmill.skill_taxonomy.extract import AT_ONCE, QUIET_ROUNDS, extract
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
 from skillmill.teachers.base import Reply, Request, Sampling, TurnFailed
 from skillmill.teachers.embedded import Embedded
 
@@ -50,7 +52,7 @@ class Scripted:
 
 
 def sensible(question: str, seed: int) -> object:
-    if "five others" in question or "within" in question:
+    if "five others" in question or "five subjects" in question:
         return {"names": random.Random(seed).sample(TOPICS, 5)}
     if topic := re.search(r"skills of people who are good at (.*)\.", question):
         return {"names": [f"{topic[1]} {name}".capitalize() for name in random.Random(seed).sample(SKILLS, 5)]}
@@ -93,6 +95,53 @@ def test_the_domain_is_asked_for() -> None:
     taxonomy = asyncio.run(extract(CONFIG.model_copy(update={"domain": "astronomy"}), teacher, Sampling(), 1))
     assert "astronomy" in teacher.asked[0].messages[-1]["content"]
     assert taxonomy.name == "astronomy"
+
+
+def test_seeds_and_documents_stand_before_every_list_and_seeds_come_first(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Oars are feathered between strokes. " * 100)
+    defined = Skill(name="oar feathering", definition="Turning the blade flat above the water.", category="rowing")
+    teacher = Scripted(sensible)
+    context = Context((defined, Skill(name="stroke timing")), (path,))
+    taxonomy = asyncio.run(extract(CONFIG, teacher, Sampling(), 1, context))
+    assert taxonomy.skills[0] == defined
+    assert taxonomy.skills[1].name == "stroke timing"
+    assert taxonomy.skills[1].definition
+    assert len(taxonomy.skills) == 10
+    lists = [r.messages[-1]["content"] for r in teacher.asked if "Define it" not in r.messages[-1]["content"]]
+    assert all("feathered between" in question and "oar feathering" in question for question in lists)
+    assert "like those above" in lists[0]
+
+
+def test_a_seed_that_is_named_again_stays_one_skill() -> None:
+    seed = Skill(name="assessment of risks", definition="Judging dangers.", category="any")
+    config = CONFIG.model_copy(update={"skills_per_topic": 5})
+
+    def plain(question: str, seed: int) -> object:
+        return {"names": SKILLS} if "skills of people" in question else sensible(question, seed)
+
+    taxonomy = asyncio.run(extract(config, Scripted(plain), Sampling(), 1, Context((seed,))))
+    assert [skill.name for skill in taxonomy.skills if "risk" in skill.name] == ["assessment of risks"]
+    assert len(taxonomy.skills) == 5
+
+
+def test_a_seed_that_the_teacher_takes_for_a_topic_stays_a_skill() -> None:
+    seed = Skill(name="cave diving", definition="Finding a way under water.")
+    taxonomy = asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, Context((seed,))))
+    assert taxonomy.skills[0] == seed
+    assert len(taxonomy.topics) == 4
+    assert "Cave diving" not in {topic.name for topic in taxonomy.topics}
+
+
+def test_curves_tell_how_each_list_grew() -> None:
+    curves = Curves()
+    asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, note=curves.note))
+    assert set(curves) == {"topic", "query types", *(what for what in curves if what.startswith("skills of "))}
+    assert len(curves) == 6
+    for points in curves.values():
+        assert [asked for asked, _ in points] == [AT_ONCE * (i + 1) for i in range(len(points))]
+        assert points == sorted(points, key=lambda point: point[1])
+    assert curves["topic"][-1][1] >= 4
 
 
 def test_a_name_counts_once_two_answers_agree_on_it_and_the_most_agreed_come_first() -> None:

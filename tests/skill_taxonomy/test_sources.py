@@ -1,5 +1,7 @@
 """The `taxonomy:` block, and what `taxonomy check` finds."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -21,13 +23,27 @@ def test_sources(source: str) -> None:
     assert TaxonomyConfig(source=source).source == source
 
 
+def test_paths_are_relative_to_the_configuration_and_names_of_the_hub_stay(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    config = TaxonomyConfig(source="mine.yaml", documents=("a.md",), seed_skills="seeds.yaml", dataset="rows")
+    found = config.relative_to(tmp_path)
+    paths = (found.source, *found.documents, found.seed_skills, found.dataset)
+    assert paths == tuple(str(tmp_path / name) for name in ("mine.yaml", "a.md", "seeds.yaml", "rows"))
+    for name, path in {"allenai/tulu": "allenai/tulu", "none.csv": str(tmp_path / "none.csv")}.items():
+        assert TaxonomyConfig(source="dataset", dataset=name).relative_to(tmp_path).dataset == path
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"source": "dataset"}, "dataset is not there yet"),
-        ({"source": "techer"}, "expected builtin:NAME, a .yaml file or teacher, got 'techer'"),
+        ({"source": "dataset"}, "expected a name on the Hugging Face hub, a file or a folder, found none"),
+        ({"source": "techer"}, "expected builtin:NAME, a .yaml file, teacher or dataset, got 'techer'"),
+        ({"seed_skills": "mine.txt"}, "expected a list of names, or a .yaml taxonomy file, got 'mine.txt'"),
+        ({"seed_skills": [""]}, "at least 1 character"),
+        ({"skills": 3}, "greater than or equal to 4"),
+        ({"examples": 1}, "greater than or equal to 2"),
         ({"topics": 1}, "greater than or equal to 2"),
-        ({"skills": 3}, "Extra inputs"),
+        ({"skill": 3}, "Extra inputs"),
     ],
 )
 def test_bad_configuration_says_what_was_expected(content: dict[str, object], message: str) -> None:

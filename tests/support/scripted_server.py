@@ -20,6 +20,7 @@ WORDS = (
     "river stone market evening letter garden winter captain copper window engine harbour lantern orchard "
     "needle bridge pocket meadow violin saddle anchor candle barrel thunder ribbon kettle shepherd mirror"
 ).split()
+CRAFTS = "carving painting weighing counting mending sorting".split()
 VERBS = "carries follows mends hides finds turns holds leaves paints weighs".split()
 
 
@@ -158,6 +159,12 @@ def filled(schema: dict[str, Any], dice: random.Random) -> Any:
             return dice.random() < 0.5
         case "integer" | "number":
             return dice.randrange(10)
+    if (pattern := str(schema.get("pattern", ""))).endswith(("){0,2}$", "){1,2}$")):  # a name
+        return f"{dice.choice(WORDS[:7])} {dice.choice(CRAFTS)}".capitalize()
+    if pattern.startswith("^The user wants"):
+        return f"The user wants {sentence(dice)[0].lower()}{sentence(dice)[1:]}"
+    if pattern.startswith("^[A-Z][^"):
+        return sentence(dice)
     if dice.random() < 1 / 8:
         return "I'm sorry, but I cannot help with that request."
     return paragraph(dice, 8)
