@@ -31,7 +31,7 @@ from skillmill.skill_taxonomy.asking import (
 from skillmill.skill_taxonomy.context import GENERAL, Context
 from skillmill.skill_taxonomy.duplicates import duplicates
 from skillmill.skill_taxonomy.merge import joined
-from skillmill.skill_taxonomy.names import bad_name, same_name, stems, tidy
+from skillmill.skill_taxonomy.names import bad_name, bad_skill_name, same_name, stems, tidy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic, canonical
 from skillmill.teachers.base import Sampling, Teacher
@@ -121,7 +121,7 @@ async def _skills(topic: str, config: TaxonomyConfig, ask: Asker, context: Conte
 
     taken = [topic, *(name for example in shown for name in example["names"])]
     taken += [skill.name for skill in context.skills]
-    found = await _agreed(names, f"skills of {topic}", config.skills_per_topic, taken, ask.note)
+    found = await _agreed(names, f"skills of {topic}", config.skills_per_topic, taken, ask.note, bad_skill_name)
     return await define([(name, topic) for name in found], ask)
 
 
@@ -197,7 +197,12 @@ async def most_named(
 
 
 async def _agreed(
-    ask: Callable[..., Awaitable[dict[str, Any] | None]], what: str, wanted: int, taken: list[str], note: Note
+    ask: Callable[..., Awaitable[dict[str, Any] | None]],
+    what: str,
+    wanted: int,
+    taken: list[str],
+    note: Note,
+    bad: Callable[[str], str | None] = bad_name,
 ) -> list[str]:
     """At most `wanted` names that `AGREED` answers or more gave, the most often given first, none as in `taken`."""
     votes: Counter[tuple[str, ...]] = Counter()
@@ -207,7 +212,7 @@ async def _agreed(
         answers = await asyncio.gather(*(ask(what, attempt, i) for i in range(AT_ONCE)))
         for answer in answers:
             given = [canonical(tidy(name)) for name in texts(answer, "names")]
-            said = {tuple(stems(name)): name for name in reversed(given) if not bad_name(name)}
+            said = {tuple(stems(name)): name for name in reversed(given) if not bad(name)}
             for key, name in reversed(said.items()):
                 votes[key] += bool(spelled.setdefault(key, name))
         before, agreed = agreed, sum(count >= AGREED for count in votes.values())

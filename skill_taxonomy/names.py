@@ -17,6 +17,10 @@ _SMALL_WORDS = {"a", "an", "the", "and", "or", "of", "to", "in", "on", "for", "w
 _FILLER = set("skill skills technique techniques ability abilities method methods competence competency".split())
 _FILLER |= {"competencies", "proficiency", "expertise"}
 _LONG_WORD = 20
+_PERSONS = set(
+    "player worker expert coach manager leader owner director designer consultant specialist artist athlete actor "
+    "musician teacher doctor nurse engineer professional dancer writer".split()
+)
 
 
 def tidy(text: object) -> str:
@@ -39,6 +43,12 @@ def bad_name(name: str) -> str | None:
     if max(map(len, words)) > _LONG_WORD or max(map(len, words)) < 3:
         return "has a word of odd length"
     return None
+
+
+def bad_skill_name(name: str) -> str | None:
+    """Why this is no name of a skill; None when it may be one. Asked for skills, a small model names who has them."""
+    person = canonical(name).rpartition(" ")[2].removesuffix("s") in _PERSONS
+    return "names a person" if person else bad_name(name)
 
 
 def bad_sentence(text: str, name: str | None = None) -> str | None:

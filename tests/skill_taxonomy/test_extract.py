@@ -17,7 +17,7 @@ from skillmill.skill_taxonomy.asking import Curves
 from skillmill.skill_taxonomy.check import check
 from skillmill.skill_taxonomy.context import Context
 from skillmill.skill_taxonomy.extract import AT_ONCE, QUIET_ROUNDS, extract
-from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name
+from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
 from skillmill.teachers.base import Reply, Request, Sampling, TurnFailed
@@ -236,6 +236,12 @@ def test_names(name: str) -> None:
 )
 def test_no_names(name: str) -> None:
     assert bad_name(name)
+
+
+def test_a_skill_is_no_person() -> None:
+    assert bad_skill_name("soccer players") == "names a person"
+    assert bad_skill_name("team management") is None
+    assert bad_skill_name("dance dancing") == "is no complete phrase"
 
 
 def test_sentences() -> None:
