@@ -43,7 +43,7 @@ NAMES = 5
 KINDS = 3
 """Query types in one answer, which defines them too."""
 
-AT_ONCE, ROUNDS = 8, 6
+AT_ONCE, ROUNDS = 6, 8
 """A list is asked for `AT_ONCE` times a round, in at most `ROUNDS` rounds."""
 
 AGREED = 2

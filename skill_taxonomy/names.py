@@ -37,8 +37,7 @@ def bad_name(name: str) -> str | None:
         return "has commas or other odd characters"
     if _GENERIC.fullmatch(canonical(name)):
         return "says nothing"
-    roots = list(stems(name))
-    if words[-1] in _SMALL_WORDS or words[0] in _SMALL_WORDS - {"the"} or len(set(roots)) < len(roots):
+    if words[-1] in _SMALL_WORDS or words[0] in _SMALL_WORDS - {"the"} or len(set(words)) < len(words):
         return "is no complete phrase"
     if max(map(len, words)) > _LONG_WORD or max(map(len, words)) < 3:
         return "has a word of odd length"
@@ -46,7 +45,10 @@ def bad_name(name: str) -> str | None:
 
 
 def bad_skill_name(name: str) -> str | None:
-    """Why this is no name of a skill; None when it may be one. Asked for skills, a small model names who has them."""
+    """Why a teacher's word is no name of a skill; None when it may be one. Small models also name who has the skill."""
+    roots = list(stems(name))
+    if len(set(roots)) < len(roots):
+        return "says a word twice"
     person = canonical(name).rpartition(" ")[2].removesuffix("s") in _PERSONS
     return "names a person" if person else bad_name(name)
 

@@ -241,7 +241,7 @@ def test_no_names(name: str) -> None:
 def test_a_skill_is_no_person() -> None:
     assert bad_skill_name("soccer players") == "names a person"
     assert bad_skill_name("team management") is None
-    assert bad_skill_name("dance dancing") == "is no complete phrase"
+    assert bad_skill_name("dance dancing") == "says a word twice"
 
 
 def test_sentences() -> None:
