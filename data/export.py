@@ -7,7 +7,7 @@ even empty. The card counts rows per k, skill and reason.
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,17 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skillmill.data.files import replace_folder, sha256_of, store_errors, sync
-from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA
+from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA, pair_id
 from skillmill.data.store import ShardStore
+
+Mask = Callable[[str], str]
 
 CONFIGURATIONS = ("sft", "preference", "rejected", "grades")
 
 
 @dataclass
 class Funnel:
-    """Where the rows fell. `reasons` counts rows per reason; a row with two reasons counts in both."""
+    """Where the rows fell. `reasons` counts rejected rows per reason; a row with two reasons counts in both."""
 
     cells: int = 0
     rows: int = 0
@@ -58,12 +60,15 @@ class CardFacts:
     pair_plans: list[str]
 
 
-def export(samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFacts) -> tuple[Funnel, str]:
-    """Write the dataset folder of `facts.plans` anew, whole or not at all.
+def export(
+    samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFacts, mask: Mask = str
+) -> tuple[Funnel, str]:
+    """Write the dataset folder of `facts.plans` anew, whole or not at all, every text through `mask`.
 
+    Pairs of rows that are not among the `sft` rows (any more) are left out.
     Returns the funnel and a checksum of the exported rows. Raises `StoreError` on a damaged shard.
     """
-    funnel = Funnel()
+    funnel, chosen = Funnel(), set[str]()
     new = folder.with_name(f".{folder.name}.tmp")
     schema = _with_signal_columns(samples, facts.plans)
     with store_errors(f"cannot write {folder}"):
@@ -71,10 +76,12 @@ def export(samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFact
         new.mkdir(parents=True)
         with _Writer(new / "sft", schema) as sft, _Writer(new / "rejected", schema) as rejected:
             for table in samples.tables(facts.plans):
-                _split(table.to_pylist(), sft, rejected, funnel)
+                rows = [masked(row, mask) for row in table.to_pylist()]
+                chosen.update(_split(rows, sft, rejected, funnel))
+        known: dict[str, set[str]] = {}
         with _Writer(new / "preference", PREFERENCE_SCHEMA) as preference:
             for table in pairs.tables(facts.pair_plans):
-                rows = table.to_pylist()
+                rows = [masked(row, mask) for row in _of_rows(table.to_pylist(), chosen, known)]
                 preference.write(rows)
                 funnel.pairs += len(rows)
                 funnel.pair_sources.update(row["rejected_source"] for row in rows)
@@ -85,6 +92,19 @@ def export(samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFact
             sync(file)
     replace_folder(new, folder)
     return funnel, checksum
+
+
+_MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation")
+
+
+def masked(row: dict[str, Any], mask: Mask) -> dict[str, Any]:
+    """A sample or preference row with all that a teacher wrote gone through `mask`."""
+    said = {
+        name: [{**message, "content": mask(message["content"])} for message in row[name]]
+        for name in _MESSAGES
+        if row.get(name)
+    }
+    return {**row, **said, **{name: mask(row[name]) for name in _TEXTS if row.get(name)}}
 
 
 def best_of_cell(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -123,12 +143,14 @@ class _Writer:
         self.close()
 
 
-def _split(rows: list[dict[str, Any]], sft: _Writer, rejected: _Writer, funnel: Funnel) -> None:
+def _split(rows: list[dict[str, Any]], sft: _Writer, rejected: _Writer, funnel: Funnel) -> list[str]:
+    """The ids of the rows that went to `sft`."""
     for row in rows:
         row["signals"] = dict(row["signals"] or [])
         funnel.rows += 1
         funnel.accepted_rows += row["verdict"] == "accepted"
-        funnel.reasons.update(row["reasons"])
+        if row["verdict"] == "rejected":  # what a person accepted keeps its reasons, but did not fall
+            funnel.reasons.update(row["reasons"])
     funnel.cells += len({row["index"] for row in rows})
     chosen = list(accepted_cells(rows))
     funnel.accepted_cells += len(chosen)
@@ -137,6 +159,17 @@ def _split(rows: list[dict[str, Any]], sft: _Writer, rejected: _Writer, funnel: 
         funnel.per_skill.update(row["skills"])
     sft.write(chosen)
     rejected.write([row for row in rows if row["verdict"] == "rejected"])
+    return [row["id"] for row in chosen]
+
+
+def _of_rows(pairs: list[dict[str, Any]], chosen: set[str], known: dict[str, set[str]]) -> Iterator[dict[str, Any]]:
+    """The pairs of chosen rows; `known` keeps the ids that their pairs have, by source."""
+    for pair in pairs:
+        source = pair["rejected_source"]
+        if source not in known:
+            known[source] = {pair_id(row, source) for row in chosen}
+        if pair["id"] in known[source]:
+            yield pair
 
 
 def _with_signal_columns(samples: ShardStore, plans: list[str]) -> pa.Schema:
@@ -158,13 +191,13 @@ def _card(facts: CardFacts, funnel: Funnel, checksum: str) -> str:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["cell"] = _table_cell
+    environment.filters["cell"] = table_cell
     environment.filters["yaml"] = lambda text: orjson.dumps(text).decode()  # JSON strings are YAML strings
     template = environment.get_template("card.md.jinja")
     return template.render(facts=facts, funnel=funnel, checksum=checksum, configurations=CONFIGURATIONS)
 
 
-def _table_cell(text: object) -> str:
-    """Teacher text inside a Markdown table: no line breaks, no pipes, no HTML."""
+def table_cell(text: object) -> str:
+    """Any text inside a Markdown table: no line breaks, no pipes, no HTML."""
     line = " ".join(str(text).split())
     return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")

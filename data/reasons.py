@@ -32,7 +32,21 @@ class Reason(StrEnum):
     ECHO = "echo", "the answer gives back the instruction instead of answering it"
     CRITIQUE_RESIDUE = "critique_residue", "the answer talks about its own revision"
     SKILL_NAMED = "skill_named", "a skill is named where it should be shown"
+    META_TALK = "meta_talk", "the text talks about the skills or the task that it was made from"
+    PROMPT_FRAGMENT = "prompt_fragment", "the text repeats eight words in a row of skillmill's own prompts"
+    SAFETY = "safety", "the text holds an e-mail address, a phone number, a key or a card number"
     NO_REQUEST = "no_request", "the instruction neither asks nor tells the assistant to do anything"
     SHIRKER = "shirker", "the calibrated model over the answer's form sees low effort"
     # corpus filters
     DUPLICATE = "duplicate", "another row of the run with a lower index says the same"
+    # a person
+    OVERRIDE = "override", "a person rejected it in overrides.jsonl"
+
+
+CUSTOM = "custom:"
+"""What the reasons of a user's own filters begin with."""
+
+
+def explanation_of(reason: str) -> str:
+    """The sentence for people; the reasons of a user's own filters explain themselves."""
+    return "a filter of your own said so" if reason.startswith(CUSTOM) else Reason(reason).explanation

@@ -10,8 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from skillmill.data.reasons import Reason
-
 SCHEMA_VERSION = 1
 
 Message = dict[str, str]
@@ -96,14 +94,15 @@ class Sample:
     finish_reason: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """`Reason`s, and those of a user's own filters."""
     signals: dict[str, float] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
         return not self.reasons
 
-    def with_verdict(self, reasons: Iterable[Reason], signals: dict[str, float]) -> "Sample":
+    def with_verdict(self, reasons: Iterable[str], signals: dict[str, float]) -> "Sample":
         """The same sample with more reasons and signals; a reason is kept once, in order."""
         merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
         return replace(self, reasons=merged, signals={**self.signals, **signals})
@@ -115,6 +114,11 @@ _OWN_COLUMNS = [field.name for field in fields(Sample) if field.name in SAMPLE_S
 def row_id(plan: str, index: int, generation: int) -> str:
     """The `id` of a sample row: 16 hex digits of hash(plan, index, generation)."""
     return hashlib.sha256(f"{plan}:{index}:{generation}".encode()).hexdigest()[:16]
+
+
+def pair_id(row: str, source: str) -> str:
+    """The `id` of the preference row that `source` gave for the sample row with id `row`."""
+    return hashlib.sha256(f"{row}:{source}".encode()).hexdigest()[:16]
 
 
 def sample_row(sample: Sample, **cell_columns: Any) -> dict[str, Any]:
@@ -130,6 +134,18 @@ def sample_row(sample: Sample, **cell_columns: Any) -> dict[str, Any]:
         "signals": sorted(sample.signals.items()),
         "schema_version": SCHEMA_VERSION,
     }
+
+
+def sample_of(row: dict[str, Any]) -> Sample:
+    """The sample that `sample_row` made the row of."""
+    own = {name: row[name] for name in _OWN_COLUMNS if name not in ("reasons", "signals")}
+    return Sample(
+        instruction=text_of(row["prompt"]),
+        response=text_of(row["completion"]),
+        reasons=tuple(row["reasons"]),
+        signals=dict(row["signals"] or []),
+        **own,
+    )
 
 
 def text_of(messages: list[Message] | None) -> str:

@@ -89,6 +89,17 @@ class ShardStore:
         self.shards = [old for old in self.shards if old.file != name] + [shard]
         return shard
 
+    def drop(self, plan: str) -> None:
+        """Take a plan's shards away: out of the manifest first, so that a crash leaves files that count for nothing.
+
+        Called again, it removes what such a crash left.
+        """
+        self.shards = [shard for shard in self.shards if shard.plan != plan]
+        self.tidy()
+        with store_errors(f"cannot clear {self.root / self.folder}"):
+            for file in (self.root / self.folder).glob(f"part-{plan[:8]}-*.parquet"):
+                file.unlink()
+
     def tidy(self) -> None:
         """Leave one line a shard in the manifest, in order: superseded and torn lines go."""
         plans = dict.fromkeys(shard.plan for shard in self.shards)

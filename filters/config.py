@@ -5,8 +5,9 @@ read one by one.
 """
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 
 class FilterOptions(BaseModel):
@@ -70,6 +71,29 @@ class SkillNamed(FilterOptions):
     aliases: bool = True
 
 
+class PromptFragment(FilterOptions):
+    """How many words in a row of a prompt are too many."""
+
+    min_words: int = Field(8, ge=4)
+
+
+class Safety(BaseModel):
+    """`mask`: export and report show "[e-mail address]" and the like. `reject`: the row is rejected, and masked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: Literal["mask", "reject", "off"] = "mask"
+
+    @field_validator("action", mode="before")
+    @classmethod
+    def _yaml_reads_off_as_false(cls, value: object) -> object:
+        return "off" if value is False else value
+
+    @property
+    def enabled(self) -> bool:
+        return self.action != "off"
+
+
 class Shirker(FilterOptions):
     """`threshold`: null is the model's own, chosen by precision among answers of models large and small. The default
     lets more through: by the model's own, every answer of the embedded 135M teacher is weak.
@@ -80,7 +104,7 @@ class Shirker(FilterOptions):
 
 
 class FiltersConfig(BaseModel):
-    """The row filters, all on by default."""
+    """The row filters, all on by default. `custom` names functions of the user's own, `package.module:function`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -94,4 +118,23 @@ class FiltersConfig(BaseModel):
     echo: Echo = Echo()
     critique_residue: CritiqueResidue = CritiqueResidue()
     skill_named: SkillNamed = SkillNamed()
+    meta_talk: FilterOptions = FilterOptions()
+    prompt_fragment: PromptFragment = PromptFragment()
+    safety: Safety = Safety()
     shirker: Shirker = Shirker()
+    custom: tuple[str, ...] = ()
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """Where modules of `custom` are looked for too."""
+        return self._folder
+
+    def relative_to(self, folder: Path) -> "FiltersConfig":
+        """The same settings read from a file in `folder`: its paths and modules are looked for there."""
+        model = self.shirker.model and folder / self.shirker.model
+        moved = self.model_copy(update={"shirker": self.shirker.model_copy(update={"model": model})})
+        if self.custom:  # else two equal settings would differ
+            moved._folder = folder
+        return moved

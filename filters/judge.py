@@ -1,13 +1,15 @@
 """All row filters over one sample: every reason is kept, none stops the others."""
 
+from dataclasses import replace
 from typing import Any
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import CUSTOM, Reason
 from skillmill.data.records import Sample
 from skillmill.filters import form, leak, request, substance
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.safety import safety
 from skillmill.filters.shirker import shirker
-from skillmill.filters.verdict import Filter, Verdict
+from skillmill.filters.verdict import Filter
 from skillmill.skill_taxonomy.cells import Cell
 
 FILTERS: dict[str, Filter] = {
@@ -21,6 +23,9 @@ FILTERS: dict[str, Filter] = {
     "echo": substance.echo,
     "critique_residue": substance.critique_residue,
     "skill_named": leak.skill_named,
+    "meta_talk": leak.meta_talk,
+    "prompt_fragment": leak.prompt_fragment,
+    "safety": safety,
     "shirker": shirker,
 }
 """By the name of their section in `FiltersConfig`."""
@@ -41,17 +46,18 @@ def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
     return sample
 
 
-def judge(sample: Sample, cell: Cell, config: FiltersConfig) -> Verdict:
-    """What the enabled filters alone say, the sample's own reasons aside: to decide stored rows again."""
-    fresh = Sample(
-        instruction=sample.instruction,
-        response=sample.response,
-        draft=sample.draft,
-        finish_reason=sample.finish_reason,
-    )
-    judged = apply_filters(fresh, cell, config)
-    return Verdict(judged.reasons, judged.signals)
+def undecided(sample: Sample) -> Sample:
+    """The sample as its generator left it: without the reasons and signals of filters or of a person."""
+    filters = {*REASONS.values(), Reason.OVERRIDE}
+    reasons = tuple(why for why in sample.reasons if why not in filters and not why.startswith(CUSTOM))
+    return replace(sample, reasons=reasons, signals={k: v for k, v in sample.signals.items() if k not in SIGNALS})
 
 
 REASONS: dict[str, Reason] = {name: Reason(name) for name in FILTERS}
 """Each filter gives one reason, which bears its name."""
+
+SIGNALS = frozenset(
+    "words instruction_words sentences repeated_4grams repeated_sentences repeated_openings compression "
+    "instruction_overlap placeholders skills_named prompt_runs personal_data shirker_score".split()
+)
+"""The signals that filters give; all others are a generator's own."""

@@ -1,13 +1,14 @@
-"""Is a skill named where it should be shown?"""
+"""Does the text show what it was made from: its skills by name, its task, skillmill's own prompts?"""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import SkillNamed
+from skillmill.filters.config import FilterOptions, PromptFragment, SkillNamed
 from skillmill.filters.form import SKILL_MIX
-from skillmill.filters.text import phrase_pattern
+from skillmill.filters.text import ngrams, phrase_pattern, words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill
@@ -17,7 +18,9 @@ def skill_named(sample: Sample, cell: Cell, options: SkillNamed) -> Verdict:
     """Skill-Mix: the text names one of its skills. Instruct-SkillMix: the instruction does.
 
     A name counts up to its first "(", case aside, as whole words with a plural s allowed (Skill-Mix's own rule,
-    papers.md 1.7, takes any substring, so that "metaphor" fires on "metaphorical"; ours does not).
+    papers.md 1.7, takes any substring, so that "metaphor" fires on "metaphorical"; ours does not). Names of several
+    words count in any inflection too, in their order ("assessed risks" is no "risk assessment"); single words do not,
+    for their inflections are ordinary words.
     """
     text = sample.response if cell.kind == SKILL_MIX else sample.instruction
     named = sum(_names(skill, options.aliases, text) for skill in cell.skills)
@@ -25,10 +28,89 @@ def skill_named(sample: Sample, cell: Cell, options: SkillNamed) -> Verdict:
 
 
 def _names(skill: Skill, aliases: bool, text: str) -> bool:
-    pattern = _pattern((skill.name, *skill.aliases) if aliases else (skill.name,))
-    return pattern is not None and pattern.search(text) is not None
+    return any(
+        pattern.search(text) for pattern in _patterns((skill.name, *skill.aliases) if aliases else (skill.name,))
+    )
 
 
 @lru_cache(maxsize=10_000)
-def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
-    return phrase_pattern(name.split("(", 1)[0] or name for name in names)
+def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
+    shown = [name.split("(", 1)[0] or name for name in names]
+    plain = phrase_pattern(shown)
+    inflected = [_inflected(parts) for name in shown if len(parts := words(name.replace("-", " "))) > 1]
+    return ([plain] if plain else []) + inflected
+
+
+_SUFFIX = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|e|y)$")
+
+
+def _inflected(parts: list[str]) -> re.Pattern[str]:
+    """The words in their order, each with any of the common endings of English; short ones as they are."""
+    return re.compile(r"(?<![^\W_])" + r"[\s_-]+".join(map(_with_endings, parts)) + r"(?![^\W_])", re.IGNORECASE)
+
+
+def _with_endings(word: str) -> str:
+    base = _SUFFIX.sub("", word)
+    if len(base) < 3:
+        return re.escape(word)
+    return re.escape(base) + r"(?:e|s|es|ed|er|ers|ing|ings|y|ies|ied|ying)?"
+
+
+_MADE_FROM = re.compile(
+    r"\b(?:given|required|requested|specified|assigned|above|listed|target) skills? (?:in|into) "
+    r"(?:the|this|my|your|an?) (?:answer|response|text|question|instruction|reply)\b"
+    r"|\b(?:demonstrat|showcas|exhibit|exercis|illustrat|combin|incorporat)\w* (?:both |all |each )?(?:of )?"
+    r"(?:the |these )?(?:given|required|requested|specified|assigned|listed|target) skills?\b"
+    r"|\b(?:this|the|my) (?:text|response|answer|instruction|question|reply|sentence) "
+    r"(?:uses|combines|demonstrates|shows|exercises|requires|illustrates|showcases|incorporates|tests) "
+    r"(?:the |both |all |these )?(?:of the )?(?:\w+ )?skills?\b"
+    r"|\bas (?:requested|asked|instructed|specified|required|stated|described) (?:in|by) (?:the|this|your) "
+    r"(?:prompt|task|system message)\b"
+    r"|\bskill[- ]?mix\b",
+    re.IGNORECASE,
+)
+_TALK_OF_PROMPTS = re.compile(
+    r"\bthe prompt (?:asks|asked|requires|required|says|said|wants|wanted|specifies)\b", re.IGNORECASE
+)
+
+
+_SOURCES = re.compile(r"[Ss]kill|SKILL|[Pp]rompt|PROMPT|[Tt]ask|TASK|[Ss]ystem message")
+"""Without any of these there is nothing to look for; most texts end here."""
+
+
+def meta_talk(sample: Sample, cell: Cell, options: FilterOptions) -> Verdict:
+    """The instruction or the answer talks about the skills, the task or the prompt that it was made from.
+
+    An answer to someone who asked about skills or prompts may speak of them.
+    """
+    if not _SOURCES.search(sample.response) and not _SOURCES.search(sample.instruction):
+        return Verdict()
+    asked_about = re.search(r"\b(?:skill|prompt|task)", sample.instruction, re.IGNORECASE) is not None
+    in_instruction = cell.kind != SKILL_MIX and _MADE_FROM.search(sample.instruction) is not None
+    may_speak = asked_about and cell.kind != SKILL_MIX
+    in_answer = not may_speak and any(p.search(sample.response) for p in (_MADE_FROM, _TALK_OF_PROMPTS))
+    return verdict(Reason.META_TALK, in_instruction or in_answer)
+
+
+# Data of a sibling folder, not its code: what no row may repeat has to be read where it is written.
+_PROMPTS = Path(__file__).parents[1] / "generators" / "prompts"
+_NOT_TEXT = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+
+
+def prompt_fragment(sample: Sample, cell: Cell, options: PromptFragment) -> Verdict:
+    """Runs of `min_words` words that stand in a prompt of skillmill, in the answer or an invented instruction.
+
+    A Skill-Mix instruction is such a prompt itself. Worked examples are `prompt_copy`'s.
+    """
+    runs = _prompt_runs(options.min_words)
+    texts = (sample.response,) if cell.kind == SKILL_MIX else (sample.instruction, sample.response)
+    found = sum(gram in runs for text in texts for gram in ngrams(words(text), options.min_words))
+    return verdict(Reason.PROMPT_FRAGMENT, found > 0, prompt_runs=found)
+
+
+@cache
+def _prompt_runs(n: int) -> frozenset[tuple[str, ...]]:
+    """The runs of n words in the prompts; none goes across a variable."""
+    templates = [path for path in sorted(_PROMPTS.rglob("*.jinja")) if not path.stem.startswith("example")]
+    pieces = (piece for path in templates for piece in _NOT_TEXT.split(path.read_text(encoding="utf-8")))
+    return frozenset(gram for piece in pieces for gram in ngrams(words(piece), n))

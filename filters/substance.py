@@ -43,6 +43,8 @@ RESIDUE = re.compile(
     r"|\bstrengths and weaknesses of (?:the|my|this|your) (?:\w+ )?(?:response|answer|draft|text)\b"
     r"|\b(?:the|my|this|your) (?:previous|first|earlier|original|initial|last) "
     r"(?:response|answer|draft|version|attempt)\b"
+    r"|\ba (?:more|less|better) (?:\w+ )?(?:answer|response) (?:could|would|might|is)\b"
+    r"|\b(?:the|this) answer is (?:too|not (?:quite|very))\b"
     r"|\b(?:the|this|my|your) (?:response|draft)(?: above)? "
     r"(?:is|was|could|should|lacks|does|shows|provides|uses|has)\b",
     re.IGNORECASE,

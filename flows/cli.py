@@ -156,6 +156,17 @@ def generate(config: ConfigFile, overrides: Overrides = None) -> None:
         raise SkillmillError(outcome.missed)
 
 
+@app.command("filter")
+def filter_rows(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Decide stored rows again, by the filters and overrides.jsonl as they stand; asks nothing of the teacher.
+
+    Example: skillmill filter -c skillmill.yaml --set filters.too_short.min_words=40
+    """
+    from skillmill.flows.steps import filter_step
+
+    filter_step(_config(config, overrides))
+
+
 @app.command()
 def pairs(config: ConfigFile, overrides: Overrides = None) -> None:
     """Make preference pairs for the accepted rows.
@@ -310,7 +321,6 @@ def _not_there_yet(where: typer.Typer, name: str, what: str) -> None:
     missing.__doc__ = f"{what} (not there yet in this version)."
 
 
-_not_there_yet(app, "filter", "Decide stored rows again without generating")
 _not_there_yet(app, "score", "Skill-Mix metrics of a graded table")
 _not_there_yet(app, "evaluate", "Skill-Mix evaluation of a student")
 _not_there_yet(app, "refresh", "Generate the next range")

@@ -1,5 +1,6 @@
 """The configuration: the whole schema, read from YAML, every complaint in one line that names the key."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from skillmill.data.errors import ConfigError
 from skillmill.filters.config import FiltersConfig
+from skillmill.generators.instruct_skill_mix import Refine
+from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import dotted
 from skillmill.skill_taxonomy.thinning import CategoryMix
@@ -19,6 +22,13 @@ PairSource = Literal["draft", "brevity", "junk", "low_grade", "student"]
 Kind = str
 """`skill_mix`, `instruct_skill_mix`, or `package.module:Class` for a generator of the user's own."""
 
+KIND_OPTIONS = {
+    "skill_mix": ("turns", "order", "prompts"),
+    "instruct_skill_mix": ("refine", "rewrite", "ask_again", "prompts"),
+}
+OWN_OPTIONS = ("path",)
+"""The keys of `generation` that belong to a kind; any other kind is the user's own."""
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,10 +37,18 @@ class Section(BaseModel):
 class GenerationConfig(Section):
     """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows.
 
-    `weights` per skill and `categories` condition the draw, see `Combinations`.
+    `weights` per skill and `categories` condition the draw, see `Combinations`. `path`: where a generator of the user's
+    own lies. `turns` and `order` are `SkillMix`'s, `refine`, `rewrite` and `ask_again` those of `InstructSkillMix`.
     """
 
     kind: Kind = "instruct_skill_mix"
+    path: str = "."
+    prompts: str | None = Field(None, min_length=1)
+    turns: Literal[1, 2] = 2
+    order: Order = "limit_first"
+    refine: Refine = "always"
+    rewrite: bool | None = None
+    ask_again: int = Field(0, ge=0, le=1)
     k: dict[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0, le=1)]] = {2: 1.0}
     samples: int | None = Field(None, ge=1)
     accepted: int | None = Field(None, ge=1)
@@ -59,6 +77,28 @@ class GenerationConfig(Section):
         if isinstance(values, dict) and values.get("samples") is None and values.get("accepted") is None:
             return {**values, "samples": 200}
         return values
+
+    @model_validator(mode="after")
+    def _options_go_with_their_kind(self) -> "GenerationConfig":
+        allowed = KIND_OPTIONS.get(self.kind, OWN_OPTIONS)
+        for key in dict.fromkeys(chain(OWN_OPTIONS, *KIND_OPTIONS.values())):
+            if key not in allowed and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key}: kind {self.kind} has no such option, its own are {', '.join(allowed)}")
+        if self.order == "paper" and self.turns == 1:
+            raise ValueError("order: paper tells the sentence limit in the second turn, expected turns: 2, got 1")
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of a built-in kind, without the folder of its prompts."""
+        return {key: getattr(self, key) for key in KIND_OPTIONS.get(self.kind, ()) if key != "prompts"}
+
+    def relative_to(self, folder: Path) -> "GenerationConfig":
+        """With its paths, which a file has relative to itself, joined to that file's folder."""
+        own = self.kind not in KIND_OPTIONS
+        path = str(folder / Path(self.path).expanduser()) if own else self.path
+        prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
+        return self.model_copy(update={"path": path, "prompts": prompts})
 
 
 class GradingConfig(Section):
@@ -218,7 +258,9 @@ def _with_paths_of(config: Config, folder: Path) -> Config:
     config = config.model_copy(
         update={
             "taxonomy": config.taxonomy.relative_to(folder),
+            "generation": config.generation.relative_to(folder),
             "teacher": config.teacher.relative_to(folder),
+            "filters": config.filters.relative_to(folder),
             "grader": config.grader and config.grader.relative_to(folder),
         }
     )

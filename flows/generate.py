@@ -10,10 +10,9 @@ import numpy as np
 
 from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import ShardStore
-from skillmill.filters.judge import apply_filters
 from skillmill.flows.committer import Committer
-from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
+from skillmill.flows.refilter import Rules, decided, load_rules
 from skillmill.flows.runner import in_order, rows_at_once
 from skillmill.flows.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
@@ -76,14 +75,13 @@ async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: 
     return outcome
 
 
-async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, config: Config) -> list[dict[str, Any]]:
+async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, rules: Rules) -> list[dict[str, Any]]:
     """The decided rows of one cell; a cell that the teacher gave no reply for is a rejected row."""
     try:
         samples = await plan.generator.make(cell, teacher)
     except TurnFailed as failure:
         samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
-    decided = [apply_filters(sample, cell, config.filters) for sample in samples]
-    return [_row(sample, cell, plan, teacher.name) for sample in decided]
+    return [await decided(_row(sample, cell, plan, teacher.name), cell, rules) for sample in samples]
 
 
 def _why_missed(outcome: Outcome) -> str:
@@ -107,12 +105,12 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
     config = workspace.config
     shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
     committer = Committer(workspace.samples, plan.fingerprint, shard_cells)
-    usage = workspace.usage
+    usage, rules = workspace.usage, load_rules(config)
     found, finished, spent_before = outcome.accepted, 0, usage.spent_share
     left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
 
     async def make(cell: Cell) -> list[dict[str, Any]]:
-        return await make_rows(cell, plan, teacher, config)
+        return await make_rows(cell, plan, teacher, rules)
 
     def note(rows: list[dict[str, Any]]) -> None:
         nonlocal found, finished

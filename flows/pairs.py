@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.export import accepted_cells
-from skillmill.data.records import text_of
+from skillmill.data.records import pair_id, text_of
 from skillmill.flows.committer import Committer
 from skillmill.flows.config import PairsConfig
 from skillmill.flows.plan import Plan
@@ -124,7 +124,7 @@ async def pairs_of(
 
 def _pair(row: dict[str, Any], source: str, worse: str) -> dict[str, Any]:
     return {
-        "id": hashlib.sha256(f"{row['id']}:{source}".encode()).hexdigest()[:16],
+        "id": pair_id(row["id"], source),
         "prompt": row["prompt"],
         "chosen": row["completion"],
         "rejected": [{"role": "assistant", "content": worse}],

@@ -24,7 +24,7 @@ def run(
     step: Callable[[str, Step], Step] = _plain,
     publish: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
 ) -> Results:
-    """taxonomy → generate (with the row filters) → pairs → export → train → report.
+    """taxonomy → generate (with the row filters) → filter → pairs → export → train → report.
 
     `step(name, function)` wraps each step, `publish(name, funnel)` shows where the rows fell. Returns where
     things lie. Raises `SkillmillError`, after exporting what there is, where the target was missed. A budget that is
@@ -38,6 +38,7 @@ def run(
         say(f"taxonomy: {met}")
         return {}
     outcome = step("generate", steps.generate_step)(config)
+    step("filter", steps.filter_step)(config, again=False)
     stopped = outcome.stopped
     if config.pairs.sources and config.pairs.share > 0:
         stopped = step("pairs", steps.pairs_step)(config).stopped or stopped

@@ -1,8 +1,6 @@
 """The plan of a run: which cells, by which prompts, answered by whom. Its fingerprint names its shards."""
 
 import hashlib
-import importlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +9,14 @@ import orjson
 from skillmill.data.errors import ConfigError
 from skillmill.flows.config import Config
 from skillmill.generators.base import Generator
+from skillmill.generators.conversation import PROMPTS
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
+from skillmill.generators.own import own_generator
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.combinations import Combinations
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, fingerprint
 from skillmill.teachers.build import teacher_name
+from skillmill.teachers.prompts import Prompts, shipped
 
 BUILT_IN: dict[str, type[SkillMix] | type[InstructSkillMix]] = {
     "skill_mix": SkillMix,
@@ -60,6 +61,7 @@ def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
         "generation.weights": _json(generation.weights),
         "generation.categories": generation.categories,
         "generation.generations": str(generation.generations),
+        **{f"generation.{key}": str(value) for key, value in generation.options.items()},
         "seed": str(config.seed),
         "taxonomy": fingerprint(taxonomy),
         "prompts": generator.prompts,
@@ -78,26 +80,17 @@ def changed_keys(before: object, plan: Plan) -> list[str]:
 
 
 def _generator(config: Config) -> Generator:
-    generation = config.generation
-    kind = BUILT_IN.get(generation.kind) or _imported(generation.kind)
-    generator: Generator = kind(config.teacher.sampling, generation.generations)
-    return generator
-
-
-def _imported(kind: str) -> type:
-    module, _, name = kind.partition(":")
-    if not name:
-        raise ConfigError(f"generation.kind: expected {', '.join(BUILT_IN)} or package.module:Class, got {kind!r}")
-    sys.path.insert(0, str(Path.cwd()))  # a generator of the user's own lies beside the configuration
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"generation.kind: cannot import {kind}: {error}") from None
-    finally:
-        sys.path.pop(0)
-    if not isinstance(found, type):
-        raise ConfigError(f"generation.kind: {kind} is not a class")
-    return found
+    generation, sampling = config.generation, config.teacher.sampling
+    kind = BUILT_IN.get(generation.kind)
+    if kind is None:
+        if ":" not in generation.kind:
+            raise ConfigError(
+                f"generation.kind: expected {', '.join(BUILT_IN)} or package.module:Class, got {generation.kind!r}"
+            )
+        return own_generator(generation.kind, Path(generation.path), sampling, generation.generations)
+    folder, own = PROMPTS / generation.kind, generation.prompts
+    templates = Prompts(folder, Path(own)) if own else shipped(folder)
+    return kind(sampling, generation.generations, **generation.options, templates=templates)
 
 
 def _mixture(shares: dict[int, float]) -> str:

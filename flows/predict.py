@@ -15,6 +15,7 @@ from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.generate import HOPELESS, make_rows, next_cells
 from skillmill.flows.pairs import asked_sources, is_paired, pairs_of
 from skillmill.flows.plan import Plan
+from skillmill.flows.refilter import Rules, load_rules
 from skillmill.flows.runner import in_order
 from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
 from skillmill.skill_taxonomy.cells import Cell
@@ -122,14 +123,14 @@ def probe(config: Config, plan: Plan, cells: int = PROBE_CELLS) -> Sizes:
 
 
 async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
-    config = workspace.config
+    config, rules = workspace.config, load_rules(workspace.config)
     cells = list(next_cells(workspace.samples, plan, 0, count))
     accepted = 0
     async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
         tally = _Tally(teacher)
 
         async def make(cell: Cell) -> bool:
-            rows = await make_rows(cell, plan, tally, config)
+            rows = await make_rows(cell, plan, tally, rules)
             for row in accepted_cells(rows):
                 if is_paired(row, config.pairs):
                     await pairs_of(row, config.pairs, tally, config.teacher.sampling)
@@ -148,7 +149,7 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
     tally, of_rows = _Tally(_Longest()), set[str]()
     cells = list(islice(plan.combinations.cells(), PROBE_CELLS))
     for cell in cells:
-        rows = await make_rows(cell, plan, tally, config)
+        rows = await make_rows(cell, plan, tally, Rules(config.filters))
         of_rows = of_rows or set(tally.stages)
         if asked_sources(config.pairs) and rows[0]["prompt"]:
             await pairs_of(rows[0], config.pairs, tally, config.teacher.sampling)
@@ -184,7 +185,8 @@ class _Longest:
         if request.json_schema is not None:
             text = orjson.dumps(_filled(request.json_schema, longest * CHARS_PER_TOKEN)).decode()
         asked = sum(len(message["content"]) for message in request.messages)
-        return Reply(text, "length", ceil(asked / CHARS_PER_TOKEN), longest)
+        # "stop": a turn that is asked only after an answer was cut off is the exception, not a cost of every row
+        return Reply(text, "stop", ceil(asked / CHARS_PER_TOKEN), longest)
 
 
 def _filled(schema: Mapping[str, Any], length: int) -> Any:

@@ -12,17 +12,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from skillmill.data.reasons import Reason
-from skillmill.data.records import Sample
-from skillmill.filters.judge import apply_filters
+from skillmill.data.reasons import explanation_of
+from skillmill.data.records import Sample, sample_of
 from skillmill.flows.config import Config
+from skillmill.flows.generate import make_rows
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.progress import money
+from skillmill.flows.refilter import load_rules
 from skillmill.flows.runner import in_order
 from skillmill.flows.steps import configured_taxonomy
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.accounting import Usage
-from skillmill.teachers.base import Message, Reply, Request, Teacher, TurnFailed
+from skillmill.teachers.base import Message, Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.journal import Journal
 
@@ -45,7 +46,7 @@ def preview_rows(config: Config, count: int) -> None:
 
 
 async def _preview(config: Config, plan: Plan, journal: Journal, usage: Usage, count: int) -> None:
-    console = Console(highlight=False)
+    console, rules = Console(highlight=False), load_rules(config)
     shown: set[tuple[str, str]] = set()
     cells = list(islice(plan.combinations.cells(), count))
     accepted = samples = 0
@@ -53,11 +54,7 @@ async def _preview(config: Config, plan: Plan, journal: Journal, usage: Usage, c
 
         async def make(cell: Cell) -> _Row:
             row, listening = _Row(cell), _Listening(teacher)
-            try:
-                made = await plan.generator.make(cell, listening)
-                row.samples = [apply_filters(sample, cell, config.filters) for sample in made]
-            except TurnFailed as failure:
-                row.samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
+            row.samples = [sample_of(made) for made in await make_rows(cell, plan, listening, rules)]
             row.turns = listening.turns
             return row
 
@@ -154,7 +151,7 @@ def _verdict(sample: Sample) -> Panel:
     else:
         table.add_row("verdict", Text("rejected", style="bold red"))
         for reason in sample.reasons:
-            table.add_row("", Text.assemble((str(reason), "red"), f"  {Reason(reason).explanation}"))
+            table.add_row("", Text.assemble((str(reason), "red"), f"  {explanation_of(reason)}"))
     if sample.instruction:
         table.add_row("prompt", Text(_plain(sample.instruction)))
     if sample.response:

@@ -6,9 +6,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from skillmill.data.export import masked, table_cell
 from skillmill.data.files import write_whole
 from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
+from skillmill.filters.safety import mask
 from skillmill.flows.plan import Plan
 from skillmill.flows.progress import duration, money
 from skillmill.flows.workspace import Workspace
@@ -25,7 +27,8 @@ _environment.filters |= {"text_of": text_of, "money": money, "duration": duratio
 
 def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Path:
     """Write the report of the current plan into `output_dir` and return its path."""
-    rows = _rows(workspace, plan)
+    hide = mask if workspace.config.filters.safety.enabled else str
+    rows = (masked(row, hide) for row in _rows(workspace, plan))
     examples: dict[str, list[dict[str, Any]]] = {"accepted": [], "rejected": []}
     for row in rows:
         if len(examples[row["verdict"]]) < EXAMPLES:
@@ -101,7 +104,10 @@ def funnel_markdown(funnel: dict[str, Any]) -> str:
         "|---|---|---|",
     ]
     explanations = {reason.value: reason.explanation for reason in Reason}
-    lines += [f"| {reason} | {n} | {explanations.get(reason, '')} |" for reason, n in funnel["reasons"].items()]
+    # The reasons of a user's own filters are any text.
+    lines += [
+        f"| {table_cell(reason)} | {n} | {explanations.get(reason, '')} |" for reason, n in funnel["reasons"].items()
+    ]
     return "\n".join(lines)
 
 

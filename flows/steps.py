@@ -13,12 +13,22 @@ from typing import Any
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.export import CardFacts, Funnel
 from skillmill.data.export import export as write_export
+from skillmill.filters.overrides import read_overrides
+from skillmill.filters.safety import mask
 from skillmill.flows.config import Config
 from skillmill.flows.generate import Outcome, generate
 from skillmill.flows.pairs import PairsOutcome, make_pairs, pairs_plan
 from skillmill.flows.plan import Plan, changed_keys, make_plan
 from skillmill.flows.predict import known_sizes, predict
 from skillmill.flows.progress import Pace, Progress, say, ticking
+from skillmill.flows.refilter import (
+    Refiltered,
+    load_rules,
+    override,
+    overrides_fingerprint,
+    refilter,
+    without_row,
+)
 from skillmill.flows.report import write_report
 from skillmill.flows.workspace import Workspace, keep_usage, open_workspace, read_state, write_state
 from skillmill.skill_taxonomy.asking import Curves
@@ -112,6 +122,7 @@ def generate_step(config: Config) -> Outcome:
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
         _announce(workspace, plan)
+        _settle(workspace, plan)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
         pace, seen, status = Pace(workspace.usage), Outcome(), "stopped"
 
@@ -140,11 +151,65 @@ def generate_step(config: Config) -> Outcome:
     return outcome
 
 
+def filter_step(config: Config, again: bool = True) -> None:
+    """Decide the stored rows again by the settings as they stand; `again` is False where only a change matters.
+
+    No teacher is asked. Raises `SkillmillError` where there is no run yet.
+    """
+    plan = make_plan(config, _existing_taxonomy(config))
+    with open_workspace(config) as workspace:
+        if _settle(workspace, plan, again) is None:
+            shards = workspace.samples.of_plan(plan.fingerprint)
+            say(f"filter: {sum(shard.rows for shard in shards)} rows, all decided by these settings")
+        _warn(workspace, plan)
+
+
+def _settle(workspace: Workspace, plan: Plan, again: bool = False) -> Refiltered | None:
+    """Decide the stored rows again where the filters or overrides are not those that they were decided by.
+
+    None where nothing was to be done. While it is at work `run.json` names no rules, so that a kill half way is seen.
+    """
+    rules, key = load_rules(workspace.config), plan.fingerprint
+    wanted, decided_by = rules.fingerprints(), _noted(workspace, "decided")
+    stored = workspace.samples.of_plan(key)
+    if not (stored and (again or decided_by.get(key) != wanted)):
+        if decided_by.get(key) != wanted:
+            _note(workspace, "decided", key, wanted)
+        return None
+    _note(workspace, "decided", key, {})
+    found = asyncio.run(refilter(workspace, plan, rules))
+    _note(workspace, "decided", key, wanted)
+    _say_what_changed("filter", found)
+    return found
+
+
+def _say_what_changed(step: str, found: Refiltered) -> None:
+    changed = f"{found.newly_accepted} now accepted, {found.newly_rejected} now rejected"
+    share = f", {found.accepted} of {found.cells} cells accepted"
+    say(f"{step}: {found.rows} rows decided again, {changed}{share}, {found.shards} shards rewritten")
+
+
+def _warn(workspace: Workspace, plan: Plan) -> None:
+    for line in without_row(workspace, plan, read_overrides(workspace.config.output)):
+        say(f"warning: {line}")
+
+
+def _noted(workspace: Workspace, what: str) -> dict[str, Any]:
+    """What `run.json` says of each plan under `what`."""
+    noted = read_state(workspace.config.output).get(what)
+    return noted if isinstance(noted, dict) else {}
+
+
+def _note(workspace: Workspace, what: str, plan: str, value: Any) -> None:
+    _remember(workspace, {what: _noted(workspace, what) | {plan: value}})
+
+
 def pairs_step(config: Config) -> PairsOutcome:
     """Make the preference pairs that are not there yet."""
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("pairs") as progress:
         pace, outcome = Pace(workspace.usage), PairsOutcome()
+        _drop_old_pairs(workspace, plan)
 
         def tick() -> None:
             progress.line(f"{outcome.rows} rows, {outcome.pairs} pairs, {pace.text()}")
@@ -161,12 +226,33 @@ def pairs_step(config: Config) -> PairsOutcome:
     return outcome
 
 
+def _drop_old_pairs(workspace: Workspace, plan: Plan) -> None:
+    """Pairs belong to accepted rows: where those were decided again, pairs are made anew, from the journal."""
+    name = pairs_plan(plan, workspace.config.pairs)
+    decided_by = _noted(workspace, "decided").get(plan.fingerprint)
+    if _noted(workspace, "paired").get(name) != decided_by:
+        workspace.pairs.drop(name)
+        _note(workspace, "paired", name, decided_by)
+
+
+def _lay_overrides(workspace: Workspace, plan: Plan) -> None:
+    """An export honours what a person said since the rows were decided; the filters' word stays as it is."""
+    overrides, key = read_overrides(workspace.config.output), plan.fingerprint
+    decided_by, wanted = _noted(workspace, "decided").get(key) or {}, overrides_fingerprint(overrides)
+    if decided_by.get("overrides") == wanted or (not decided_by and not overrides.by_id):
+        return
+    _say_what_changed("export", asyncio.run(override(workspace, plan, overrides)))
+    _note(workspace, "decided", key, decided_by | {"overrides": wanted})
+    _warn(workspace, plan)
+
+
 def export_step(config: Config) -> Funnel:
     """Write the dataset folder of the current plan; asks nothing of a teacher."""
     taxonomy = _existing_taxonomy(config)
     plan = make_plan(config, taxonomy)
     folder = config.output / "export"
     with open_workspace(config) as workspace:
+        _lay_overrides(workspace, plan)
         facts = CardFacts(
             name=config.name,
             kind=config.generation.kind,
@@ -175,7 +261,8 @@ def export_step(config: Config) -> Funnel:
             plans=[plan.fingerprint],
             pair_plans=[pairs_plan(plan, config.pairs)],
         )
-        funnel, checksum = write_export(workspace.samples, workspace.pairs, folder, facts)
+        hide = mask if config.filters.safety.enabled else str
+        funnel, checksum = write_export(workspace.samples, workspace.pairs, folder, facts, hide)
         _remember(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
     say(f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {_rejected(funnel)} rejected, in {folder}")
     return funnel

@@ -8,10 +8,17 @@ from skillmill.teachers.base import Teacher
 
 
 class Generator(Protocol):
-    """`kind` names it in the rows; `prompts` is the fingerprint of its prompt sources."""
+    """A generator is made with the teacher's sampling and the number of generations."""
 
-    kind: str
-    prompts: str
+    @property
+    def kind(self) -> str:
+        """Its name in the rows. Cells of the kind "skill_mix" have a topic, all others a query type."""
+        ...
+
+    @property
+    def prompts(self) -> str:
+        """The fingerprint of its prompt sources."""
+        ...
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """All samples of one cell, one per generation.

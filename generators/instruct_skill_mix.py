@@ -5,13 +5,15 @@ answered in a paragraph of its own. A small model keeps one skill in mind; of tw
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import orjson
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.filters.config import SkillNamed
+from skillmill.filters.leak import skill_named
 from skillmill.generators.conversation import (
     PROMPTS,
     SHORT_REMARK,
@@ -24,10 +26,11 @@ from skillmill.generators.conversation import (
     text_schema,
     user,
 )
-from skillmill.generators.parsing import clean, string_field, unquoted
+from skillmill.generators.examples import InstructionExample, worked_examples
+from skillmill.generators.parsing import clean, is_true, string_field, unquoted
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.teachers.base import Message, Sampling, Teacher
-from skillmill.teachers.prompts import prompts_fingerprint, render
+from skillmill.teachers.base import Message, Reply, Sampling, Teacher
+from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import object_schema
 
 FOLDER = PROMPTS / "instruct_skill_mix"
@@ -47,14 +50,29 @@ PARAGRAPH = {"stop": ["\n\n"]}
 """Ends a short answer where its one paragraph ends; every chat API knows `stop`."""
 
 
+Refine = Literal["always", "needed"]
+
+
 @dataclass(frozen=True)
 class InstructSkillMix:
-    """One instruction per cell; response, critique and refinement once per generation."""
+    """One instruction per cell; response, critique and refinement once per generation.
+
+    `refine` "needed": where the critique calls a whole draft good enough, the draft is the answer. `rewrite`: a final
+    answer that the token limit cut off is asked for once more, shorter; null is yes in the long form alone.
+    `ask_again`: how many times more an instruction is asked for, with another seed, while it names one of its skills.
+    """
 
     sampling: Sampling
     generations: int = 1
+    refine: Refine = "always"
+    rewrite: bool | None = None
+    ask_again: int = 0
+    templates: Prompts = field(default_factory=lambda: shipped(FOLDER))
     kind: str = field(default="instruct_skill_mix", init=False)
-    prompts: str = field(default_factory=lambda: prompts_fingerprint(FOLDER), init=False)
+
+    @property
+    def prompts(self) -> str:
+        return self.templates.fingerprint
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """One sample per generation; a single one where the instruction cannot be used.
@@ -62,11 +80,8 @@ class InstructSkillMix:
         The tokens of the instruction are counted in generation 0. Raises `TurnFailed` where the teacher gave no reply.
         """
         asking = Asking(teacher, self.sampling)
-        short = is_short(self.sampling)
-        seed, schema = derived_seed(cell.seed, "instruction"), instruction_schema(cell, self.sampling)
-        reply = await asking.chat(instruction_messages(cell, short), seed, "instruction", schema)
-        parts = read_parts(clean(reply.text), list(schema["properties"]))
-        reasons = (Reason.PROMPT_COPY,) if any(copies_an_example(part) for part in parts) else ()
+        parts, reply = await self._instruction(cell, asking)
+        reasons = (Reason.PROMPT_COPY,) if any(self.copies_an_example(part) for part in parts) else ()
         if not parts or reasons:
             return [
                 Sample(
@@ -85,69 +100,115 @@ class InstructSkillMix:
             asking = Asking(teacher, self.sampling)
         return samples
 
+    async def _instruction(self, cell: Cell, asking: Asking) -> tuple[list[str], Reply]:
+        """The parts of the instruction, none where it cannot be read, and the reply that they are in."""
+        messages, schema = self.instruction_messages(cell), instruction_schema(cell, self.sampling)
+        for attempt in range(self.ask_again + 1):
+            seed = derived_seed(cell.seed, "instruction", *([attempt] if attempt else []))
+            reply = await asking.chat(messages, seed, "instruction", schema)
+            parts = read_parts(clean(reply.text), list(schema["properties"]))
+            if not names_a_skill(" ".join(parts), cell):
+                break
+        return parts, reply
+
     async def _answered(self, cell: Cell, asking: Asking, parts: list[str], generation: int) -> Sample:
         seed = derived_seed(cell.seed, generation)
         length = answer_length(self.sampling, cell, len(parts))
         skills = [described(skill) for skill in cell.skills]
         whole = {"skills": skills, "length": length}
         about = [{"skills": [skill], "length": length} for skill in skills] if len(parts) > 1 else [whole]
-        drafts, _ = await self._paragraphs(asking, parts, "response", about, seed)
-        draft = "\n\n".join(drafts)
         instruction = " ".join(parts)
-        remark = text_schema(self.sampling, SHORT_REMARK)
+        drafts = [await self._answer(asking, "response", i, parts, about, seed) for i in range(len(parts))]
+        draft = joined(drafts)
         said = await asking.chat(
             [
-                system(render(FOLDER, "response", **whole)),
+                system(self.templates.render("response", **whole)),
                 user(instruction),
                 assistant(draft),
-                user(render(FOLDER, "critique")),
+                user(self.templates.render("critique", decide=self.refine == "needed")),
             ],
             derived_seed(seed, "critique"),
             "critique",
-            object_schema(strengths=remark, weaknesses=remark),
+            self._critique_schema(),
         )
-        strengths, weaknesses = read_critique(clean(said.text))
-        remarks = {"strengths": strengths, "weaknesses": weaknesses}
-        notes = [{**shown, **remarks, "draft": text} for shown, text in zip(about, drafts, strict=True)]
-        final, finish_reason = await self._paragraphs(asking, parts, "refine", notes, seed)
+        critique = clean(said.text)
+        final = drafts
+        refined = self.refine == "always" or how_ended(drafts) != "stop" or not is_true(critique, "good_enough")
+        if refined:
+            strengths, weaknesses = read_critique(critique)
+            remarks = {"strengths": strengths, "weaknesses": weaknesses}
+            notes = [{**shown, **remarks, "draft": reply.text} for shown, reply in zip(about, drafts, strict=True)]
+            final = [await self._answer(asking, "refine", i, parts, notes, seed) for i in range(len(parts))]
+        if self.rewrites:
+            notes = [{**shown, "draft": reply.text} for shown, reply in zip(about, final, strict=True)]
+            final = [
+                await self._answer(asking, "rewrite", i, parts, notes, seed)
+                if reply.finish_reason == "length"
+                else reply
+                for i, reply in enumerate(final)
+            ]
         return Sample(
             instruction=instruction,
-            response="\n\n".join(final),
+            response=joined(final),
             generation=generation,
-            draft=draft,
-            critique=clean(said.text).strip(),
-            finish_reason=finish_reason,
+            draft=draft if refined else None,
+            critique=critique.strip(),
+            finish_reason=how_ended(final),
             prompt_tokens=asking.spent.prompt_tokens,
             completion_tokens=asking.spent.completion_tokens,
         )
 
-    async def _paragraphs(
-        self, asking: Asking, parts: list[str], turn: str, variables: list[dict[str, Any]], seed: int
-    ) -> tuple[list[str], str]:
-        """What answers each part, under the prompt `turn`, and whether any of it was cut off."""
+    async def _answer(
+        self, asking: Asking, turn: str, i: int, parts: list[str], variables: list[dict[str, Any]], seed: int
+    ) -> Reply:
+        """What answers the i-th part, under the prompt `turn`."""
         answering = replace(asking, sampling=answer_sampling(self.sampling))
-        replies = [
-            await answering.chat([system(render(FOLDER, turn, **shown)), user(part)], derived_seed(seed, turn, i), turn)
-            for i, (part, shown) in enumerate(zip(parts, variables, strict=True))
-        ]
-        cut = next((reply.finish_reason for reply in replies if reply.finish_reason != "stop"), "stop")
-        return [clean(reply.text).strip() for reply in replies], cut
+        messages = [system(self.templates.render(turn, **variables[i])), user(parts[i])]
+        reply = await answering.chat(messages, derived_seed(seed, turn, i), turn)
+        text = clean(reply.text).strip()
+        promised = is_short(self.sampling) and text.endswith(":")  # and our own `stop` cut it off
+        return replace(reply, text=text, finish_reason="length" if promised else reply.finish_reason)
 
+    @property
+    def rewrites(self) -> bool:
+        """Whether an answer that was cut off is asked for once more."""
+        return not is_short(self.sampling) if self.rewrite is None else self.rewrite
 
-def instruction_messages(cell: Cell, short: bool) -> list[Message]:
-    """The guidance, the worked examples as earlier turns, and the task."""
-    task = render(FOLDER, "task", query_type=kind_of_question(cell), skills=cell.skills)
-    return [*_opening(short), user(task)]
+    def _critique_schema(self) -> dict[str, Any]:
+        remark = text_schema(self.sampling, SHORT_REMARK)
+        decision = {"good_enough": {"type": "boolean"}} if self.refine == "needed" else {}
+        return object_schema(strengths=remark, weaknesses=remark, **decision)
 
+    def instruction_messages(self, cell: Cell) -> list[Message]:
+        """The guidance, the worked examples as earlier turns, and the task."""
+        task = self.templates.render("task", query_type=kind_of_question(cell), skills=cell.skills)
+        return [*self._opening, user(task)]
 
-@cache
-def _opening(short: bool) -> list[Message]:
-    messages = [system(render(FOLDER, "instruction", short=short))]
-    for example in examples():
-        task = render(FOLDER, "task", query_type=example["query_type"], skills=example["skills"])
-        answer = example["short"] if short else {"instruction": example["full"]}
-        messages += [user(task), assistant(orjson.dumps(answer).decode())]
-    return messages
+    @cached_property
+    def _opening(self) -> list[Message]:
+        short = is_short(self.sampling)
+        messages = [system(self.templates.render("instruction", short=short))]
+        for example in self.examples:
+            task = self.templates.render("task", query_type=example.query_type, skills=example.skills)
+            answer = example.short if short else {"instruction": example.full}
+            messages += [user(task), assistant(orjson.dumps(answer).decode())]
+        return messages
+
+    @cached_property
+    def examples(self) -> list[InstructionExample]:
+        """The worked examples. Raises `ConfigError` where the user's own are none."""
+        return worked_examples(self.templates, "examples", InstructionExample)
+
+    def copies_an_example(self, instruction: str) -> bool:
+        """Whether the instruction is taken from a worked example."""
+        return copies(instruction, self._shown)
+
+    @cached_property
+    def _shown(self) -> list[str]:
+        return [text for example in self.examples for text in (*example.short.values(), example.full)]
+
+    def __post_init__(self) -> None:
+        _ = self.examples  # complain before anything is asked
 
 
 def instruction_schema(cell: Cell, sampling: Sampling) -> dict[str, Any]:
@@ -180,8 +241,8 @@ def answer_length(sampling: Sampling, cell: Cell, parts: int) -> str:
     """How long the answer to each of `parts` may be, for a prompt, so that it fits `max_tokens` and the query type."""
     if is_short(sampling):
         much = cell.query_type is not None and cell.query_type.min_words > LITTLE * parts
-        sentences = "five to seven" if much else "three to five" if parts == 1 else "two to four"
-        return f"one paragraph of {sentences} sentences"
+        sentences = "five to seven" if much else "three to five" if parts == 1 else "two or three"
+        return f"one paragraph of {sentences} sentences, without a list"
     return f"at most {min(LONGEST_ANSWER, sampling.max_tokens // 2)} words"
 
 
@@ -191,14 +252,16 @@ def read_critique(text: str) -> tuple[str, str]:
     return (strengths or "", weaknesses or "") if strengths or weaknesses else ("", text.strip())
 
 
-@cache
-def examples() -> list[dict[str, Any]]:
-    """The worked examples: query_type, skills, and the instruction: `short`, a question per skill, and `full`."""
-    return [orjson.loads(line) for line in render(FOLDER, "examples").splitlines() if line.strip()]
+def names_a_skill(instruction: str, cell: Cell) -> bool:
+    """Whether the filter `skill_named` will reject the instruction."""
+    return bool(skill_named(Sample(instruction, ""), cell, SkillNamed()).reasons)
 
 
-def copies_an_example(instruction: str) -> bool:
-    """Whether the instruction is taken from a worked example."""
-    return copies(
-        instruction, [text for example in examples() for text in (*example["short"].values(), example["full"])]
-    )
+def joined(replies: list[Reply]) -> str:
+    """The answers to the parts as one text."""
+    return "\n\n".join(reply.text for reply in replies)
+
+
+def how_ended(replies: list[Reply]) -> str:
+    """The finish reason of the whole: "stop" where every part came to its end."""
+    return next((reply.finish_reason for reply in replies if reply.finish_reason != "stop"), "stop")

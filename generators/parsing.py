@@ -39,7 +39,13 @@ def string_field(text: str, key: str) -> str | None:
     """A string out of the JSON object in a reply, stripped; None where there is none or it is blank."""
     found = parse_object(text, (key,))
     value = found[key] if found else None
-    return value.strip() or None if isinstance(value, str) else None
+    return clean(value).strip() or None if isinstance(value, str) else None  # JSON may escape lone surrogates
+
+
+def is_true(text: str, key: str) -> bool:
+    """Whether the JSON object in a reply says `true` under `key`."""
+    found = parse_object(text, (key,))
+    return found is not None and found[key] is True
 
 
 def unquoted(text: str) -> str:

@@ -1,8 +1,8 @@
 """Skill-Mix: a very short text on a topic that shows k skills, drafted and then reviewed (papers.md 1.4)."""
 
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import orjson
 
@@ -20,10 +20,11 @@ from skillmill.generators.conversation import (
     text_schema,
     user,
 )
+from skillmill.generators.examples import TextExample, worked_examples
 from skillmill.generators.parsing import answer_and_explanation, clean
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Message, Sampling, Teacher
-from skillmill.teachers.prompts import prompts_fingerprint, render
+from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import object_schema
 
 FOLDER = PROMPTS / "skill_mix"
@@ -31,15 +32,28 @@ FOLDER = PROMPTS / "skill_mix"
 SHORTEST_PER_SKILL = 25
 """Characters of the first sentence, in the short form: about the words that `filters.too_short` wants."""
 
+Order = Literal["limit_first", "paper"]
+
 
 @dataclass(frozen=True)
 class SkillMix:
-    """`generations` texts per cell, each its own conversation of two turns."""
+    """`generations` texts per cell, each its own conversation. `teacher` may be any: a student is asked the same way.
+
+    `turns`: 2 is a draft and its review, 1 the draft alone. `order` "paper" asks as the paper does: no system message,
+    no worked example and no schema, text and explanation under marks, the sentence limit told in the review alone;
+    "limit_first" tells it in both turns, in JSON, after a worked example.
+    """
 
     sampling: Sampling
     generations: int = 1
+    turns: Literal[1, 2] = 2
+    order: Order = "limit_first"
+    templates: Prompts = field(default_factory=lambda: shipped(FOLDER))
     kind: str = field(default="skill_mix", init=False)
-    prompts: str = field(default_factory=lambda: prompts_fingerprint(FOLDER), init=False)
+
+    @property
+    def prompts(self) -> str:
+        return self.templates.fingerprint
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """One sample per generation. Raises `TurnFailed` where the teacher gave no reply."""
@@ -47,39 +61,54 @@ class SkillMix:
 
     async def _one(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:
         asking = Asking(teacher, self.sampling)
-        schema = text_and_explanation(self.sampling, cell.k)
-        drafting = opening_messages(cell)
-        first = await asking.chat(drafting, derived_seed(cell.seed, generation, "draft"), "draft", schema)
-        reviewing = [*drafting, assistant(first.text), user(render(FOLDER, "review", **variables(cell)))]
-        second = await asking.chat(reviewing, derived_seed(cell.seed, generation, "review"), "review", schema)
-        draft, _ = answer_and_explanation(clean(first.text))
-        answer, explanation = answer_and_explanation(clean(second.text))
-        copied = answer is not None and copies(answer, [example()["answer"]])
+        schema = text_and_explanation(self.sampling, cell.k) if self.order == "limit_first" else None
+        drafting = self.opening_messages(cell)
+        last = await asking.chat(drafting, derived_seed(cell.seed, generation, "draft"), "draft", schema)
+        draft = None
+        if self.turns == 2:
+            first = clean(last.text)
+            draft = answer_and_explanation(first)[0] or first
+            reviewing = [*drafting, assistant(first), user(self._prompt("review", cell))]
+            last = await asking.chat(reviewing, derived_seed(cell.seed, generation, "review"), "review", schema)
+        answer, explanation = answer_and_explanation(clean(last.text))
+        copied = answer is not None and copies(answer, [self.example.answer])
         reasons = (Reason.UNPARSABLE,) if answer is None else (Reason.PROMPT_COPY,) if copied else ()
         return Sample(
-            instruction=render(FOLDER, "request", **variables(cell)),
+            instruction=self.templates.render("request", **variables(cell)),
             response=answer or "",
             generation=generation,
-            draft=clean(second.text) if answer is None else draft or clean(first.text),
+            draft=clean(last.text) if answer is None else draft,
             explanation=explanation,
-            finish_reason=second.finish_reason,
+            finish_reason=last.finish_reason,
             prompt_tokens=asking.spent.prompt_tokens,
             completion_tokens=asking.spent.completion_tokens,
             reasons=reasons,
         )
 
+    def opening_messages(self, cell: Cell) -> list[Message]:
+        """The cell's task, in our order after the guidance and a worked example as an earlier turn."""
+        return [*self._opening, user(self._prompt("draft", cell))]
 
-def opening_messages(cell: Cell) -> list[Message]:
-    """The guidance, a worked example as an earlier turn, and the cell's task."""
-    return [*_opening(), user(render(FOLDER, "draft", **variables(cell)))]
+    def _prompt(self, turn: str, cell: Cell) -> str:
+        return self.templates.render(f"paper_{turn}" if self.order == "paper" else turn, **variables(cell))
 
+    @cached_property
+    def _opening(self) -> list[Message]:
+        if self.order == "paper":
+            return []
+        shown = self.example
+        limit = number_of_sentences(1)
+        task = self.templates.render("draft", skills=shown.skills, topic=shown.topic, sentences=limit)
+        reply = orjson.dumps({"answer": shown.answer, "explanation": shown.explanation}).decode()
+        return [system(self.templates.render("guidance")), user(task), assistant(reply)]
 
-@cache
-def _opening() -> list[Message]:
-    shown = example()
-    task = render(FOLDER, "draft", skills=shown["skills"], topic=shown["topic"], sentences=number_of_sentences(1))
-    reply = {key: shown[key] for key in ("answer", "explanation")}
-    return [system(render(FOLDER, "guidance")), user(task), assistant(orjson.dumps(reply).decode())]
+    @cached_property
+    def example(self) -> TextExample:
+        """The worked example. Raises `ConfigError` where the user's own is none."""
+        return worked_examples(self.templates, "example", TextExample)[0]
+
+    def __post_init__(self) -> None:
+        _ = self.example  # complain before anything is asked
 
 
 def variables(cell: Cell) -> dict[str, Any]:
@@ -97,10 +126,3 @@ def text_and_explanation(sampling: Sampling, k: int) -> dict[str, Any]:
     text = f"{inside}{{{min(SHORTEST_PER_SKILL * k, 100)},200}}[?.!]"
     text += f"( {inside}{{15,200}}[?.!]){{0,{more}}}" if more else ""
     return object_schema(answer=text_schema(sampling, f"^{text}$"), explanation=text_schema(sampling, SHORT_REMARK))
-
-
-@cache
-def example() -> dict[str, Any]:
-    """The worked example: topic, skills, answer, explanation."""
-    shown: dict[str, Any] = orjson.loads(render(FOLDER, "example"))
-    return shown

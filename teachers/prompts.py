@@ -8,33 +8,109 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-Prompts = Path
-"""A folder of `<turn>.jinja` files."""
+from skillmill.data.errors import ConfigError
+
+
+class Prompts:
+    """The `<turn>.jinja` files of a folder, each replaced by the file of the same name in the folder `own`.
+
+    All are read at once, so that what is rendered is what the fingerprint is over, also where a file changes while a
+    run goes on. Raises `ConfigError` for a folder of the user's own that cannot be used: a file that is none of the
+    shipped ones, that is no template, or that has a variable which no shipped prompt has.
+    """
+
+    def __init__(self, folder: Path, own: Path | None = None) -> None:
+        self._folder = folder
+        self._paths = {path.name: path for path in sorted(folder.glob("*.jinja"))}
+        replaced = _files_of(own, list(self._paths)) if own else {}
+        self._sources = {name: path.read_text(encoding="utf-8") for name, path in self._paths.items()}
+        # Prompts are plain text for a model, not HTML: escaping would put &quot; into the data.
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=DictLoader(self._sources),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        known = self._variables(list(self._paths)) if replaced else set()
+        self._paths.update(replaced)
+        self._sources.update({name: _text(path) for name, path in replaced.items()})
+        for name, path in replaced.items():
+            for variable in sorted(self._variables([name]) - known):
+                raise ConfigError(f"{path}: unknown variable {variable}, expected of {', '.join(sorted(known))}")
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over the names and sources of all prompt files."""
+        digest = hashlib.sha256()
+        for name, source in self._sources.items():
+            digest.update(name.encode() + b"\0" + source.encode() + b"\0")
+        return digest.hexdigest()[:16]
+
+    def path(self, turn: str) -> Path:
+        """Where the prompt of a turn lies, for complaints."""
+        return self._paths.get(f"{turn}.jinja", self._folder / f"{turn}.jinja")
+
+    def render(self, turn: str, **variables: Any) -> str:
+        """The text of one turn. An undefined variable is an error, not an empty string. Raises `ConfigError`."""
+        try:
+            return self._environment.get_template(f"{turn}.jinja").render(**variables).strip()
+        except TemplateNotFound as error:
+            raise ConfigError(f"{self.path(turn)}: there is no prompt {error.name}") from None
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
+            raise ConfigError(f"{self.path(turn)}: {_one_line(error)}") from None
+
+    def _variables(self, names: list[str]) -> set[str]:
+        """All that the templates take from outside."""
+        found = set[str]()
+        for name in names:
+            try:
+                found |= find_undeclared_variables(self._environment.parse(self._sources[name]))
+            except TemplateError as error:
+                raise ConfigError(f"{self._paths[name]}: not a Jinja template: {_one_line(error)}") from None
+        return found
+
+
+def _files_of(own: Path, known: list[str]) -> dict[str, Path]:
+    """The prompt files in a folder of the user's own, by name; hidden files are none."""
+    try:
+        paths = [path for path in sorted(own.iterdir()) if not path.name.startswith(".")]
+    except OSError as error:
+        raise ConfigError(f"generation.prompts: cannot read the folder {own}: {error.strerror}") from None
+    for path in paths:
+        if path.name not in known:
+            raise ConfigError(f"generation.prompts: {path} replaces no prompt, expected one of {', '.join(known)}")
+    return {path.name: path for path in paths}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"generation.prompts: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"generation.prompts: {path} is not UTF-8 text") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 @cache
-def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
-    # Prompts are plain text for a model, not HTML: escaping would put &quot; into the data.
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,  # a plan's prompts do not change while it runs, and a look at the disk a turn costs
-    )
+def shipped(folder: Path) -> Prompts:
+    """The prompt files of a folder, read once."""
+    return Prompts(folder)
 
 
-def render(folder: Prompts, turn: str, **variables: Any) -> str:
-    """The text of one turn. An undefined variable is an error, not an empty string."""
-    return _environment(folder).get_template(f"{turn}.jinja").render(**variables).strip()
+def render(folder: Path, turn: str, **variables: Any) -> str:
+    """The text of one turn of a folder's prompts, see `Prompts.render`."""
+    return shipped(folder).render(turn, **variables)
 
 
-def prompts_fingerprint(folder: Prompts) -> str:
+def prompts_fingerprint(folder: Path) -> str:
     """16 hex digits over the names and sources of all prompt files in the folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.jinja")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return shipped(folder).fingerprint

@@ -1,9 +1,14 @@
 """Schema-constrained replies, read without trust: an engine may ignore the schema."""
 
 import json
+import re
 from typing import Any
 
 import orjson
+
+OBJECT = re.compile(r'\{\s*"')
+TRIES = 100
+"""Places at which an object is looked for, at most: 100 KB of opening braces must not hold up the others."""
 
 
 def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
@@ -22,17 +27,19 @@ def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
 def _first_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
     """For replies with braces beside the object: the first that can be read and has the keys."""
     decoder = json.JSONDecoder()
-    start = text.find("{")
-    while start >= 0:
+    end = 0
+    for _ in range(TRIES):
+        opening = OBJECT.search(text, end)
+        if opening is None:
+            break
         try:
-            value, end = decoder.raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError):
-            end = start + 1
+            value, end = decoder.raw_decode(text, opening.start())
+        except (ValueError, RecursionError):  # a number of 5,000 digits is no JSONDecodeError
+            end = opening.start() + 1
         else:
             if _fits(value, required):
                 found: dict[str, Any] = value
                 return found
-        start = text.find("{", end)
     return None
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from skillmill.data.export import CardFacts, export
 from skillmill.data.reasons import Reason
-from skillmill.data.records import Sample, sample_row
+from skillmill.data.records import Sample, pair_id, row_id, sample_row
 from skillmill.data.store import ShardStore, pair_store, sample_store
 
 PLAN = "b" * 16
@@ -60,7 +60,7 @@ def load(folder: Path, configuration: str | None = None) -> datasets.Dataset:
 
 
 PAIR = {
-    "id": "x",
+    "id": pair_id(row_id(PLAN, 1, 0), "brevity"),
     "prompt": [{"role": "user", "content": "Instruction 1?"}],
     "chosen": [{"role": "assistant", "content": "Long."}],
     "rejected": [{"role": "assistant", "content": "Short."}],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import FiltersConfig, Repetition, SkillNamed, TooShort
-from skillmill.filters.judge import FILTERS, REASONS, apply_filters, judge
+from skillmill.filters.judge import FILTERS, REASONS, SIGNALS, apply_filters, undecided
 from skillmill.filters.leak import skill_named
 from skillmill.filters.substance import repetition
 from skillmill.skill_taxonomy.cells import Cell
@@ -58,6 +58,7 @@ def test_good_rows_pass() -> None:
         ("critique_residue", "Based on your feedback, I made it more concrete. " + ANSWER),
         ("critique_residue", "Response: " + ANSWER),
         ("critique_residue", "The previous answer was too vague. " + ANSWER),
+        ("critique_residue", "The answer is too wordy and needs more detail. " + ANSWER),
     ],
 )
 def test_rejected(reason: str, response: str) -> None:
@@ -179,12 +180,14 @@ def test_an_unusable_reply_keeps_its_one_reason() -> None:
 
 
 def test_stored_rows_are_decided_again_without_their_old_reasons() -> None:
-    stored = Sample(QUESTION, ANSWER, reasons=(Reason.TOO_SHORT,))
-    assert judge(stored, ASKED, FiltersConfig()).reasons == ()
+    stored = Sample(QUESTION, ANSWER, reasons=(Reason.PROMPT_COPY, Reason.TOO_SHORT, "custom:rude", Reason.OVERRIDE))
+    assert undecided(stored).reasons == (Reason.PROMPT_COPY,)  # the generator's own stays
+    again = apply_filters(undecided(apply_filters(stored, ASKED, FiltersConfig())), ASKED, FiltersConfig())
+    assert again.reasons == (Reason.PROMPT_COPY,)
 
 
 def test_each_filter_has_its_section_and_its_reason() -> None:
-    assert set(FILTERS) == set(FiltersConfig.model_fields) == set(REASONS)
+    assert set(FILTERS) == set(FiltersConfig.model_fields) - {"custom"} == set(REASONS)
 
 
 ANY_TEXT = st.one_of(
@@ -201,7 +204,9 @@ ANY_TEXT = st.one_of(
 def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> None:
     judged = apply_filters(Sample(instruction, response), cell, FiltersConfig())
     assert all(value == value for value in judged.signals.values())  # numbers, never NaN
+    assert set(judged.signals) == SIGNALS - (set() if cell is ASKED else {"shirker_score"})
     assert apply_filters(judged, cell, FiltersConfig()) == judged  # deciding again changes nothing
+    assert apply_filters(undecided(judged), cell, FiltersConfig()) == judged
 
 
 @pytest.mark.timeout(30)

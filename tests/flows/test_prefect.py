@@ -89,7 +89,7 @@ def test_a_run_shows_with_its_name_parameters_tasks_and_funnel(
     assert flow_run["state_type"] == "COMPLETED"
     assert flow_run["parameters"] == {"config_path": "skillmill.yaml", "overrides": ["generation.samples=9"]}
     tasks = {task["name"]: task for task in prefect_server.found("task_runs")}
-    assert set(tasks) == {"taxonomy", "generate", "pairs", "export", "report"}
+    assert set(tasks) == {"taxonomy", "generate", "filter", "pairs", "export", "report"}
     assert {task["state_type"] for task in tasks.values()} == {"COMPLETED"}
     [artifact] = [found for found in prefect_server.found("artifacts") if found["key"] == "funnel"]
     assert "| cells | 9 |" in artifact["data"]

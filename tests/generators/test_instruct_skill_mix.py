@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -15,9 +16,6 @@ from skillmill.generators.instruct_skill_mix import (
 )
 from skillmill.generators.instruct_skill_mix import (
     InstructSkillMix,
-    copies_an_example,
-    examples,
-    instruction_messages,
     read_critique,
 )
 from skillmill.skill_taxonomy.cells import Cell
@@ -59,8 +57,11 @@ class Writer:
         return next(request for request in self.asked if request.stage == stage)
 
 
-def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024) -> list:
-    generator: Generator = InstructSkillMix(Sampling(max_tokens=max_tokens), generations)
+EXAMPLES = InstructSkillMix(Sampling()).examples
+
+
+def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024, **options: Any) -> list:
+    generator: Generator = InstructSkillMix(Sampling(max_tokens=max_tokens), generations, **options)
     return asyncio.run(generator.make(CELL, teacher))
 
 
@@ -115,13 +116,14 @@ def test_an_unusable_instruction_ends_the_row_and_is_kept(reply: str) -> None:
     assert len(teacher.asked) == 1
 
 
-@pytest.mark.parametrize("copied", [*examples()[0]["short"].values(), examples()[0]["full"]])
+@pytest.mark.parametrize("copied", [*EXAMPLES[0].short.values(), EXAMPLES[0].full])
 def test_a_copied_example_ends_the_row(copied: str) -> None:
     (sample,) = make(Writer(instruction=orjson.dumps({"instruction": copied}).decode()))
     assert sample.reasons == (Reason.PROMPT_COPY,)
     assert sample.instruction == copied
-    assert not copies_an_example(QUESTION)
-    assert not copies_an_example("Can you help me plan a party for my friend's birthday?")
+    generator = InstructSkillMix(Sampling())
+    assert not generator.copies_an_example(QUESTION)
+    assert not generator.copies_an_example("Can you help me plan a party for my friend's birthday?")
 
 
 def test_a_critique_in_another_form_still_counts() -> None:
@@ -146,13 +148,14 @@ def test_a_small_budget_asks_for_a_short_form_and_holds_it() -> None:
 
 
 def test_the_short_form_has_room_for_the_short_examples() -> None:
-    assert all(re.search(QUESTION_PATTERN, text) for example in examples() for text in example["short"].values())
+    assert all(re.search(QUESTION_PATTERN, text) for example in EXAMPLES for text in example.short.values())
     assert re.search(SHORT_REMARK, CRITIQUE["weaknesses"] + " Say what to bring.")
 
 
 def test_the_conversation_begins_alike_for_every_cell() -> None:
     other = Cell("instruct_skill_mix", 1, CELL.skills[:1], None, CELL.query_type, 8)
-    ours, theirs = (instruction_messages(each, short=True) for each in (CELL, other))
+    generator = InstructSkillMix(Sampling(max_tokens=200))
+    ours, theirs = (generator.instruction_messages(each) for each in (CELL, other))
     assert ours[:-1] == theirs[:-1]
     assert ours[-1] != theirs[-1]
 
@@ -189,3 +192,123 @@ def test_a_paragraph_that_was_cut_off_marks_the_row() -> None:
 
     (sample,) = make(CutOff(instruction=orjson.dumps(SHORT).decode()), max_tokens=200)
     assert sample.finish_reason == "length"
+
+
+class CutOffAt(Writer):
+    """Runs into its token limit in the given stages."""
+
+    def __init__(self, *stages: str, **replies: str) -> None:
+        super().__init__(**replies)
+        self.cut = stages
+
+    async def chat(self, request: Request) -> Reply:
+        reply = await super().chat(request)
+        return replace(reply, finish_reason="length") if request.stage in self.cut else reply
+
+
+REWRITTEN = "Bring tea, then name a number."
+
+
+def stages(teacher: Writer) -> list[str]:
+    return [request.stage for request in teacher.asked]
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_once_more() -> None:
+    teacher = CutOffAt("refine", rewrite=REWRITTEN)
+    (sample,) = make(teacher)
+    assert stages(teacher) == ["instruction", "response", "critique", "refine", "rewrite"]
+    assert (sample.response, sample.finish_reason) == (REWRITTEN, "stop")
+    notes, question = (message["content"] for message in teacher.request("rewrite").messages)
+    assert "Be kind: bring tea, and then name a number." in notes
+    assert question == QUESTION
+    assert sample.completion_tokens == 25
+
+
+def test_a_second_cut_is_left_to_the_filters() -> None:
+    teacher = CutOffAt("refine", "rewrite", rewrite=REWRITTEN)
+    (sample,) = make(teacher)
+    assert stages(teacher).count("rewrite") == 1
+    assert sample.finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "rewrite", "asked"), [(1024, None, 1), (1024, False, 0), (200, None, 0), (200, True, 1)]
+)
+def test_the_short_form_rewrites_only_when_told_to(max_tokens: int, rewrite: bool | None, asked: int) -> None:
+    class FirstCut(CutOffAt):
+        async def chat(self, request: Request) -> Reply:
+            reply = await super().chat(request)
+            return (
+                replace(reply, finish_reason="stop") if request.messages[-1]["content"] == SHORT["hyperbole"] else reply
+            )
+
+    parts = SHORT if max_tokens == 200 else {"instruction": QUESTION}
+    teacher = FirstCut("refine", rewrite=REWRITTEN, instruction=orjson.dumps(parts).decode())
+    make(teacher, max_tokens=max_tokens, rewrite=rewrite)
+    assert stages(teacher).count("rewrite") == asked  # of two paragraphs the one alone that was cut
+
+
+def critique(good_enough: object) -> str:
+    return orjson.dumps({**CRITIQUE, "good_enough": good_enough}).decode()
+
+
+def test_a_draft_that_its_critique_calls_good_enough_is_the_answer() -> None:
+    teacher = Writer(critique=critique(True))
+    (sample,) = make(teacher, refine="needed")
+    assert stages(teacher) == ["instruction", "response", "critique"]
+    assert (sample.response, sample.draft) == ("Be kind.", None)
+    assert orjson.loads(sample.critique)["good_enough"] is True
+    assert teacher.request("critique").json_schema["properties"]["good_enough"] == {"type": "boolean"}
+    assert "good_enough" in teacher.request("critique").messages[-1]["content"]
+
+
+@pytest.mark.parametrize("said", [critique(False), critique("true"), orjson.dumps(CRITIQUE).decode(), "good_enough"])
+def test_any_other_critique_is_followed(said: str) -> None:
+    teacher = Writer(critique=said)
+    (sample,) = make(teacher, refine="needed")
+    assert stages(teacher)[-1] == "refine"
+    assert sample.draft == "Be kind."
+
+
+def test_a_draft_that_was_cut_off_is_never_good_enough() -> None:
+    teacher = CutOffAt("response", critique=critique(True))
+    make(teacher, refine="needed")
+    assert stages(teacher)[-1] == "refine"
+
+
+def test_a_refinement_that_is_always_made_asks_for_no_decision() -> None:
+    teacher = Writer(critique=critique(True))
+    make(teacher)
+    assert stages(teacher)[-1] == "refine"
+    assert "good_enough" not in teacher.request("critique").json_schema["properties"]
+    assert "good_enough" not in teacher.request("critique").messages[-1]["content"]
+
+
+class Names(Writer):
+    """Names a skill in its first instruction, and in its second not."""
+
+    async def chat(self, request: Request) -> Reply:
+        first = request.stage == "instruction" and not self.asked
+        reply = await super().chat(request)
+        return replace(reply, text='{"instruction": "Which metaphor fits a late rent?"}') if first else reply
+
+
+def test_an_instruction_that_names_its_skills_is_asked_for_again_where_the_option_says_so() -> None:
+    teacher = Names()
+    (sample,) = make(teacher, ask_again=1)
+    first, second, *_ = teacher.asked
+    assert first.stage == second.stage == "instruction"
+    assert first.seed != second.seed
+    assert sample.instruction == QUESTION
+    assert sample.prompt_tokens == 50
+    (sample,) = make(Names())
+    assert "metaphor" in sample.instruction
+
+
+def test_an_instruction_is_asked_for_again_once_at_most_and_only_for_its_skills() -> None:
+    teacher = Writer(instruction='{"instruction": "Which metaphor fits a late rent?"}')
+    make(teacher, ask_again=1)
+    assert stages(teacher).count("instruction") == 2
+    broken = Writer(instruction="no JSON")
+    make(broken, ask_again=1)
+    assert stages(broken) == ["instruction"]

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
 from skillmill.data.reasons import Reason
 from skillmill.generators.base import Generator
-from skillmill.generators.skill_mix import FOLDER, SkillMix, example, opening_messages, text_and_explanation, variables
+from skillmill.generators.skill_mix import FOLDER, SkillMix, text_and_explanation, variables
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, Topic
 from skillmill.teachers.base import Reply, Request, Sampling
@@ -43,8 +44,8 @@ DRAFT = '{"answer": "Her knight was a thief. It rains.", "explanation": "The kni
 REVIEW = '{"answer": "Her knight was a thief, and is it not warm today?", "explanation": "A knight steals nothing."}'
 
 
-def make(teacher: Writer, k: int = 2, generations: int = 1, seed: int = 7) -> list:
-    generator: Generator = SkillMix(SAMPLING, generations)
+def make(teacher: Writer, k: int = 2, generations: int = 1, seed: int = 7, **options: Any) -> list:
+    generator: Generator = SkillMix(SAMPLING, generations, **options)
     return asyncio.run(generator.make(cell(k, seed), teacher))
 
 
@@ -74,7 +75,7 @@ def test_the_request_of_the_row_stands_alone() -> None:
 
 @pytest.mark.parametrize(("k", "limit"), [(1, "one sentence"), (2, "one sentence"), (3, "two sentences")])
 def test_the_limit_is_told_in_words(k: int, limit: str) -> None:
-    assert limit in opening_messages(cell(k))[-1]["content"]
+    assert limit in SkillMix(SAMPLING).opening_messages(cell(k))[-1]["content"]
 
 
 def test_generations_are_drawn_with_seeds_of_their_own() -> None:
@@ -114,7 +115,7 @@ def test_replies_without_json_are_read_by_their_marks() -> None:
 
 
 def test_a_copied_example_is_refused() -> None:
-    (sample,) = make(Writer(DRAFT, "Answer: " + example()["answer"]))
+    (sample,) = make(Writer(DRAFT, "Answer: " + SkillMix(SAMPLING).example.answer))
     assert sample.reasons == (Reason.PROMPT_COPY,)
 
 
@@ -125,3 +126,34 @@ def test_a_small_budget_holds_the_text_to_its_limit(k: int, fits: list[bool]) ->
     assert [bool(re.search(pattern, " ".join([sentence] * count))) for count in (1, 2, 3)] == fits
     generous = text_and_explanation(Sampling(max_tokens=1024), k)["properties"]["answer"]
     assert "pattern" not in generous
+
+
+def test_a_single_turn_is_the_draft_alone() -> None:
+    teacher = Writer(DRAFT, REVIEW)
+    (sample,) = make(teacher, turns=1)
+    assert [request.stage for request in teacher.asked] == ["draft"]
+    assert sample.response == "Her knight was a thief. It rains."
+    assert (sample.draft, sample.explanation) == (None, "The knight is a thief.")
+    assert (sample.prompt_tokens, sample.completion_tokens) == (100, 20)
+    (unread,) = make(Writer("Nothing of use.", REVIEW), turns=1)
+    assert (unread.draft, unread.reasons) == ("Nothing of use.", (Reason.UNPARSABLE,))
+
+
+PAPER = "Answer: Her knight was a thief, as thieves go.\nExplanation: The knight steals."
+
+
+def test_the_papers_order_tells_the_limit_in_the_second_turn_alone() -> None:
+    teacher = Writer(PAPER.replace("thief", "rogue"), PAPER)
+    (sample,) = make(teacher, k=3, order="paper")
+    first, second = teacher.asked
+    assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
+    opening, review = first.messages[0]["content"], second.messages[-1]["content"]
+    assert "sentence" not in opening and "at most two sentences" in review
+    for needed in ("chess", "metaphor, red herring, modus ponens", "For example, The city was a beast.", "Answer:"):
+        assert needed in opening
+    assert opening.index("Answer:") < opening.index("Explanation:")
+    assert (first.json_schema, second.json_schema) == (None, None)
+    assert sample.response == "Her knight was a thief, as thieves go."
+    assert sample.draft == "Her knight was a rogue, as thieves go."
+    assert sample.explanation == "The knight steals."
+    assert "at most two sentences" in sample.instruction

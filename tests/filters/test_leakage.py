@@ -1,0 +1,93 @@
+"""What a text must not tell: its skills, its task, skillmill's own prompts."""
+
+import pytest
+
+from skillmill.data.records import Sample
+from skillmill.filters.config import FilterOptions, PromptFragment, SkillNamed
+from skillmill.filters.leak import meta_talk, prompt_fragment, skill_named
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.taxonomy import Skill
+
+SKILLS = tuple(
+    Skill(name=name) for name in ("risk assessment", "perspective taking", "planning", "root-cause analysis")
+)
+ASKED = Cell("instruct_skill_mix", 0, SKILLS, None, None, 1)
+TOLD = Cell("skill_mix", 0, SKILLS, None, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "named"),
+    [
+        ("Which risk assessments does my kitchen need?", True),
+        ("How do root causes analysed by others help me?", False),  # another word than analysis
+        ("Is root cause analysis right for my leaking tap?", True),
+        ("What do I do about the risks assessed by my landlord?", False),
+        ("Is perspective-taking something for children?", True),
+        ("Are perspectives taken by children of use?", False),  # irregular: another base
+        ("Does perspective takes patience?", True),
+        ("How are plans made for a wedding in May?", False),  # one word: its inflections are ordinary words
+        ("What is at risk when an assessment of my roof is late?", False),
+        ("What perspective does a taxi driver take?", False),
+    ],
+)
+def test_names_of_several_words_count_in_any_inflection(instruction: str, named: bool) -> None:
+    assert bool(skill_named(Sample(instruction, ""), ASKED, SkillNamed()).reasons) == named
+
+
+@pytest.mark.parametrize(
+    ("instruction", "response", "rejected"),
+    [
+        ("How do I mend a net?", "This answer uses both skills: first, tie the ends.", True),
+        ("How do I mend a net?", "Demonstrating the given skills, I would tie the ends.", True),
+        ("How do I mend a net?", "As requested in the prompt, here are three steps.", True),
+        ("How do I mend a net?", "The prompt asks for a short text, so tie the ends.", True),
+        ("Write a question that combines all of the required skills.", "Tie the ends.", True),
+        ("How do I mend a net as specified by the task?", "Tie the ends.", True),
+        (
+            "How do I mend a net?",
+            "Mending takes skill, and the skills you need come with time. As requested, a list.",
+            False,
+        ),
+        ("What should my CV say about skills?", "Show the required skills in the text.", False),
+        (
+            "My essay: the prompt asks me to write about nets. How do I begin?",
+            "The prompt asks for nets: begin there.",
+            False,
+        ),
+        ("How do I finish this on Friday?", "Do the task that your team needs most, then the others.", False),
+    ],
+)
+def test_talk_about_skills_and_task(instruction: str, response: str, rejected: bool) -> None:
+    assert bool(meta_talk(Sample(instruction, response), ASKED, FilterOptions()).reasons) == rejected
+
+
+def test_a_skill_mix_instruction_may_speak_of_skills_but_its_text_may_not() -> None:
+    request = "Write a short text. The text has to show all of these skills without naming them."
+    assert not meta_talk(Sample(request, "The sea was a bed."), TOLD, FilterOptions()).reasons
+    assert meta_talk(Sample(request, "This text shows all the skills."), TOLD, FilterOptions()).reasons
+
+
+OURS = "say nothing that would fit any question, and waste no words"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "response", "runs"),
+    [
+        ("How do I mend a net?", f"Well. Use details; {OURS}.", 4),
+        (f"Tell me how to mend it, and {OURS.upper()}.", "Tie the ends.", 4),
+        ("How do I mend a net?", "Say nothing that would fit any, and waste no words.", 0),
+        ("How can I keep my bees from leaving the hive in May?", "Give them room.", 0),  # prompt_copy sees to examples
+    ],
+)
+def test_eight_words_of_a_prompt_are_too_many(instruction: str, response: str, runs: int) -> None:
+    found = prompt_fragment(Sample(instruction, response), ASKED, PromptFragment())
+    assert found.signals["prompt_runs"] == runs
+    assert bool(found.reasons) == (runs > 0)
+
+
+def test_a_run_of_words_does_not_go_across_a_variable() -> None:
+    request = "Write a short, natural text about bees in at most two sentences. Reply with the text alone."
+    assert not prompt_fragment(Sample("", request), TOLD, PromptFragment()).reasons
+    assert prompt_fragment(
+        Sample("", "You write very short texts that show language skills at work."), TOLD, PromptFragment()
+    ).reasons
