@@ -7,7 +7,9 @@ read one by one.
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from skillmill.filters.evaluation_sets import EvaluationSet
 
 
 class FilterOptions(BaseModel):
@@ -77,21 +79,10 @@ class PromptFragment(FilterOptions):
     min_words: int = Field(8, ge=4)
 
 
-class Safety(BaseModel):
+class Safety(FilterOptions):
     """`mask`: export and report show "[e-mail address]" and the like. `reject`: the row is rejected, and masked too."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    action: Literal["mask", "reject", "off"] = "mask"
-
-    @field_validator("action", mode="before")
-    @classmethod
-    def _yaml_reads_off_as_false(cls, value: object) -> object:
-        return "off" if value is False else value
-
-    @property
-    def enabled(self) -> bool:
-        return self.action != "off"
+    action: Literal["mask", "reject"] = "mask"
 
 
 class Shirker(FilterOptions):
@@ -101,6 +92,39 @@ class Shirker(FilterOptions):
 
     threshold: float | None = Field(0.999, gt=0, le=1)
     model: Path | None = None
+
+
+class Contamination(FilterOptions):
+    """`sets`: evaluation sets, by name or as `FILE:COLUMN`. A row that shares `report` words in a row with one has a
+    signal, with `drop` words it is rejected; null rejects none."""
+
+    sets: tuple[EvaluationSet, ...] = ()
+    report: int = Field(8, ge=4)
+    drop: int | None = Field(13, ge=4)
+
+    _index: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Contamination":
+        if self.drop is not None and self.drop < self.report:
+            raise ValueError(f"drop: expected at least as many words as report, {self.report}, got {self.drop}")
+        names = [each.name for each in self.sets]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"sets: two are named {twice}, give one another name: {{name: ..., dataset: ...}}")
+        return self
+
+    @property
+    def index(self) -> Path | None:
+        """The file that `contamination.with_index` made of the sets."""
+        return self._index
+
+    def indexed_in(self, path: Path) -> "Contamination":
+        indexed = self.model_copy()
+        indexed._index = path
+        return indexed
+
+    def relative_to(self, folder: Path) -> "Contamination":
+        return self.model_copy(update={"sets": tuple(each.relative_to(folder) for each in self.sets)})
 
 
 class FiltersConfig(BaseModel):
@@ -122,6 +146,7 @@ class FiltersConfig(BaseModel):
     prompt_fragment: PromptFragment = PromptFragment()
     safety: Safety = Safety()
     shirker: Shirker = Shirker()
+    contamination: Contamination = Contamination()
     custom: tuple[str, ...] = ()
 
     _folder: Path = PrivateAttr(default_factory=Path)
@@ -134,7 +159,11 @@ class FiltersConfig(BaseModel):
     def relative_to(self, folder: Path) -> "FiltersConfig":
         """The same settings read from a file in `folder`: its paths and modules are looked for there."""
         model = self.shirker.model and folder / self.shirker.model
-        moved = self.model_copy(update={"shirker": self.shirker.model_copy(update={"model": model})})
+        update = {
+            "shirker": self.shirker.model_copy(update={"model": model}),
+            "contamination": self.contamination.relative_to(folder),
+        }
+        moved = self.model_copy(update=update)
         if self.custom:  # else two equal settings would differ
             moved._folder = folder
         return moved

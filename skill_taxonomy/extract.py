@@ -191,7 +191,7 @@ async def most_named(
                     first.setdefault(key, found)
         note("query types", (attempt + 1) * AT_ONCE, len(votes))
         quiet = 0 if len(votes) > before else quiet + 1
-        if len(votes) >= wanted or quiet == QUIET_ROUNDS:
+        if _enough(len(votes), wanted, quiet):
             break
     return [first[key] for key, _ in votes.most_common(wanted)]
 
@@ -218,9 +218,14 @@ async def _agreed(
         before, agreed = agreed, sum(count >= AGREED for count in votes.values())
         note(what, (attempt + 1) * AT_ONCE, agreed)
         quiet = 0 if agreed > before else quiet + 1
-        if agreed >= wanted or quiet == QUIET_ROUNDS:
+        if _enough(agreed, wanted, quiet):
             break
     return [spelled[key] for key, count in votes.most_common(wanted) if count >= AGREED]
+
+
+def _enough(found: int, wanted: int, quiet: int) -> bool:
+    """Whether asking for a list ends: it is there, or nothing new comes (one name alone is not left so)."""
+    return found >= wanted or (found != 1 and quiet >= QUIET_ROUNDS)
 
 
 def merged(skills: Sequence[Skill], topics: Sequence[str]) -> list[Skill]:

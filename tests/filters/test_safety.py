@@ -103,8 +103,7 @@ def test_by_default_a_row_is_accepted_and_what_will_be_masked_is_counted() -> No
 def test_such_rows_can_be_rejected_or_let_be() -> None:
     strict = FiltersConfig.model_validate({"safety": {"action": "reject"}})
     assert apply_filters(Sample(QUESTION, ANSWER), CELL, strict).reasons == (Reason.SAFETY,)
-    off = FiltersConfig.model_validate({"safety": {"action": False}})  # YAML 1.1 reads off as false
-    assert off.safety == Safety(action="off")
+    off = FiltersConfig(safety=Safety(enabled=False))
     assert "personal_data" not in apply_filters(Sample(QUESTION, ANSWER), CELL, off).signals
     assert safety(Sample("How many?", "In 1989, 12."), CELL, Safety(action="reject")).reasons == ()
 

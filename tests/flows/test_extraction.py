@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from skillmill.flows.cli import main
+from skillmill.skill_taxonomy.extract import AT_ONCE
 from skillmill.skill_taxonomy.taxonomy import load_taxonomy
 
 IN_FLIGHT = 4
@@ -79,7 +80,7 @@ def test_from_and_domain_stand_over_the_file(project: Any, extract: Command) -> 
     curves = state()["taxonomy"]["curves"]
     assert {"topic", "query types"} < set(curves)
     assert len([what for what in curves if what.startswith("skills of")]) == 3
-    assert all(points[0][0] == 8 for points in curves.values())
+    assert all(points[0][0] == AT_ONCE for points in curves.values())
     assert state()["usage"]["taxonomy"]["calls"] > 0
 
 

@@ -249,7 +249,7 @@ def test_what_is_masked_is_in_no_text_that_leaves_the_run(runs: Runs) -> None:
     assert any("a note to [e-mail address]" in text for text in texts())
     assert not any("eva@kiosk.de" in text for text in texts())
     assert all(row["signals"]["personal_data"] == 1 for row in rows(config))
-    run(runs("out", **sections, filters={"safety": {"action": "off"}}))  # nothing is lost
+    run(runs("out", **sections, filters={"safety": {"enabled": False}}))  # nothing is lost
     assert any("eva@kiosk.de" in text for text in texts())
     run(runs("out", **sections, filters={"safety": {"action": "reject"}}))
     assert rows(config) == []
