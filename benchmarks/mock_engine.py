@@ -64,6 +64,11 @@ class Engine:
     def __post_init__(self) -> None:
         self._dice = random.Random(self.settings.seed)
 
+    def reply(self, body: bytes) -> tuple[bytes, dict[str, Any]]:
+        """The answer to a request and its `usage`; four characters are a token."""
+        text = answer(body, self.settings.characters)
+        return text, {"prompt_tokens": len(body) // 4, "completion_tokens": len(text) // 4}
+
     def submit(self, connection: "Connection") -> None:
         if self.running < self.settings.slots:
             self._start(connection)
@@ -145,7 +150,7 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection; the client sends its next request after the answer to the last."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._received, self._body = engine, b"", b""
+        self._engine, self._received, self.body = engine, b"", b""
         self._fault = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -182,7 +187,7 @@ class Connection(asyncio.Protocol):
         if self._fault == "rate_limit":  # a server that sheds load does so at once
             engine.failed["rate_limit"] += 1
             return self._send(429, b'{"error": {"message": "slow down"}}', b"Retry-After: 0.1\r\n")
-        self._body = body
+        self.body = body
         return engine.submit(self)
 
     def answer(self) -> None:
@@ -196,10 +201,10 @@ class Connection(asyncio.Protocol):
                 return self._transport.close()
             case "broken_json":
                 return self._send(200, b'{"choices": [{"mess')
-        text = answer(self._body, engine.settings.characters)
+        text, usage = engine.reply(self.body)
         engine.served += 1
         engine.payload += len(text)
-        return self._send(200, completion(text, len(self._body) // 4))
+        return self._send(200, completion(text, usage))
 
     def _send(self, status: int, content: bytes, headers: bytes = b"") -> None:
         self._transport.write(
@@ -230,15 +235,17 @@ def answer(body: bytes, characters: int) -> bytes:
     return orjson.dumps({"answer": text, "explanation": "Both skills are there."})
 
 
-def completion(text: bytes, prompt_tokens: int) -> bytes:
+def completion(text: bytes, usage: dict[str, Any]) -> bytes:
     message = {"role": "assistant", "content": text.decode()}
-    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": len(text) // 4}
     return orjson.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage})
 
 
-async def serve(settings: Settings) -> None:
-    engine = Engine(settings)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(engine), "127.0.0.1", 0, backlog=4096)
+async def listen(engine: Engine) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(lambda: Connection(engine), "127.0.0.1", 0, backlog=4096)
+
+
+async def serve(engine: Engine) -> None:
+    server = await listen(engine)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -255,7 +262,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0, help="of the latencies")
     options = vars(arguments.parse_args())
     options["kv_requests"] = options["kv_requests"] or options["slots"]
-    asyncio.run(serve(Settings(**options | {"bad": tuple(options["bad"])})))
+    asyncio.run(serve(Engine(Settings(**options | {"bad": tuple(options["bad"])}))))
 
 
 if __name__ == "__main__":

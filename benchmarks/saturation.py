@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.flows.config import Config, parse_config
-from skillmill.flows.steps import current_plan, generate_step
+from skillmill.flows.steps.generate import generate_step
+from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.base import Reply, Request
 from skillmill.teachers.build import _shared_engine, close_engines
 from skillmill.teachers.embedded import Embedded, _body

@@ -41,6 +41,10 @@ class Funnel:
     reasons: Counter[str] = field(default_factory=Counter)
     pair_sources: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def rejected_rows(self) -> int:
+        return self.rows - self.accepted_rows
+
     def as_dict(self) -> dict[str, Any]:
         return {
             key: {str(name): count for name, count in sorted(value.items())} if isinstance(value, Counter) else value
@@ -76,12 +80,12 @@ def export(
         new.mkdir(parents=True)
         with _Writer(new / "sft", schema) as sft, _Writer(new / "rejected", schema) as rejected:
             for table in samples.tables(facts.plans):
-                rows = [masked(row, mask) for row in table.to_pylist()]
+                rows = [masked_row(row, mask) for row in table.to_pylist()]
                 chosen.update(_split(rows, sft, rejected, funnel))
         known: dict[str, set[str]] = {}
         with _Writer(new / "preference", PREFERENCE_SCHEMA) as preference:
             for table in pairs.tables(facts.pair_plans):
-                rows = [masked(row, mask) for row in _of_rows(table.to_pylist(), chosen, known)]
+                rows = [masked_row(row, mask) for row in _of_rows(table.to_pylist(), chosen, known)]
                 preference.write(rows)
                 funnel.pairs += len(rows)
                 funnel.pair_sources.update(row["rejected_source"] for row in rows)
@@ -97,7 +101,7 @@ def export(
 _MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation")
 
 
-def masked(row: dict[str, Any], mask: Mask) -> dict[str, Any]:
+def masked_row(row: dict[str, Any], mask: Mask) -> dict[str, Any]:
     """A sample or preference row with all that a teacher wrote gone through `mask`."""
     said = {
         name: [{**message, "content": mask(message["content"])} for message in row[name]]

@@ -25,7 +25,9 @@ class Reason(StrEnum):
     PROMPT_COPY = "prompt_copy", "the text copies a worked example of the prompt"
     # the row filters
     TOO_SHORT = "too_short", "the answer is shorter than its query type or its number of skills asks for"
-    TOO_MANY_SENTENCES = "too_many_sentences", "the text has more sentences than the limit max(1, k-1)"
+    TOO_LONG = "too_long", "the answer is longer than the length that its cell aims at"
+    TOO_MANY_SENTENCES = "too_many_sentences", "the text has more sentences than its limit, max(1, k-1) by default"
+    LANGUAGE = "language", "the text is in another language than its cell asks for"
     REFUSAL = "refusal", "the answer declines instead of answering"
     CUT_OFF = "cut_off", "the answer stops in the middle"
     REPETITION = "repetition", "the answer says the same thing again and again"
@@ -36,9 +38,12 @@ class Reason(StrEnum):
     PROMPT_FRAGMENT = "prompt_fragment", "the text repeats eight words in a row of skillmill's own prompts"
     SAFETY = "safety", "the text holds an e-mail address, a phone number, a key or a card number"
     NO_REQUEST = "no_request", "the instruction neither asks nor tells the assistant to do anything"
+    MISSING_MATERIAL = "missing_material", "the instruction is about a text, table or file that it does not bring along"
     SHIRKER = "shirker", "the calibrated model over the answer's form sees low effort"
+    CONTAMINATION = "contamination", "the row holds a text that models are tested on, or a long run of its words"
     # corpus filters
-    DUPLICATE = "duplicate", "another row of the run with a lower index says the same"
+    DUPLICATE = "duplicate", "a row with a lower index, or of another plan, has the same instruction or response"
+    NEAR_DUPLICATE = "near_duplicate", "a row with a lower index, or of another plan, says nearly the same"
     # a person
     OVERRIDE = "override", "a person rejected it in overrides.jsonl"
 

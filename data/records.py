@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added `difficulty`, `length` and `language`; they are null when rows of version 1 are read."""
 
 Message = dict[str, str]
 
@@ -37,6 +38,9 @@ SAMPLE_SCHEMA = pa.schema(
         ("skills", pa.list_(pa.string())),
         ("topic", pa.string()),
         ("query_type", pa.string()),
+        ("difficulty", pa.string()),
+        ("length", pa.string()),
+        ("language", pa.string()),
         ("prompt", MESSAGES),
         ("completion", MESSAGES),
         ("verdict", pa.string()),
@@ -97,6 +101,10 @@ class Sample:
     reasons: tuple[str, ...] = ()
     """`Reason`s, and those of a user's own filters."""
     signals: dict[str, float] = field(default_factory=dict)
+    grade: dict[str, Any] | None = None
+    """A value of `GRADE`; None where the sample was not graded or no grading could be used."""
+    grader: str | None = None
+    """The name of the model that was asked for the grade."""
 
     @property
     def accepted(self) -> bool:

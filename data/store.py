@@ -116,7 +116,7 @@ class ShardStore:
         with store_errors(f"cannot read {path}"):
             if sha256_of(path) != shard.sha256:
                 raise StoreError(f"{path} is damaged: its checksum is not the one in {self.manifest.name}")
-            return pq.read_table(path, columns=columns, schema=self.schema if columns is None else None)
+            return pq.read_table(path, columns=columns, schema=self.schema)
 
     def tables(self, plans: Iterable[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows of whole plans, a table a shard."""

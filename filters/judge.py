@@ -7,6 +7,9 @@ from skillmill.data.reasons import CUSTOM, Reason
 from skillmill.data.records import Sample
 from skillmill.filters import form, leak, request, substance
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.contamination import contamination
+from skillmill.filters.language import language
+from skillmill.filters.material import missing_material
 from skillmill.filters.safety import safety
 from skillmill.filters.shirker import shirker
 from skillmill.filters.verdict import Filter
@@ -15,8 +18,11 @@ from skillmill.skill_taxonomy.cells import Cell
 FILTERS: dict[str, Filter] = {
     "empty": form.empty,
     "too_short": form.too_short,
+    "too_long": form.too_long,
     "too_many_sentences": form.too_many_sentences,
+    "language": language,
     "no_request": request.no_request,
+    "missing_material": missing_material,
     "refusal": substance.refusal,
     "cut_off": form.cut_off,
     "repetition": substance.repetition,
@@ -27,8 +33,13 @@ FILTERS: dict[str, Filter] = {
     "prompt_fragment": leak.prompt_fragment,
     "safety": safety,
     "shirker": shirker,
+    "contamination": contamination,
 }
 """By the name of their section in `FiltersConfig`."""
+
+
+ENGLISH_ONLY = frozenset({"no_request", "missing_material", "shirker"})
+"""Filters that would take other languages for faults. The rest look for English words and find none there, or count."""
 
 
 def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
@@ -40,7 +51,7 @@ def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
         return sample
     for name, check in FILTERS.items():
         options: Any = getattr(config, name)
-        if options.enabled:
+        if options.enabled and (cell.english or name not in ENGLISH_ONLY):
             said = check(sample, cell, options)
             sample = sample.with_verdict(said.reasons, said.signals)
     return sample
@@ -48,16 +59,21 @@ def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
 
 def undecided(sample: Sample) -> Sample:
     """The sample as its generator left it: without the reasons and signals of filters or of a person."""
-    filters = {*REASONS.values(), Reason.OVERRIDE}
+    filters = {*REASONS.values(), *CORPUS_REASONS, Reason.OVERRIDE}
     reasons = tuple(why for why in sample.reasons if why not in filters and not why.startswith(CUSTOM))
-    return replace(sample, reasons=reasons, signals={k: v for k, v in sample.signals.items() if k not in SIGNALS})
+    signals = {name: value for name, value in sample.signals.items() if name.partition(":")[0] not in SIGNALS}
+    return replace(sample, reasons=reasons, signals=signals)
 
 
 REASONS: dict[str, Reason] = {name: Reason(name) for name in FILTERS}
 """Each filter gives one reason, which bears its name."""
 
+CORPUS_REASONS = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE)
+
 SIGNALS = frozenset(
     "words instruction_words sentences repeated_4grams repeated_sentences repeated_openings compression "
-    "instruction_overlap placeholders skills_named prompt_runs personal_data shirker_score".split()
+    "instruction_overlap placeholders skills_named prompt_runs personal_data shirker_score language "
+    "evaluation_ngrams evaluation_place evaluation_words "
+    "duplicate_of_index duplicate_of_plan duplicate_instruction duplicate_response".split()
 )
-"""The signals that filters give; all others are a generator's own."""
+"""The signals that filters give, by what stands before a ":"; all others are a generator's own."""

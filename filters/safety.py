@@ -82,6 +82,11 @@ _KINDS: tuple[tuple[tuple[str, ...], str, re.Pattern[str], Callable[[str], bool]
 )
 
 
+def hide(options: Safety) -> Callable[[str], str]:
+    """What each text goes through on its way out: `mask`, or nothing where the filter is off."""
+    return mask if options.enabled else str
+
+
 def mask(text: str) -> str:
     """The text with a word such as "[e-mail address]" in the place of each; what is masked stays as it is."""
     return masked(text)[0]

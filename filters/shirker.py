@@ -169,6 +169,8 @@ def shirker(sample: Sample, cell: Cell, options: Shirker) -> Verdict:
     model = load_model(options.model)
     threshold = model.threshold if options.threshold is None else options.threshold
     score = float(model.scores(model.signals([sample.instruction], [sample.response]))[0])
+    if cell.length == "short":  # as short as was asked for
+        score *= BRIEF_SHARE
     return verdict(Reason.SHIRKER, score >= threshold, shirker_score=round(score, 6))
 
 

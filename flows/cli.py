@@ -149,7 +149,7 @@ def generate(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill generate -c skillmill.yaml --set generation.samples=1000
     """
-    from skillmill.flows.steps import generate_step
+    from skillmill.flows.steps.generate import generate_step
 
     outcome = generate_step(_config(config, overrides))
     if outcome.missed:
@@ -162,7 +162,7 @@ def filter_rows(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill filter -c skillmill.yaml --set filters.too_short.min_words=40
     """
-    from skillmill.flows.steps import filter_step
+    from skillmill.flows.steps.filter import filter_step
 
     filter_step(_config(config, overrides))
 
@@ -173,7 +173,7 @@ def pairs(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill pairs -c skillmill.yaml --set 'pairs.sources=[brevity, junk]'
     """
-    from skillmill.flows.steps import pairs_step
+    from skillmill.flows.steps.pairs import pairs_step
 
     pairs_step(_config(config, overrides))
 
@@ -184,7 +184,7 @@ def export(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill export -c skillmill.yaml
     """
-    from skillmill.flows.steps import export_step
+    from skillmill.flows.steps.export import export_step
 
     export_step(_config(config, overrides))
 
@@ -195,7 +195,7 @@ def report(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill report -c skillmill.yaml
     """
-    from skillmill.flows.steps import report_step
+    from skillmill.flows.steps.report import report_step
 
     print(report_step(_config(config, overrides), None))
 
@@ -237,7 +237,7 @@ def taxonomy_extract(
 
     Example: skillmill taxonomy extract -c skillmill.yaml --from dataset --set taxonomy.dataset=tasks.jsonl
     """
-    from skillmill.flows.steps import taxonomy_step
+    from skillmill.flows.steps.taxonomy import taxonomy_step
 
     given = {"taxonomy.source": source, "taxonomy.domain": domain}
     laid_over = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
@@ -253,7 +253,7 @@ def train_sft(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill train sft -c skillmill.yaml
     """
-    from skillmill.flows.steps import train_step
+    from skillmill.flows.steps.train import train_step
 
     print(train_step(_config(config, overrides), "sft"))
 
@@ -264,7 +264,7 @@ def train_dpo(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill train dpo -c skillmill.yaml
     """
-    from skillmill.flows.steps import train_step
+    from skillmill.flows.steps.train import train_step
 
     print(train_step(_config(config, overrides), "dpo"))
 

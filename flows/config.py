@@ -205,6 +205,8 @@ def _complaint(error: ValidationError) -> str:
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: Any = Config
     for part in location:
+        if isinstance(part, int):  # of a list, whose kind of member is found already
+            continue
         annotation = model.model_fields[part].annotation
         options = getattr(annotation, "__args__", (annotation,))
         model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))

@@ -11,6 +11,7 @@ import numpy as np
 from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import ShardStore
 from skillmill.flows.committer import Committer
+from skillmill.flows.duplicates import Duplicates
 from skillmill.flows.plan import Plan
 from skillmill.flows.refilter import Rules, decided, load_rules
 from skillmill.flows.runner import in_order, rows_at_once
@@ -28,7 +29,7 @@ HOPELESS = 200
 
 @dataclass
 class Outcome:
-    """How far a plan has come. `asked` says what it waits for; `missed` why it cannot get there, if so."""
+    """How far a plan has come; `missed` says why it cannot get there, if so."""
 
     cells: int = 0
     accepted: int = 0
@@ -108,6 +109,7 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
     usage, rules = workspace.usage, load_rules(config)
     found, finished, spent_before = outcome.accepted, 0, usage.spent_share
     left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
+    duplicates = Duplicates(workspace, plan, rules.overrides, behind=True)
 
     async def make(cell: Cell) -> list[dict[str, Any]]:
         return await make_rows(cell, plan, teacher, rules)
@@ -136,21 +138,28 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
         still_needed=still_needed,
         finished=note,
     )
+    def commit() -> None:
+        duplicates.sync()
+        committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+
     gc.freeze()  # what the imports left does not die: looking through it again and again cost a sixth of a row's time
     try:
         async with aclosing(rows_in_order):
-            async for rows in rows_in_order:
+            async for made in rows_in_order:
+                rows = duplicates.over(made)
+                found -= _accepted(made) and not _accepted(rows)
                 committer.add(rows[0]["index"], rows, _accepted(rows))
                 outcome.cells += 1
                 outcome.accepted += _accepted(rows)
                 report(outcome)
                 if committer.full:
-                    committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+                    commit()
                 if outcome.hopeless:
                     break
     finally:
         gc.unfreeze()
-        committer.commit()
+        commit()
+        duplicates.close()
     if not outcome.done and not outcome.hopeless and (reason := usage.met(row_share())):
         raise BudgetMet(reason)
 
@@ -199,9 +208,10 @@ def _row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> dict[str, Any]
         skills=[skill.name for skill in cell.skills],
         topic=cell.topic.name if cell.topic else None,
         query_type=cell.query_type.name if cell.query_type else None,
-        grade=None,
+        difficulty=cell.difficulty,
+        length=cell.length,
+        language=cell.language,
         teacher=teacher,
-        grader=None,
         prompts=plan.generator.prompts,
         seed=cell.seed,
         split=cell.split,

@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
-from skillmill.flows import steps
 from skillmill.flows.config import Config
 from skillmill.flows.progress import say
+from skillmill.flows.steps.export import export_step
+from skillmill.flows.steps.filter import filter_step
+from skillmill.flows.steps.generate import generate_step
+from skillmill.flows.steps.pairs import pairs_step
+from skillmill.flows.steps.report import report_step
+from skillmill.flows.steps.taxonomy import taxonomy_step
+from skillmill.flows.steps.train import train_step
 from skillmill.teachers.accounting import BudgetMet
 from skillmill.train.job import check_train
 
@@ -33,25 +39,25 @@ def run(
     if config.train is not None:
         check_train(config.train, config.output / "train")
     try:
-        step("taxonomy", steps.taxonomy_step)(config)
+        step("taxonomy", taxonomy_step)(config)
     except BudgetMet as met:  # there is nothing to generate from yet
         say(f"taxonomy: {met}")
         return {}
-    outcome = step("generate", steps.generate_step)(config)
-    step("filter", steps.filter_step)(config, again=False)
+    outcome = step("generate", generate_step)(config)
+    step("filter", filter_step)(config, again=False)
     stopped = outcome.stopped
     if config.pairs.sources and config.pairs.share > 0:
-        stopped = step("pairs", steps.pairs_step)(config).stopped or stopped
-    funnel = step("export", steps.export_step)(config)
+        stopped = step("pairs", pairs_step)(config).stopped or stopped
+    funnel = step("export", export_step)(config)
     publish(config.name, funnel.as_dict())
     found = {"dataset": config.output / "export"}
     if config.train is not None and not outcome.missed and not stopped:
         for method in ("sft", "dpo"):
             if getattr(config.train, method) is not None:
-                step(f"train {method}", steps.train_step)(config, method)
+                step(f"train {method}", train_step)(config, method)
                 found[f"{method} model"] = config.output / "train" / method
     status = "failed" if outcome.missed else "partial" if stopped else "finished"
-    found["report"] = step("report", steps.report_step)(config, status, outcome.missed or stopped)
+    found["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
     if outcome.missed:
         raise SkillmillError(f"{outcome.missed}; what there is was exported to {found['dataset']}")
     return found

@@ -11,6 +11,7 @@ import orjson
 
 from skillmill.data.export import accepted_cells
 from skillmill.data.files import write_whole
+from skillmill.filters.config import FiltersConfig
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.generate import HOPELESS, make_rows, next_cells
 from skillmill.flows.pairs import asked_sources, is_paired, pairs_of
@@ -149,7 +150,7 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
     tally, of_rows = _Tally(_Longest()), set[str]()
     cells = list(islice(plan.combinations.cells(), PROBE_CELLS))
     for cell in cells:
-        rows = await make_rows(cell, plan, tally, Rules(config.filters))
+        rows = await make_rows(cell, plan, tally, Rules(FiltersConfig()))  # no verdict on filler matters
         of_rows = of_rows or set(tally.stages)
         if asked_sources(config.pairs) and rows[0]["prompt"]:
             await pairs_of(rows[0], config.pairs, tally, config.teacher.sampling)

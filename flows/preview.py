@@ -18,9 +18,9 @@ from skillmill.flows.config import Config
 from skillmill.flows.generate import make_rows
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.progress import money
-from skillmill.flows.refilter import load_rules
+from skillmill.flows.refilter import Rules, load_rules
 from skillmill.flows.runner import in_order
-from skillmill.flows.steps import configured_taxonomy
+from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.accounting import Usage
 from skillmill.teachers.base import Message, Reply, Request, Teacher
@@ -40,13 +40,14 @@ def preview_rows(config: Config, count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
         try:
-            asyncio.run(_preview(config, plan, journal, usage, count))
+            rules = load_rules(config, Path(folder))
+            asyncio.run(_preview(config, plan, rules, journal, usage, count))
         finally:
             journal.close()
 
 
-async def _preview(config: Config, plan: Plan, journal: Journal, usage: Usage, count: int) -> None:
-    console, rules = Console(highlight=False), load_rules(config)
+async def _preview(config: Config, plan: Plan, rules: Rules, journal: Journal, usage: Usage, count: int) -> None:
+    console = Console(highlight=False)
     shown: set[tuple[str, str]] = set()
     cells = list(islice(plan.combinations.cells(), count))
     accepted = samples = 0

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,10 +15,12 @@ import orjson
 from skillmill.data.files import store_errors
 from skillmill.data.records import sample_of
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.contamination import with_index
 from skillmill.filters.custom import Custom, custom_reasons, load_custom
 from skillmill.filters.judge import apply_filters, undecided
 from skillmill.filters.overrides import Overrides, read_overrides
 from skillmill.flows.config import Config
+from skillmill.flows.duplicates import Duplicates
 from skillmill.flows.plan import Plan
 from skillmill.flows.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
@@ -39,6 +42,8 @@ class Rules:
         if model := self.filters.shirker.model:
             with store_errors(f"filters.shirker.model: cannot read {model}"):
                 filters.update(model.read_bytes())
+        if index := self.filters.contamination.index:
+            filters.update(index.name.encode())  # which says what the evaluation sets hold
         for custom in self.custom:
             filters.update(custom.source)
         return {"filters": filters.hexdigest()[:16], "overrides": overrides_fingerprint(self.overrides)}
@@ -49,10 +54,13 @@ def overrides_fingerprint(overrides: Overrides) -> str:
     return hashlib.sha256(orjson.dumps(verdicts)).hexdigest()[:16]
 
 
-def load_rules(config: Config) -> Rules:
-    """Raises `ConfigError` where a function cannot be imported or `overrides.jsonl` has a bad line."""
+def load_rules(config: Config, work: Path | None = None) -> Rules:
+    """Raises `ConfigError` where a function cannot be imported, an evaluation set cannot be had, or `overrides.jsonl`
+    has a bad line. The index of the evaluation sets is kept in `work`, by default in `work_dir`."""
     filters = config.filters
-    return Rules(filters, load_custom(filters.custom, filters.folder), read_overrides(config.output))
+    contamination = with_index(filters.contamination, (work or config.work) / "contamination")
+    indexed = filters.model_copy(update={"contamination": contamination})
+    return Rules(indexed, load_custom(filters.custom, filters.folder), read_overrides(config.output))
 
 
 async def decided(row: Row, cell: Cell, rules: Rules) -> Row:
@@ -78,12 +86,14 @@ class Refiltered:
     """Rewritten ones; a shard in which nothing changed is left alone."""
 
 
-async def decide_again(workspace: Workspace, plan: Plan, decide: Callable[[Row], Awaitable[Row]]) -> Refiltered:
-    """Decide the stored rows of the plan again, shard by shard, each a commit of its own."""
+async def decide_again(
+    workspace: Workspace, plan: Plan, decide: Callable[[list[Row]], Awaitable[list[Row]]]
+) -> Refiltered:
+    """Decide the stored rows of the plan again, shard by shard in index order, each a commit of its own."""
     store, found = workspace.samples, Refiltered()
     for shard in store.of_plan(plan.fingerprint):
         before = store.rows(shard).to_pylist()
-        after = [await decide(row) for row in before]
+        after = await decide(before)
         accepted = len({row["index"] for row in after if row["verdict"] == "accepted"})
         if after != before:
             store.commit(plan.fingerprint, shard.start, shard.stop, after, shard.cells, accepted)
@@ -103,19 +113,29 @@ async def decide_again(workspace: Workspace, plan: Plan, decide: Callable[[Row],
 async def refilter(workspace: Workspace, plan: Plan, rules: Rules) -> Refiltered:
     """Decide the stored rows of the plan by `rules`, as a run that had them from the start would have."""
 
-    async def decide(row: Row) -> Row:
+    async def alone(row: Row) -> Row:
         cell = plan.combinations[row["index"]]
         assert cell is not None, "a stored row lies at a cell"
         return await decided(row, cell, rules)
 
-    return await decide_again(workspace, plan, decide)
+    duplicates = Duplicates(workspace, plan, rules.overrides, behind=False)
+
+    async def decide(rows: list[Row]) -> list[Row]:
+        rows = duplicates.over([await alone(row) for row in rows])
+        duplicates.sync()
+        return rows
+
+    try:
+        return await decide_again(workspace, plan, decide)
+    finally:
+        duplicates.close()
 
 
 async def override(workspace: Workspace, plan: Plan, overrides: Overrides) -> Refiltered:
     """Lay a person's word over the stored rows; what the filters said stays."""
 
-    async def decide(row: Row) -> Row:
-        return overrides.over(row)
+    async def decide(rows: list[Row]) -> list[Row]:
+        return [overrides.over(row) for row in rows]
 
     return await decide_again(workspace, plan, decide)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from skillmill.data.export import masked, table_cell
+from skillmill.data.export import masked_row, table_cell
 from skillmill.data.files import write_whole
 from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
-from skillmill.filters.safety import mask
+from skillmill.filters.safety import hide
 from skillmill.flows.plan import Plan
 from skillmill.flows.progress import duration, money
 from skillmill.flows.workspace import Workspace
@@ -27,8 +27,8 @@ _environment.filters |= {"text_of": text_of, "money": money, "duration": duratio
 
 def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Path:
     """Write the report of the current plan into `output_dir` and return its path."""
-    hide = mask if workspace.config.filters.safety.enabled else str
-    rows = (masked(row, hide) for row in _rows(workspace, plan))
+    mask = hide(workspace.config.filters.safety)
+    rows = (masked_row(row, mask) for row in _rows(workspace, plan))
     examples: dict[str, list[dict[str, Any]]] = {"accepted": [], "rejected": []}
     for row in rows:
         if len(examples[row["verdict"]]) < EXAMPLES:

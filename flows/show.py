@@ -11,7 +11,7 @@ from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.predict import CHARS_PER_TOKEN, Prediction, known_sizes, predict, probe
 from skillmill.flows.progress import duration, money
-from skillmill.flows.steps import configured_taxonomy
+from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.flows.workspace import read_state
 from skillmill.teachers.accounting import Prices, StageUsage
 

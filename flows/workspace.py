@@ -29,7 +29,7 @@ class Workspace:
 
 
 LEDGER = "ledger.json"
-"""In `work_dir`: what the run has cost so far. Written every few seconds, so that a kill forgets no more than that."""
+"""In `work_dir`: what the run has cost so far. Written every second: a kill forgets no more than that."""
 
 
 @contextmanager

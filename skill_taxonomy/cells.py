@@ -11,7 +11,8 @@ class Cell:
     """k skills with a topic (Skill-Mix) or a query type (Instruct-SkillMix).
 
     `index` is the raw position in the plan; `skills` are in prompt order; `seed` belongs to this cell alone;
-    `split` is the part of the taxonomy that the cell was drawn from.
+    `split` is the part of the taxonomy that the cell was drawn from. `difficulty`, `length` and `language` are what its
+    texts are to be like; None where the plan does not say.
     """
 
     kind: str
@@ -21,6 +22,14 @@ class Cell:
     query_type: QueryType | None
     seed: int
     split: Split = "train"
+    difficulty: str | None = None
+    length: str | None = None
+    language: str | None = None
+
+    @property
+    def english(self) -> bool:
+        """Whether its texts are to be English, the language of the prompts."""
+        return self.language in (None, "English")
 
     @property
     def k(self) -> int:

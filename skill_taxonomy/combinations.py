@@ -5,7 +5,6 @@ any range can be generated anywhere, and the next refresh is simply the next ran
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
@@ -17,8 +16,10 @@ import numpy as np
 
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.skill_taxonomy.permutation import Permutation, mixed, permutation
+from skillmill.skill_taxonomy.permutation import mixed
+from skillmill.skill_taxonomy.spaces import BULK_SIZE, Space, space_of
 from skillmill.skill_taxonomy.splits import members
+from skillmill.skill_taxonomy.targets import Targets, drawn
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Split, Taxonomy, Topic, canonical, ordered
 from skillmill.skill_taxonomy.thinning import CategoryMix, Thinning, products, same_skills
 from skillmill.skill_taxonomy.unranking import AnySubset, DifferentCategories, OneCategory, Unranking
@@ -27,29 +28,8 @@ LEAST_SHARE_KEPT = 1e-4
 """Weights that keep fewer cells than this are refused: the search for the next cell would outlast a teacher's call."""
 
 _LONGEST_PERIOD = 1000  # shares finer than a tenth of a per cent are rounded
-_BULK_SIZE = 2**62  # larger spaces have ranks that int64 arithmetic does not hold
 _SURVIVORS_A_BLOCK, _LARGEST_BLOCK, _LARGEST_SCALAR_BLOCK = 64, 2**16, 2**10  # at most some 30 ms
 _COUNTED = 10**6  # a thinned space up to this size is counted, a larger one is estimated
-
-
-@dataclass(frozen=True)
-class _Space:
-    """All cells of one k: a permutation of subset rank x what they are about."""
-
-    subsets: Unranking
-    abouts: int
-    order: Permutation
-
-    def __getitem__(self, i: int) -> tuple[tuple[int, ...], int]:
-        rank, about = divmod(self.order[i], self.abouts)
-        return self.subsets[rank], about
-
-    def bulk(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self.order.size > _BULK_SIZE:
-            cells = [self[i] for i in indices.tolist()]
-            return np.array([subset for subset, _ in cells]), np.array([about for _, about in cells])
-        ranks, abouts = np.divmod(self.order.bulk(indices), self.abouts)
-        return self.subsets.bulk(ranks), abouts
 
 
 class Combinations:
@@ -60,7 +40,8 @@ class Combinations:
     topics instead of those for training. `categories` conditions the space: skills of "any", of the "same" or of
     "different" categories. `weights` (1 where a skill is not named, 0 takes it out) make a cell as likely as the
     product of its skills' weights. What the weights thin out, and cells with two names for one skill, leave gaps:
-    `combinations[i]` is None there, and `cells` passes over them.
+    `combinations[i]` is None there, and `cells` passes over them. `balanced` has every query type (topic) come once in
+    each block of as many cells of one k as there are, gaps included. `targets` are drawn per cell, outside the space.
 
     Raises `ConfigError` where there is nothing to draw.
     """
@@ -76,9 +57,12 @@ class Combinations:
         split: Split = "train",
         weights: Mapping[str, float] | None = None,
         categories: CategoryMix = "any",
+        balanced: bool = False,
+        targets: Targets | None = None,
     ) -> None:
         taxonomy = ordered(taxonomy)
         self.kind, self.seed, self.split, self.categories = kind, seed, split, categories
+        self.balanced, self.targets = balanced, targets or {}
         skills, topics = members(taxonomy, split)
         weight_of = _weights(taxonomy, weights or {})
         skills = [skill for skill in skills if weight_of[skill.name] > 0]
@@ -101,7 +85,7 @@ class Combinations:
         self._per_period = {k: self._pattern.count(k) for k in self._spaces}
         self._share_kept, self._thinning = self._thinned(np.array([weight_of[skill.name] for skill in self.skills]))
 
-    def _space(self, k: int) -> _Space:
+    def _space(self, k: int) -> Space:
         subsets: Unranking
         if self.categories == "any":
             subsets = AnySubset(len(self.skills), k)
@@ -114,10 +98,9 @@ class Combinations:
             most = f"no category has more than {largest}" if self.categories == "same" else f"there are {blocks}"
             raise ConfigError(f"generation.categories: {k} skills of {self.categories} categories asked for, {most}")
         try:
-            order = permutation(subsets.size * len(self.abouts), "skillmill", self.seed, self.kind, k)
+            return space_of(subsets, len(self.abouts), self.balanced, "skillmill", self.seed, self.kind, k)
         except ValueError as error:
             raise ConfigError(f"generation.k: {error}") from None
-        return _Space(subsets, len(self.abouts), order)
 
     def _thinned(self, weights: np.ndarray) -> tuple[float, Thinning | None]:
         """The share of the cells that the weights keep, the same for each k, and what decides it."""
@@ -141,7 +124,7 @@ class Combinations:
     @property
     def space(self) -> dict[int, int]:
         """The number of different cells per k, gaps included."""
-        return {k: space.order.size for k, space in self._spaces.items()}
+        return {k: space.size for k, space in self._spaces.items()}
 
     @cached_property
     def size(self) -> int:
@@ -177,7 +160,7 @@ class Combinations:
         """The cells from raw position `start` to the end, without the gaps."""
         block = 1
         if self._thinning is not None:
-            bulk = max(self.space.values()) <= _BULK_SIZE
+            bulk = max(self.space.values()) <= BULK_SIZE
             block = min(ceil(_SURVIVORS_A_BLOCK / self._share_kept), _LARGEST_BLOCK if bulk else _LARGEST_SCALAR_BLOCK)
         for at in range(start, self.size, block):
             if block == 1:
@@ -223,6 +206,7 @@ class Combinations:
             query_type,  # type: ignore[arg-type]
             seed,
             self.split,
+            **drawn(self.targets, seed),
         )
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import hidden, store_errors, sync
+from skillmill.data.reading import plain_text, read_dataset
 from skillmill.skill_taxonomy.permutation import Permutation, permutation
-from skillmill.skill_taxonomy.sources import FORMATS, TaxonomyConfig, is_data_file
+from skillmill.skill_taxonomy.sources import TaxonomyConfig
 
 CHATS = ("messages", "conversations", "conversation")
 REQUESTS = ("prompt", "instruction", "question", "problem", "query", "text")
@@ -89,7 +90,7 @@ def read_examples(config: TaxonomyConfig, seed: int, cache: Path) -> Examples:
     Raises `ConfigError` where it cannot be had, is empty, or has no column that is known or asked for.
     """
     name = config.dataset or ""
-    table = _load(config, name, cache)
+    table = read_dataset("taxonomy.dataset", name, config.subset, config.split, cache)
     if not len(table):
         raise ConfigError(f"taxonomy.dataset: {name} is empty")
     columns = _columns(config, table.column_names)
@@ -105,22 +106,8 @@ def example_of(row: int, values: Mapping[str, Any], requests: Sequence[str], ans
     """The first user turn of a chat is the request and what follows is the answer, as are the `answers` columns."""
     parts = [_turns_of(values[column]) for column in requests]
     asked = [request for request, _ in parts]
-    answered = [answer for _, answer in parts] + [text_of(values[column]) for column in answers]
+    answered = [answer for _, answer in parts] + [plain_text(values[column]) for column in answers]
     return Example(row, *("\n\n".join(filter(None, texts)) for texts in (asked, answered)))
-
-
-def text_of(value: Any) -> str:
-    """Any value of any column as plain text: of messages what they say, of other structures keys and values."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        said = next((value[key] for key in ("content", "value", "text") if key in value), None)
-        if said is not None:
-            return text_of(said)
-        return "\n".join(f"{key}: {text}" for key, inner in value.items() if (text := text_of(inner)))
-    if isinstance(value, list | tuple):
-        return "\n\n".join(filter(None, map(text_of, value)))
-    return str(value).strip()
 
 
 def write_exemplars(path: Path, examples: Examples, labelled: Sequence[Labelled]) -> None:
@@ -145,12 +132,12 @@ def _rows(examples: Examples, labelled: Sequence[Labelled], places: range) -> It
 def _turns_of(value: Any) -> tuple[str, str]:
     """(request, answer) of a chat; (text, "") of anything else."""
     if not (isinstance(value, list) and value and all(isinstance(turn, Mapping) for turn in value)):
-        return text_of(value), ""
+        return plain_text(value), ""
     speakers = [str(turn.get("role", turn.get("from"))).lower() for turn in value]
     first = next((i for i, speaker in enumerate(speakers) if speaker in ("user", "human")), None)
     if first is None:
-        return text_of(value), ""
-    return text_of(value[first]), text_of(value[first + 1 :])
+        return plain_text(value), ""
+    return plain_text(value[first]), plain_text(value[first + 1 :])
 
 
 def _columns(config: TaxonomyConfig, there: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -172,32 +159,3 @@ def _columns(config: TaxonomyConfig, there: list[str]) -> tuple[tuple[str, ...],
         )
     requests = (request, "input") if request == "instruction" and "input" in there else (request,)
     return requests, tuple(column for column in ANSWERS if column in there)[:1]
-
-
-def _load(config: TaxonomyConfig, name: str, cache: Path) -> Any:
-    path = Path(name)
-    if is_data_file(name) and not path.is_file():
-        raise ConfigError(f"taxonomy.dataset: there is no file {name}")
-    if path.is_file() and not is_data_file(name):
-        raise ConfigError(f"taxonomy.dataset: {name}: expected a name that ends in {', '.join(FORMATS)}")
-    import datasets  # seconds to import, so only here
-
-    bars = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        if (path / "state.json").is_file():
-            return datasets.load_from_disk(name)
-        if (path / "dataset_dict.json").is_file():
-            return datasets.load_from_disk(name)[config.split]
-        if path.is_file():
-            form = FORMATS[Path(name.lower().removesuffix(".gz")).suffix]
-            return datasets.load_dataset(form, data_files=name, split=config.split, cache_dir=str(cache))
-        own = {"cache_dir": str(cache)} if path.is_dir() else {}
-        return datasets.load_dataset(name, config.subset, split=config.split, **own)
-    except Exception as error:  # readers, hub clients and their transports raise whatever they like
-        cause = error.__cause__ if isinstance(error, datasets.exceptions.DatasetGenerationError) else None
-        said = str(cause or error).strip() or type(error).__name__
-        raise ConfigError(f"taxonomy.dataset: {name} cannot be loaded: {said.splitlines()[0]}") from None
-    finally:
-        if bars:
-            datasets.enable_progress_bars()

@@ -7,13 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.reading import joined
 from skillmill.skill_taxonomy.taxonomy import Name, Taxonomy, read_taxonomy
 
 ASKED = ("teacher", "dataset")
 """The sources that take a teacher."""
-
-FORMATS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "text"}
-"""Endings of data files, and what `datasets` calls them."""
 
 FileName = Annotated[str, Field(min_length=1)]
 
@@ -69,27 +67,19 @@ class TaxonomyConfig(BaseModel):
         return dataset
 
     def relative_to(self, folder: Path) -> "TaxonomyConfig":
-        """With its paths, which a file has relative to itself, joined to that file's folder.
+        """With its paths, which a file has relative to itself, joined to that file's folder."""
 
-        A `dataset` is a path where something lies there or where its ending says so, and a hub's name otherwise.
-        """
-
-        def joined(path: str) -> str:
+        def beside(path: str) -> str:
             return str(folder / Path(path).expanduser())
 
-        update: dict[str, object] = {"documents": tuple(map(joined, self.documents))}
+        update: dict[str, object] = {"documents": tuple(map(beside, self.documents))}
         if self.source.endswith((".yaml", ".yml")):
-            update["source"] = joined(self.source)
+            update["source"] = beside(self.source)
         if isinstance(self.seed_skills, str):
-            update["seed_skills"] = joined(self.seed_skills)
-        if self.dataset and (is_data_file(self.dataset) or Path(joined(self.dataset)).exists()):
-            update["dataset"] = joined(self.dataset)
+            update["seed_skills"] = beside(self.seed_skills)
+        if self.dataset:
+            update["dataset"] = joined(folder, self.dataset)
         return self.model_copy(update=update)
-
-
-def is_data_file(name: str) -> bool:
-    """Whether a dataset's name can only be that of a file."""
-    return name.lower().removesuffix(".gz").endswith(tuple(FORMATS))
 
 
 def builtin(name: str) -> Taxonomy:

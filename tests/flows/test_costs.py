@@ -17,13 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.flows import steps
 from skillmill.flows.config import Config, GenerationConfig, parse_config
 from skillmill.flows.generate import HOPELESS
 from skillmill.flows.pipeline import run
+from skillmill.flows.plan import make_plan
 from skillmill.flows.predict import Sizes, cells_needed, known_sizes, predict, probe, wilson
 from skillmill.flows.preview import preview_rows
 from skillmill.flows.progress import Pace, duration, money
+from skillmill.flows.steps.report import report_step
+from skillmill.flows.steps.taxonomy import configured_taxonomy, current_plan, taxonomy_step
 from skillmill.flows.workspace import open_workspace
 from skillmill.teachers.accounting import BudgetMet, StageUsage, Usage
 
@@ -90,7 +92,7 @@ def test_plan_asks_nothing_and_writes_nothing(configure: Any, tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["skill_mix", "instruct_skill_mix"])
 def test_the_estimate_is_a_bound(configure: Any, kind: str) -> None:
     config = configure(generation={"kind": kind, "samples": 10}, pairs={"sources": ["brevity"]})
-    plan = steps.current_plan(config)
+    plan = current_plan(config)
     bound = predict(known_sizes(config, plan), config).stages
     run(config)
     used = state(config)["usage"]
@@ -129,7 +131,7 @@ def test_what_a_probe_asks_is_not_asked_again(configure: Any) -> None:
 def test_a_probe_leaves_the_run_the_bytes_it_has_without(configure: Any) -> None:
     plain, probed = configure(output_dir="plain"), configure(output_dir="probed")
     run(plain)
-    probe(probed, steps.make_plan(probed, steps.configured_taxonomy(probed)), cells=5)
+    probe(probed, make_plan(probed, configured_taxonomy(probed)), cells=5)
     run(probed)
     assert [*data(plain).values()] == [*data(probed).values()]
 
@@ -294,7 +296,7 @@ def test_usage_is_not_doubled_by_further_calls(configure: Any) -> None:
     paid = once["totals"]["prompt_tokens"] * 0.5 + once["totals"]["completion_tokens"] * 2
     assert once["totals"]["money"] == pytest.approx(paid / 1e6)
     run(config)
-    steps.report_step(config, None)
+    report_step(config, None)
     assert state(config)["usage"] == once["usage"]
     (config.work / "ledger.json").unlink()  # the work directory may be lost: run.json has the same
     run(config)
@@ -331,7 +333,7 @@ def test_teacher_text_is_escaped_in_the_report(configure: Any) -> None:
             row |= {"prompt": [{"role": "user", "content": evil}], "draft": evil, "critique": evil, "skills": [evil]}
             row["completion"] = [{"role": "assistant", "content": evil}]
         workspace.samples.commit(first.plan, first.start, first.stop, rows, first.cells, first.accepted)
-    page = steps.report_step(config, None).read_text()
+    page = report_step(config, None).read_text()
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert(1)") >= 5
     assert "default-src 'none'" in page
@@ -364,4 +366,4 @@ def test_a_preview_works_beside_a_run(configure: Any, capsys: pytest.CaptureFixt
 def test_the_taxonomy_step_says_why_it_stopped(configure: Any) -> None:
     config = configure(taxonomy={"source": "teacher"}, budget={"tokens": 1})
     with pytest.raises(BudgetMet, match=r"budget\.tokens: .* of 1 tokens are used; what was finished is kept"):
-        steps.taxonomy_step(config)
+        taxonomy_step(config)

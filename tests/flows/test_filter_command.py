@@ -13,10 +13,13 @@ import yaml
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.records import text_of
-from skillmill.flows import steps
 from skillmill.flows.cli import main
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.pipeline import run
+from skillmill.flows.steps.export import export_step
+from skillmill.flows.steps.filter import filter_step
+from skillmill.flows.steps.generate import generate_step
+from skillmill.flows.steps.report import report_step
 
 TAXONOMY = {
     "skills": [{"name": f"skill {letter}", "definition": f"The act of doing {letter}."} for letter in "abcdef"],
@@ -72,7 +75,7 @@ def test_deciding_again_by_the_same_settings_changes_no_byte(runs: Runs, capfd: 
     config = runs("out")
     run(config)
     before = data(config)
-    steps.filter_step(config)
+    filter_step(config)
     assert "12 rows decided again, 0 now accepted, 0 now rejected" in capfd.readouterr().err
     assert data(config) == before
 
@@ -102,8 +105,8 @@ def test_the_command_alone_rewrites_the_shards_and_the_export_follows(runs: Runs
     run(config)
     asked, pairs = runs.server.stats()["asked"], rows(config, "preference")
     stricter = runs("out", filters=STRICTER)
-    steps.filter_step(stricter)
-    steps.export_step(stricter)
+    filter_step(stricter)
+    export_step(stricter)
     assert runs.server.stats()["asked"] == asked
     accepted = {text_of(row["prompt"]) for row in rows(config)}
     left = rows(config, "preference")
@@ -156,7 +159,7 @@ def test_a_crash_at_any_durable_step_is_mended_by_the_next_run(
         patch.setattr(os, "fsync", lambda fd: last_step(real_sync, fd))
         patch.setattr(Path, "replace", lambda self, target: last_step(real_replace, self, target))
         with pytest.raises(Died):
-            steps.filter_step(stricter)
+            filter_step(stricter)
     if step % 2:
         run(config)  # the settings were taken back: what was rewritten is found
         assert data(config) == as_it_was
@@ -180,7 +183,7 @@ def test_a_person_has_the_last_word(runs: Runs, capfd: pytest.CaptureFixture[str
         {"id": unanswered["id"], "verdict": "accepted"},
         {"id": "feedfeed", "verdict": "rejected"},
     )
-    steps.export_step(config)
+    export_step(config)
     said = capfd.readouterr().err
     assert "overrides.jsonl:4: no row feedfeed in this plan" in said
     assert f"overrides.jsonl:3: row {unanswered['id']} has no answer, it stays rejected" in said
@@ -192,7 +195,7 @@ def test_a_person_has_the_last_word(runs: Runs, capfd: pytest.CaptureFixture[str
 
     run(config)  # now with pairs of what was accepted by hand
     assert text_of(refused["prompt"]) in {text_of(pair["prompt"]) for pair in rows(config, "preference")}
-    steps.filter_step(config)
+    filter_step(config)
     assert {row["id"] for row in rows(config)} == set(kept)
 
     (config.output / "overrides.jsonl").unlink()
@@ -227,7 +230,7 @@ def test_a_bad_line_is_named_and_nothing_changes(runs: Runs, line: str, complain
     run(config)
     before = data(config)
     (config.output / "overrides.jsonl").write_text(f'{{"id": "a", "verdict": "accepted"}}\n{line}\n')
-    for step in (steps.filter_step, steps.export_step, steps.generate_step):
+    for step in (filter_step, export_step, generate_step):
         with pytest.raises(ConfigError) as error:
             step(config)
         assert str(error.value).startswith(complaint)
@@ -277,9 +280,9 @@ def test_filters_of_your_own_lie_beside_the_configuration(runs: Runs) -> None:
         assert ("custom:engine" in row["reasons"]) == (bool(answer) and "engine" in question)
     assert any("custom:mentions the river" in row["reasons"] for row in everything)
     before = data(house)
-    steps.filter_step(house)
+    filter_step(house)
     assert data(house) == before
-    steps.report_step(house, None)
+    report_step(house, None)
     assert "custom:mentions the river" in (house.output / "report.html").read_text()
 
 

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from skillmill.data.errors import ConfigError, SkillmillError, StoreError, TeacherError
-from skillmill.flows import steps
 from skillmill.flows.config import Config, parse_config
 from skillmill.flows.generate import Outcome, generate
 from skillmill.flows.pipeline import run
+from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.flows.workspace import open_workspace
 
 TAXONOMY = {
@@ -193,7 +193,7 @@ def test_a_teacher_that_dies_stops_the_run_and_keeps_what_was_finished(
     teacher = {"kind": "openai", "model": "scripted", "base_url": server.base_url, "max_in_flight": 4}
     teacher["retry"] = {"patience_s": 1}
     config = configure(teacher=teacher, generation={"samples": 30, "shard_rows": 1000})
-    plan = steps.current_plan(config)
+    plan = current_plan(config)
     decided = 0
 
     def kill_half_way(outcome: Outcome) -> None:

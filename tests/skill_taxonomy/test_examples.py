@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.reading import plain_text
 from skillmill.skill_taxonomy.examples import (
     ROW_GROUP,
     SCHEMA,
@@ -20,7 +21,6 @@ from skillmill.skill_taxonomy.examples import (
     Labelled,
     example_of,
     read_examples,
-    text_of,
     write_exemplars,
 )
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
@@ -180,7 +180,7 @@ values = st.recursive(
 
 @given(values)
 def test_any_value_has_a_text(value: object) -> None:
-    assert isinstance(text_of(value), str)
+    assert isinstance(plain_text(value), str)
     assert example_of(0, {"column": value}, ["column"], []).row == 0
 
 

@@ -1,0 +1,43 @@
+"""Runs of n words as 64-bit numbers: the same for texts that differ in case, punctuation and spaces alone."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
+
+from skillmill.filters.asked import UNSPACED
+
+Hashes = NDArray[np.uint64]
+
+ASCII_WORD = re.compile("[a-z0-9]+")
+WORD = re.compile(r"[^\W_]+")
+APOSTROPHE = re.compile("['’ʼ]")
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that no bit of a word is lost on the way; 2^64 over the golden ratio."""
+
+
+def normal_words(text: str) -> list[str]:
+    """Letters and digits, case folded; `don't` is `dont`, `well-known` two words. In scripts without spaces every
+    character is a word."""
+    if text.isascii():
+        return ASCII_WORD.findall(text.lower().replace("'", ""))
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return WORD.findall(UNSPACED.sub(r" \g<0> ", APOSTROPHE.sub("", text)))
+
+
+def hashed(words: Iterable[str]) -> Hashes:
+    """A number a word, the same on every machine and in every process."""
+    return np.fromiter(map(xxh3_64_intdigest, map(str.encode, words)), np.uint64)
+
+
+def ngram_hashes(words: Hashes, n: int) -> Hashes:
+    """A number for each run of n words, in order: a polynomial of theirs, modulo 2^64."""
+    count = max(len(words) - n + 1, 0)
+    total = np.zeros(count, np.uint64)
+    for place in range(n):
+        total *= MULTIPLIER
+        total += words[place : place + count]
+    return total

@@ -1,0 +1,18 @@
+"""The report step: `report.html` and the end of `run.json`."""
+
+from pathlib import Path
+
+from skillmill.flows.config import Config
+from skillmill.flows.plan import make_plan
+from skillmill.flows.report import write_report
+from skillmill.flows.steps.state import remember
+from skillmill.flows.steps.taxonomy import existing_taxonomy
+from skillmill.flows.workspace import open_workspace, read_state
+
+
+def report_step(config: Config, status: str | None, reason: str = "") -> Path:
+    """Write `report.html` and `run.json`, with its status where one is given."""
+    plan = make_plan(config, existing_taxonomy(config))
+    with open_workspace(config) as workspace:
+        remember(workspace, {"status": status, "reason": reason} if status else {})
+        return write_report(workspace, plan, read_state(config.output))

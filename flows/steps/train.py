@@ -1,0 +1,41 @@
+"""The train steps: the student learns from the export."""
+
+from pathlib import Path
+
+from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.flows.config import Config
+from skillmill.flows.progress import say
+from skillmill.flows.steps.state import remember
+from skillmill.flows.workspace import open_workspace
+from skillmill.teachers.build import close_engines
+
+
+def train_step(config: Config, method: str) -> Path:
+    """Train the student with `sft` or `dpo` on the exported dataset; returns the folder of the result.
+
+    Raises `SkillmillError` where there is nothing to train on.
+    """
+    settings = config.train
+    if settings is None or getattr(settings, method) is None:
+        raise ConfigError(f"train.{method}: expected settings, such as {{args: {{max_steps: 20}}}}, found none")
+    folder = config.output / "export"
+    if not folder.exists():
+        raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
+    close_engines()
+    from skillmill.train.dpo import train_dpo  # torch: seconds to import, so only here
+    from skillmill.train.sft import train_sft
+
+    sft_dir = config.output / "train" / "sft"
+    if method == "sft":
+        result = train_sft(settings, folder, sft_dir, config.seed)
+    else:
+        trained = sft_dir if settings.sft is not None else None
+        result = train_dpo(settings, folder, config.output / "train" / "dpo", trained, config.seed)
+    with open_workspace(config) as workspace:
+        facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
+        remember(workspace, {f"train_{method}": facts})
+    say(
+        f"train {method}: {result.rows} rows, {result.steps} steps, loss "
+        f"{result.first_loss:.3f} to {result.final_loss:.3f}, in {result.path}"
+    )
+    return result.path
