@@ -1,9 +1,7 @@
 """Filters of the user's own: plain functions that are named in the configuration."""
 
 import copy
-import importlib
 import inspect
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.reasons import CUSTOM
 from skillmill.data.records import text_of
+from skillmill.filters.own_module import described, own_module
 
 Reasons = Iterable[str]
 
@@ -22,34 +21,24 @@ class Custom:
 
     name: str
     function: Callable[[str, str, dict[str, Any]], Reasons | Awaitable[Reasons]]
-
-    @property
-    def source(self) -> bytes:
-        """The file that the function is in: when it changes, rows are decided again."""
-        file = sys.modules[self.name.partition(":")[0]].__file__
-        return Path(file).read_bytes() if file else b""
+    source: bytes
+    """The file that the function is in: when it changes, rows are decided again."""
 
 
 def load_custom(names: Iterable[str], folder: Path) -> tuple[Custom, ...]:
     """Import `package.module:function` each, from `folder` too. Raises `ConfigError` that names what it cannot."""
-    return tuple(Custom(name, _imported(name, folder)) for name in names)
+    return tuple(_imported(name, folder) for name in names)
 
 
-def _imported(name: str, folder: Path) -> Callable[..., Any]:
+def _imported(name: str, folder: Path) -> Custom:
     module, _, function = name.partition(":")
     if not module or not function:
         raise ConfigError(f"filters.custom: expected package.module:function, got {name!r}")
-    sys.path.insert(0, str(folder.resolve()))
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever the user's module raises
-        raise ConfigError(f"filters.custom: cannot import {name}: {_told(error)}") from None
-    finally:
-        sys.path.pop(0)
+    own = own_module("filters.custom", name, folder)
+    found = getattr(own, function, None)
     if not callable(found):
-        raise ConfigError(f"filters.custom: {name} is not a function")
-    checked: Callable[..., Any] = found
-    return checked
+        raise ConfigError(f"filters.custom: {name}: there is no function {function} in {module}")
+    return Custom(name, found, Path(own.__file__).read_bytes() if own.__file__ else b"")
 
 
 async def custom_reasons(functions: Iterable[Custom], row: dict[str, Any]) -> list[str]:
@@ -67,14 +56,11 @@ async def custom_reasons(functions: Iterable[Custom], row: dict[str, Any]) -> li
                 said = await said
             said = said if isinstance(said, str) else list(said)
         except Exception as error:  # whatever the user's function raises
-            raise SkillmillError(f"filters.custom: {custom.name} failed on row {row['id']}: {_told(error)}") from None
+            why = f"failed on row {row['id']}: {described(error)}"
+            raise SkillmillError(f"filters.custom: {custom.name} {why}") from None
         if isinstance(said, str) or not all(isinstance(reason, str) and reason.strip() for reason in said):
             raise SkillmillError(
                 f"filters.custom: {custom.name}: expected a list of reasons (strings) for row {row['id']}, got {said!r}"
             )
         reasons += [f"{CUSTOM}{' '.join(reason.split())}" for reason in said]
     return list(dict.fromkeys(reasons))
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
