@@ -55,6 +55,13 @@ def check(options: Contamination, response: str, instruction: str = "What do bee
     return contamination(Sample(instruction, response), CELL, options)
 
 
+def holders(options: Contamination, response: str) -> set[str]:
+    """The sets that the answer shares words with, when that is enough to reject it."""
+    said = check(options, response, "")
+    assert said.reasons == (Reason.CONTAMINATION,)
+    return {run.evaluation_set for run in shared_runs("", response, said.signals)}
+
+
 def words_of(text: str, start: int, length: int) -> str:
     return " ".join(text.split()[start : start + length])
 
@@ -163,13 +170,9 @@ def test_sets_of_every_form_and_several_at_once(tmp_path: Path) -> None:
         f"{tmp_path}/c.json:solution",
         f"{tmp_path}/d.jsonl:turns",
     )
-    assert {run.evaluation_set for run in shared_runs("", QUESTION, check(asked, QUESTION, "").signals)} == {
-        "a",
-        "both",
-    }
-    assert {run.evaluation_set for run in shared_runs("", SHORT, check(asked, SHORT, "").signals)} == {"both", "c"}
-    garden = TURNS[0]["content"]
-    assert [run.evaluation_set for run in shared_runs("", garden, check(asked, garden, "").signals)] == ["d"]
+    assert holders(asked, QUESTION) == {"a", "both"}
+    assert holders(asked, SHORT) == {"both", "c"}
+    assert holders(asked, TURNS[0]["content"]) == {"d"}
 
 
 def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> None:
@@ -185,7 +188,7 @@ def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> N
     given = {"dataset": str(repository), "subset": ["algebra", "geometry"], "split": "test", "column": "problem"}
     asked = options(tmp_path, given)
     for text in (QUESTION, TURNS[0]["content"]):
-        assert shared_runs("", text, check(asked, text, "").signals)[0].evaluation_set == "school_math"
+        assert holders(asked, text) == {"school_math"}
     assert check(asked, SHORT).reasons == ()  # of the other split
 
 
@@ -289,7 +292,5 @@ class TestFaults:
 def test_every_set_that_comes_along_is_well_formed() -> None:
     known = Contamination(sets=tuple(known_sets())).sets
     assert [each.name for each in known] == list(known_sets())
-    assert {"alpaca_eval", "mt_bench", "wildbench", "arena_hard", "ifeval", "gsm8k", "math", "mmlu"} <= set(
-        known_sets()
-    )
+    assert {*"alpaca_eval mt_bench wildbench arena_hard ifeval gsm8k math mmlu".split()} <= {*known_sets()}
     assert {each.split_to_read for each in known} == {"train", "validation", "test"}

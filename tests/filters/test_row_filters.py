@@ -205,6 +205,7 @@ def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> N
     judged = apply_filters(Sample(instruction, response), cell, FiltersConfig())
     assert all(value == value for value in judged.signals.values())  # numbers, never NaN
     unasked = {name for name in SIGNALS if name.startswith("evaluation_")}  # there are no evaluation sets
+    unasked.add("language")  # nor does the cell ask for one
     assert set(judged.signals) == SIGNALS - unasked - (set() if cell is ASKED else {"shirker_score"})
     assert apply_filters(judged, cell, FiltersConfig()) == judged  # deciding again changes nothing
     assert apply_filters(undecided(judged), cell, FiltersConfig()) == judged

@@ -1,4 +1,4 @@
-"""Evaluation sets in a run: rows that hold their texts fall, in a fresh run and when decided again; faults come first."""
+"""Evaluation sets in a run: rows that hold their texts fall, now and when decided again; faults come first."""
 
 import json
 import sys
@@ -80,11 +80,10 @@ def test_rows_that_hold_a_text_of_a_set_fall_now_and_later(runs: Runs) -> None:
     asked = runs.server.stats()["asked"]
     decided_again = runs("free", ["eval.jsonl:q"])
     run(decided_again)
-    assert shards(decided_again).keys() == shards(fresh).keys()
-    assert [row["reasons"] for row in rows(decided_again, "rejected")] == [["contamination"]]
+    assert shards(decided_again) == shards(fresh)
     runs.evaluation_set(["another text that no answer of this teacher holds, whatever it is asked to write about"])
     run(runs("free", ["eval.jsonl:q"]))  # a set that changes is a filter that changes
-    assert rows(free, "rejected") == []
+    assert quoted["id"] in {row["id"] for row in rows(free, "sft")}
     assert runs.server.stats()["asked"] == asked
 
 

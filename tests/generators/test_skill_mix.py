@@ -121,10 +121,10 @@ def test_a_copied_example_is_refused() -> None:
 
 @pytest.mark.parametrize(("k", "fits"), [(2, [True, False, False]), (3, [True, True, False])])
 def test_a_small_budget_holds_the_text_to_its_limit(k: int, fits: list[bool]) -> None:
-    pattern = text_and_explanation(SAMPLING, k)["properties"]["answer"]["pattern"]
+    pattern = text_and_explanation(SAMPLING, cell(k))["properties"]["answer"]["pattern"]
     sentence = "The old rook was a wall of grey stone, and by the way it was a warm and sunny afternoon in May."
     assert [bool(re.search(pattern, " ".join([sentence] * count))) for count in (1, 2, 3)] == fits
-    generous = text_and_explanation(Sampling(max_tokens=1024), k)["properties"]["answer"]
+    generous = text_and_explanation(Sampling(max_tokens=1024), cell(k))["properties"]["answer"]
     assert "pattern" not in generous
 
 

@@ -1,7 +1,6 @@
 """Skills out of a dataset, against teachers that answer by looking at the request: well, badly, or not at all."""
 
 import asyncio
-import random
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_teacher import Scripted
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import Reason
@@ -22,7 +22,7 @@ from skillmill.skill_taxonomy.examples import Examples, Labelled
 from skillmill.skill_taxonomy.similarity import LEXICAL, Vectors, vectors
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
-from skillmill.teachers.base import Reply, Request, Sampling, TurnFailed
+from skillmill.teachers.base import Sampling, TurnFailed
 
 CONFIG = TaxonomyConfig(source="dataset", dataset="trees.jsonl", topics=2, skills=4, query_types=2, batch=3)
 
@@ -66,24 +66,6 @@ def sensible(question: str, seed: int) -> object:
         return {"definition": "Judging what could go wrong and how bad.", "example": "She counted the exits first."}
     name = list(QUERY_TYPES)[seed % 2]
     return {"name": name, "definition": QUERY_TYPES[name]}
-
-
-class Scripted:
-    """Answers each question by `answer(question, seed)`: an object, raw text, or an exception to raise."""
-
-    name = "scripted"
-
-    def __init__(self, answer: Callable[[str, int], object]) -> None:
-        self.answer = answer
-        self.asked: list[Request] = []
-
-    async def chat(self, request: Request) -> Reply:
-        self.asked.append(request)
-        await asyncio.sleep(random.random() / 1000)  # replies come in any order
-        answer = self.answer(request.messages[-1]["content"], request.seed)
-        if isinstance(answer, Exception):
-            raise answer
-        return Reply(answer if isinstance(answer, str) else orjson.dumps(answer).decode(), "stop", 1, 1)
 
 
 def extracted(

@@ -5,11 +5,10 @@ import random
 import re
 import string
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
 import pytest
+from scripted_teacher import Scripted
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import Reason
@@ -20,7 +19,7 @@ from skillmill.skill_taxonomy.extract import AT_ONCE, QUIET_ROUNDS, extract
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
-from skillmill.teachers.base import Reply, Request, Sampling, TurnFailed
+from skillmill.teachers.base import Sampling, TurnFailed
 from skillmill.teachers.embedded import Embedded
 
 CONFIG = TaxonomyConfig(source="teacher", topics=4, skills_per_topic=2, query_types=3)
@@ -32,23 +31,6 @@ KINDS = {
     "idea generation": "The user wants many suggestions to choose from.",
     "schedule making": "The user wants a list of days with what to do on each.",
 }
-
-
-@dataclass
-class Scripted:
-    """Answers each question by `answer(question, seed)`: an object, raw text, or an exception to raise."""
-
-    answer: Callable[[str, int], object]
-    name: str = "scripted"
-    asked: list[Request] = field(default_factory=list)
-
-    async def chat(self, request: Request) -> Reply:
-        self.asked.append(request)
-        await asyncio.sleep(random.random() / 1000)  # replies come in any order
-        answer = self.answer(request.messages[-1]["content"], request.seed)
-        if isinstance(answer, Exception):
-            raise answer
-        return Reply(answer if isinstance(answer, str) else orjson.dumps(answer).decode(), "stop", 1, 1)
 
 
 def sensible(question: str, seed: int) -> object:
