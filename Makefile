@@ -4,22 +4,24 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 VLLM_BIN := .venv-vllm/bin
 VLLM_INSTALLED := .venv-vllm/.installed
+DATATROVE_INSTALLED := .venv-datatrove/.installed
 # No analytics leave the machine.
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation
+.PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
 	@echo "make test    the tests (at most 15 minutes)"
 	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
-	@echo "make bench-filters     rows/s and memory of the shirker score on one core"
+	@echo "make bench-filters     rows/s and memory of the filters on one core"
 	@echo "make bench-teachers    what the pipeline costs beside its teacher, against a mock engine (about 6 minutes)"
 	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
+	@echo "make bench-tokens      tokens an example costs, and how many a prefix cache serves (about a minute)"
 	@echo "make lint    ruff and mypy"
 	@echo "make ci      lint, test; CI runs test-vllm after it"
-	@echo "make clean   remove .venv, .venv-vllm and runs/demo"
+	@echo "make clean   remove .venv, .venv-vllm, .venv-datatrove and runs/demo"
 
 venv: $(INSTALLED)
 
@@ -39,11 +41,16 @@ test: $(INSTALLED)
 test-vllm: $(VLLM_INSTALLED)
 	@$(VLLM_BIN)/python -m pytest -q tests/teachers/test_vllm.py
 
-bench-filters: $(INSTALLED)
+bench-filters: $(INSTALLED) $(DATATROVE_INSTALLED)
 	@$(BIN)/python benchmarks/filters.py
+	@$(BIN)/python benchmarks/contamination.py
+	@$(BIN)/python benchmarks/near_duplicates.py --datatrove .venv-datatrove/bin/python
 
 bench-teachers: $(INSTALLED)
 	@$(BIN)/python benchmarks/teachers.py --json benchmarks/results/teachers.json
+
+bench-tokens: $(INSTALLED)
+	@$(BIN)/python benchmarks/tokens.py --json benchmarks/results/tokens.json
 
 bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
 	@$(BIN)/python benchmarks/saturation.py --engine embedded
@@ -57,6 +64,13 @@ $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
+# The peer that near-duplicates are measured beside.
+$(DATATROVE_INSTALLED):
+	@test -x .venv-datatrove/bin/python || $(PYTHON) -m venv .venv-datatrove
+	@echo "installing datatrove into .venv-datatrove (a minute and 500 MB the first time)"
+	@.venv-datatrove/bin/python -m pip install --quiet --disable-pip-version-check "datatrove[processing]==0.10.1" spacy==3.8.18 pyarrow orjson
+	@touch $@
+
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -67,4 +81,4 @@ lint: $(INSTALLED)
 ci: lint test
 
 clean:
-	rm -rf .venv .venv-vllm runs/demo
+	rm -rf .venv .venv-vllm .venv-datatrove runs/demo

@@ -1,9 +1,8 @@
 """A prefix cache as inference engines have it, to count what it would serve of given requests."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 Tokens = list[int]
 
@@ -50,15 +49,14 @@ class PrefixCache:
         return keys
 
 
-Keep = Literal["all", "prompts"]
-
-
-def cached(events: Iterable[Event], cache: PrefixCache, keep: Keep = "all") -> Counter[str]:
-    """The tokens of each turn that the cache served. Some servers keep what they were asked, not what they wrote."""
+def cached(
+    events: Iterable[Event], cache: PrefixCache, kept: Callable[[Event], bool] = lambda answered: True
+) -> Counter[str]:
+    """The tokens of each turn that the cache served. `kept`: whether it has an answer, read again as a later prompt."""
     served = Counter[str]()
     for event in events:
         if event.answer is None:
             served[event.turn] += cache.read(event.prompt)
-        elif keep == "all":
+        elif kept(event):
             cache.write(event.prompt + event.answer)
     return served

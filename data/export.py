@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skillmill.data.files import replace_folder, sha256_of, store_errors, sync
 from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA, pair_id
-from skillmill.data.store import ShardStore
+from skillmill.data.store import ShardStore, gradings_of
 
 Mask = Callable[[str], str]
 
@@ -36,6 +36,7 @@ class Funnel:
     accepted_rows: int = 0
     accepted_cells: int = 0
     pairs: int = 0
+    gradings: int = 0
     per_k: Counter[int] = field(default_factory=Counter)
     per_skill: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -44,6 +45,21 @@ class Funnel:
     @property
     def rejected_rows(self) -> int:
         return self.rows - self.accepted_rows
+
+    def count(self, rows: list[dict[str, Any]]) -> None:
+        """Add rows of whole cells: their `index`, `verdict`, `reasons`, `k` and `skills`."""
+        accepted = [row for row in rows if row["verdict"] == "accepted"]
+        self.rows += len(rows)
+        self.accepted_rows += len(accepted)
+        for row in rows:
+            if row["verdict"] == "rejected":  # what a person accepted keeps its reasons, but did not fall
+                self.reasons.update(row["reasons"])
+        of_cell = {row["index"]: row for row in accepted}
+        self.cells += len({row["index"] for row in rows})
+        self.accepted_cells += len(of_cell)
+        for row in of_cell.values():
+            self.per_k[row["k"]] += 1
+            self.per_skill.update(row["skills"])
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -65,7 +81,7 @@ class CardFacts:
 
 
 def export(
-    samples: ShardStore, pairs: ShardStore, folder: Path, facts: CardFacts, mask: Mask = str
+    samples: ShardStore, pairs: ShardStore, grades: ShardStore, folder: Path, facts: CardFacts, mask: Mask = str
 ) -> tuple[Funnel, str]:
     """Write the dataset folder of `facts.plans` anew, whole or not at all, every text through `mask`.
 
@@ -89,7 +105,12 @@ def export(
                 preference.write(rows)
                 funnel.pairs += len(rows)
                 funnel.pair_sources.update(row["rejected_source"] for row in rows)
-        _Writer(new / "grades", GRADES_SCHEMA).close()
+        with _Writer(new / "grades", GRADES_SCHEMA) as raw:
+            for shard in (shard for plan in facts.plans for shard in samples.of_plan(plan)):
+                rows = samples.rows(shard, ["id", "grader"]).to_pylist()
+                gradings = [masked_row(row, mask) for row in gradings_of(rows, shard, grades)]
+                raw.write(gradings)
+                funnel.gradings += len(gradings)
         checksum = _checksum(new)
         (new / "README.md").write_text(_card(facts, funnel, checksum), encoding="utf-8")
         for file in sorted(new.rglob("*")):
@@ -98,16 +119,19 @@ def export(
     return funnel, checksum
 
 
-_MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation")
+_MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation", "raw")
 
 
 def masked_row(row: dict[str, Any], mask: Mask) -> dict[str, Any]:
-    """A sample or preference row with all that a teacher wrote gone through `mask`."""
+    """A sample, preference or grade row with all that a teacher wrote gone through `mask`."""
     said = {
         name: [{**message, "content": mask(message["content"])} for message in row[name]]
         for name in _MESSAGES
         if row.get(name)
     }
+    if grade := row.get("grade"):
+        skills = [{**skill, "evidence": skill["evidence"] and mask(skill["evidence"])} for skill in grade["skills"]]
+        said["grade"] = {**grade, "skills": skills}
     return {**row, **said, **{name: mask(row[name]) for name in _TEXTS if row.get(name)}}
 
 
@@ -149,18 +173,10 @@ class _Writer:
 
 def _split(rows: list[dict[str, Any]], sft: _Writer, rejected: _Writer, funnel: Funnel) -> list[str]:
     """The ids of the rows that went to `sft`."""
+    funnel.count(rows)
     for row in rows:
         row["signals"] = dict(row["signals"] or [])
-        funnel.rows += 1
-        funnel.accepted_rows += row["verdict"] == "accepted"
-        if row["verdict"] == "rejected":  # what a person accepted keeps its reasons, but did not fall
-            funnel.reasons.update(row["reasons"])
-    funnel.cells += len({row["index"] for row in rows})
     chosen = list(accepted_cells(rows))
-    funnel.accepted_cells += len(chosen)
-    for row in chosen:
-        funnel.per_k[row["k"]] += 1
-        funnel.per_skill.update(row["skills"])
     sft.write(chosen)
     rejected.write([row for row in rows if row["verdict"] == "rejected"])
     return [row["id"] for row in chosen]

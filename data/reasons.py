@@ -23,6 +23,7 @@ class Reason(StrEnum):
     UNPARSABLE = "unparsable", "the reply does not have the form that was asked for"
     EMPTY = "empty", "the answer has no text"
     PROMPT_COPY = "prompt_copy", "the text copies a worked example of the prompt"
+    UNCHANGED = "unchanged", "the evolved instruction says what it was made from, word for word"
     # the row filters
     TOO_SHORT = "too_short", "the answer is shorter than its query type or its number of skills asks for"
     TOO_LONG = "too_long", "the answer is longer than the length that its cell aims at"
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     MISSING_MATERIAL = "missing_material", "the instruction is about a text, table or file that it does not bring along"
     SHIRKER = "shirker", "the calibrated model over the answer's form sees low effort"
     CONTAMINATION = "contamination", "the row holds a text that models are tested on, or a long run of its words"
+    LOW_GRADE = "low_grade", "the grader gave it fewer points than filters.low_grade asks for"
     # corpus filters
     DUPLICATE = "duplicate", "a row with a lower index, or of another plan, has the same instruction or response"
     NEAR_DUPLICATE = "near_duplicate", "a row with a lower index, or of another plan, says nearly the same"

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
-"""2 added `difficulty`, `length` and `language`; they are null when rows of version 1 are read."""
+"""2 added `difficulty`, `length`, `language`, `parent` and `operator`, null in rows of version 1."""
 
 Message = dict[str, str]
 
@@ -41,6 +41,8 @@ SAMPLE_SCHEMA = pa.schema(
         ("difficulty", pa.string()),
         ("length", pa.string()),
         ("language", pa.string()),
+        ("parent", pa.string()),
+        ("operator", pa.string()),
         ("prompt", MESSAGES),
         ("completion", MESSAGES),
         ("verdict", pa.string()),

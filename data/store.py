@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import hidden, sha256_of, store_errors, sync, write_whole
-from skillmill.data.records import PREFERENCE_SCHEMA, SAMPLE_SCHEMA
+from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class ShardStore:
         """The shards of a plan, in order of position."""
         return sorted((shard for shard in self.shards if shard.plan == plan), key=lambda shard: shard.start)
 
+    def at(self, plan: str, start: int) -> Shard | None:
+        """The shard of a plan that begins at position `start`."""
+        name = self._name(plan, start)
+        return next((shard for shard in self.shards if shard.file == name), None)
+
     def recover(self) -> None:
         """Clear away what a crash left: hidden files and a torn last line of the manifest."""
         with store_errors(f"cannot prepare {self.root / self.folder}"):
@@ -62,7 +67,7 @@ class ShardStore:
 
     def commit(self, plan: str, start: int, stop: int, rows: list[dict[str, Any]], cells: int, accepted: int) -> Shard:
         """Make rows durable as the shard of [start, stop). Replaces an earlier, shorter shard of that start."""
-        name = f"{self.folder}/part-{plan[:8]}-{start:012}.parquet"
+        name = self._name(plan, start)
         path = self.root / name
         with store_errors(f"cannot write {path}"):
             temporary = hidden(path)
@@ -124,6 +129,9 @@ class ShardStore:
             for shard in self.of_plan(plan):
                 yield self.rows(shard, columns)
 
+    def _name(self, plan: str, start: int) -> str:
+        return f"{self.folder}/part-{plan[:8]}-{start:012}.parquet"
+
     def _lines(self) -> list[Shard]:
         if not self.manifest.exists():
             return []
@@ -168,6 +176,17 @@ def sample_store(root: Path) -> ShardStore:
 
 def pair_store(root: Path) -> ShardStore:
     return ShardStore(root, "pairs", PREFERENCE_SCHEMA, "pairs/manifest.jsonl")
+
+
+def grade_store(root: Path) -> ShardStore:
+    return ShardStore(root, "grades", GRADES_SCHEMA, "grades/manifest.jsonl")
+
+
+def gradings_of(rows: list[dict[str, Any]], shard: Shard, grades: ShardStore) -> list[dict[str, Any]]:
+    """The raw gradings of the rows of a sample shard: they lie in the grade shard of the same start."""
+    graded = {row["id"] for row in rows if row["grader"] is not None}
+    beside = grades.at(shard.plan, shard.start)
+    return [found for found in grades.rows(beside).to_pylist() if found["id"] in graded] if beside else []
 
 
 def _line(shard: Shard) -> bytes:

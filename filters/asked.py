@@ -8,6 +8,8 @@ import json
 import math
 import re
 from functools import cache, lru_cache
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +19,8 @@ ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
 UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 """Scripts without spaces: each character counts as a word."""
 
-STEM_LETTERS = 5
+stem = itemgetter(slice(5))
+"""The first five letters of a word: enough to find "improving" in "improve"."""
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
 """A request stands at the head or the end of a long instruction; between lies the text it is about."""
@@ -100,6 +103,8 @@ class Asked(NamedTuple):
     subject: dict[str, float]
     """Stems of the words that carry the subject, each with its `rarity`."""
     four_grams: frozenset[tuple[str, ...]]
+    pairs: frozenset[tuple[str, ...]]
+    """Neighbouring words: an answer without any of them has none of the 4-grams."""
     promised: int
     """How many items are asked for, 0 where no number is named."""
     wants_code: bool
@@ -139,11 +144,6 @@ def tokens(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def stem(word: str) -> str:
-    """Its first five letters: enough to find "improving" in "improve"."""
-    return word[:STEM_LETTERS]
-
-
 @cache
 def _rarities() -> dict[str, float]:
     """log(answers / answers that have the stem), counted over the 3,215 answers of docs/filters.md's calibration."""
@@ -168,7 +168,7 @@ def asked(instruction: str) -> Asked:
     words = tokens(text)
     first_line, _, given = low.partition("\n")
     ends = low if len(low) < 500 else f"{low[:HEAD_CHARACTERS]}\n{low[-TAIL_CHARACTERS:]}"
-    cues = {name: float(pattern.search(ends) is not None) for name, pattern in CUES.items()}
+    cues = {name: 1.0 if pattern.search(ends) else 0.0 for name, pattern in CUES.items()}
     subject_words = (w for w in words if w not in FUNCTION_WORDS and (len(w) > 2 or w.isdigit()))
     subject = {s: rarity(s) for s in map(stem, subject_words)}
     has_given = float(bool(given.strip()))
@@ -196,7 +196,9 @@ def asked(instruction: str) -> Asked:
         short_question * cues["fact"],
     )
     grams = frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
-    return Asked(profile, subject, grams, promised, bool(cues["code"]), bool(cues["brief"]), _short_range(ends, given))
+    pairs = frozenset(pairwise(words))
+    short = _short_range(ends, given)
+    return Asked(profile, subject, grams, pairs, promised, bool(cues["code"]), bool(cues["brief"]), short)
 
 
 def _short_range(ends: str, given: str) -> tuple[float, float]:

@@ -46,7 +46,7 @@ class TooManySentences(FilterOptions):
 class Language(FilterOptions):
     """Where cells ask for a language: how likely, in 0..1, it must be that instruction and answer are in it."""
 
-    min_probability: float = Field(0.03, gt=0, le=1)
+    min_probability: float = Field(0.01, gt=0, le=1)
 
 
 class Refusal(FilterOptions):
@@ -142,6 +142,18 @@ class Contamination(FilterOptions):
         return self.model_copy(update={"sets": tuple(each.relative_to(folder) for each in self.sets)})
 
 
+class LowGrade(FilterOptions):
+    """`min_skills`: the share of a row's skills that the grader sees shown. `required`: points it must have beside
+    them. The defaults are Skill-Mix's Skill Fraction of one half (papers.md 1.6). A row without a grade passes."""
+
+    min_skills: float = Field(0.5, ge=0, le=1)
+    required: tuple[Literal["on_topic", "makes_sense", "within_limit"], ...] = (
+        "on_topic",
+        "makes_sense",
+        "within_limit",
+    )
+
+
 class NearDuplicates(FilterOptions):
     """The corpus filter. `threshold`: Jaccard similarity of the runs of `shingle_words` words, of the instruction or of
     the response, estimated by `permutations` slots of MinHash. Below `min_words` words only equal instructions count.
@@ -180,6 +192,7 @@ class FiltersConfig(BaseModel):
     safety: Safety = Safety()
     shirker: Shirker = Shirker()
     contamination: Contamination = Contamination()
+    low_grade: LowGrade = LowGrade()
     near_duplicates: NearDuplicates = NearDuplicates()
     custom: tuple[str, ...] = ()
 

@@ -1,8 +1,9 @@
 """Rows that hold texts of evaluation sets: shared runs of words are counted, longer ones reject the row.
 
 Rows and sets are compared by n-grams of normalised words (papers.md 8): runs of `report` words are a signal, runs of
-`drop` words a reason. A text of an evaluation set with fewer words than `drop` counts where a row holds all of it; with
-fewer than `report` it is not looked for, as GPT-3's report (appendix C) goes no lower than eight words.
+`drop` words a reason. A text of an evaluation set with fewer words than `drop` counts where a row holds all of it. One
+with fewer than `report` may stand in any text (GPT-3's report, appendix C, goes no lower than eight words): it counts
+where it is the whole instruction.
 
 The index is a file with sorted 64-bit hashes, which all processes map into memory. No text is in it: the signals say
 where in the row a shared run stands, so that `shared_runs` reads its words off the row itself.
@@ -35,9 +36,9 @@ KEY = "filters.contamination.sets"
 BORDER = "\n"
 """Stands between instruction and response. It is no word, so no run crosses it."""
 NGRAMS, PLACE, WORDS = "evaluation_ngrams", "evaluation_place", "evaluation_words"
-"""The signals. `evaluation_ngrams`: how many of the row's runs of `report` words stand in a set. With ":" and the name of
-a set, for each that shares some: how many; where among the row's words the run stands that rejects it (else the first
-shared one); and how many words that run has."""
+"""The signals. `evaluation_ngrams`: how many of the row's runs of `report` words stand in a set. With ":" and the name
+of a set, for each that shares some: how many; where among the row's words the run stands that rejects it (else the
+first shared one); and how many words that run has."""
 
 
 class Index(NamedTuple):
@@ -71,29 +72,21 @@ def contamination(sample: Sample, cell: Cell, options: Contamination) -> Verdict
     if not options.sets:
         return Verdict()
     assert options.index is not None, "the index is made where the configuration is taken up, by with_index"
-    index = _mapped(options.index)
-    words = hashed(_words(sample.instruction, sample.response))
-    shared = [
-        (number, place, options.report) for place, number in index.holding(ngram_hashes(words, options.report), False)
-    ]
-    rejecting = []
-    if shared and options.drop:  # a run that rejects begins with one that is reported
-        for length in range(options.drop, options.report - 1, -1):
-            found = index.holding(ngram_hashes(words, length), True)
-            rejecting += [(number, place, length) for place, number in found]
-    signals = {NGRAMS: float(len({place for _, place, _ in shared}))}
-    for number, place, length in reversed(rejecting + shared):  # the first of each set is what stays
-        name = options.sets[number].name
-        signals |= {f"{PLACE}:{name}": float(place), f"{WORDS}:{name}": float(length)}
-    for number, _, _ in shared:
-        name = f"{NGRAMS}:{options.sets[number].name}"
+    asked, said = normal_words(sample.instruction), normal_words(sample.response)
+    shared, rejecting = _runs(_mapped(options.index), hashed([*asked, BORDER, *said]), len(asked), options)
+    signals = {NGRAMS: float(len({run.place for run in shared}))}
+    for run in reversed(rejecting + shared):  # the first of each set is what stays
+        name = options.sets[run.number].name
+        signals |= {f"{PLACE}:{name}": float(run.place), f"{WORDS}:{name}": float(run.words)}
+    for run in shared:
+        name = f"{NGRAMS}:{options.sets[run.number].name}"
         signals[name] = signals.get(name, 0.0) + 1
     return verdict(Reason.CONTAMINATION, bool(rejecting), **signals)
 
 
 def shared_runs(instruction: str, response: str, signals: dict[str, float]) -> list[SharedRun]:
     """What the signals of a row say in words, for people; needs neither index nor sets."""
-    words = list(_words(instruction, response))
+    words = [*normal_words(instruction), BORDER, *normal_words(response)]
     found = []
     for signal, ngrams in signals.items():
         kind, _, name = signal.partition(":")
@@ -122,10 +115,35 @@ def with_index(options: Contamination, folder: Path) -> Contamination:
     return options.indexed_in(path)
 
 
-def _words(instruction: str, response: str) -> Iterator[str]:
-    yield from normal_words(instruction)
-    yield BORDER
-    yield from normal_words(response)
+class _Run(NamedTuple):
+    number: int
+    """Of the set."""
+    place: int
+    words: int
+
+
+def _runs(index: Index, words: Hashes, asked: int, options: Contamination) -> tuple[list[_Run], list[_Run]]:
+    """The runs that a row shares with sets, and those that reject it, the longest first.
+
+    `asked` is how many of the words are the instruction's. A run that rejects begins with one that is shared.
+    """
+    found = index.holding(ngram_hashes(words, options.report), False)
+    shared = [_Run(number, place, options.report) for place, number in found]
+    whole = []
+    if asked < options.report:
+        whole = [_Run(number, 0, asked) for _, number in index.holding(_whole(words[:asked]), False)]
+    rejecting = list(whole) if options.drop else []
+    if shared and options.drop:
+        for length in range(options.drop, options.report - 1, -1):
+            found = index.holding(ngram_hashes(words, length), True)
+            rejecting += [_Run(number, place, length) for place, number in found]
+    return whole + shared, rejecting
+
+
+def _whole(words: Hashes) -> Hashes:
+    """One run: a whole text, from border to border."""
+    border = hashed([BORDER])
+    return ngram_hashes(np.concatenate([border, words, border]), len(words) + 2)
 
 
 @lru_cache(maxsize=4)
@@ -159,20 +177,25 @@ def _content(source: EvaluationSet) -> Any:
 
 
 def _indexed(options: Contamination) -> Index:
-    runs, marks = [], []
+    runs: list[Hashes] = []
+    marks: list[Hashes] = []
+
+    def add(hashes: Hashes, number: int, rejects: bool) -> None:
+        runs.append(hashes)
+        marks.append(np.full(len(hashes), 2 * number + rejects, np.uint64))
+
     for number, source in enumerate(options.sets):
-        before = len(runs)
+        usable = False
         for text in _texts(source):
             words = hashed(normal_words(text))
-            if len(words) < options.report:
-                continue
-            found = [(ngram_hashes(words, options.report), 0)]
-            if options.drop:
-                found.append((ngram_hashes(words, min(options.drop, len(words))), 1))
-            for hashes, rejects in found:
-                runs.append(hashes)
-                marks.append(np.full(len(hashes), 2 * number + rejects, np.uint64))
-        if len(runs) == before:
+            if len(words) >= options.report:
+                usable = True
+                add(ngram_hashes(words, options.report), number, False)
+                if options.drop:
+                    add(ngram_hashes(words, min(options.drop, len(words))), number, True)
+            elif len(words):
+                add(_whole(words), number, False)
+        if not usable:
             where = f"{', '.join(source.columns)} of {source.dataset}"
             raise ConfigError(f"{KEY}.{source.name}: no text in {where} has {options.report} words or more")
     index = Index(np.concatenate(runs), np.concatenate(marks))

@@ -71,7 +71,7 @@ def _from_text(text: str) -> dict[str, Any]:
     if text in known_sets():
         return known_sets()[text]
     file, _, column = text.rpartition(":")
-    if column and (is_data_file(file) or is_address(file)):
+    if column and is_data_file(Path(file).name):
         return {"dataset": file, "column": column}
     raise ValueError(
         f"expected FILE:COLUMN, a mapping such as {{dataset: owner/name, column: question}}, or one of "

@@ -9,6 +9,7 @@ from skillmill.filters import form, leak, request, substance
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.contamination import contamination
 from skillmill.filters.language import language
+from skillmill.filters.low_grade import low_grade
 from skillmill.filters.material import missing_material
 from skillmill.filters.safety import safety
 from skillmill.filters.shirker import shirker
@@ -34,6 +35,7 @@ FILTERS: dict[str, Filter] = {
     "safety": safety,
     "shirker": shirker,
     "contamination": contamination,
+    "low_grade": low_grade,
 }
 """By the name of their section in `FiltersConfig`."""
 
@@ -73,7 +75,7 @@ CORPUS_REASONS = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE)
 SIGNALS = frozenset(
     "words instruction_words sentences repeated_4grams repeated_sentences repeated_openings compression "
     "instruction_overlap placeholders skills_named prompt_runs personal_data shirker_score language "
-    "evaluation_ngrams evaluation_place evaluation_words "
+    "evaluation_ngrams evaluation_place evaluation_words skills_shown grade_share ungraded "
     "duplicate_of_index duplicate_of_plan duplicate_instruction duplicate_response".split()
 )
 """The signals that filters give, by what stands before a ":"; all others are a generator's own."""

@@ -12,13 +12,14 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import Language
 from skillmill.filters.form import SKILL_MIX
-from skillmill.filters.text import count_words
+from skillmill.filters.text import UNSPACED
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 READ_CHARACTERS = 1000
-FEWEST_WORDS = 8
-"""Of a shorter text nobody can be sure, least of all where it holds a name or a formula."""
+FEWEST_LETTERS = 40
+"""Of a shorter text nobody can be sure, least of all where it holds a name or a formula. Letters of scripts without
+spaces say more and count twice."""
 
 LANGUAGES: dict[str, tuple[str, ...]] = {
     name: tuple(codes.split())
@@ -102,9 +103,9 @@ def language(sample: Sample, cell: Cell, options: Language) -> Verdict:
 
 
 def likelihood(text: str, name: str) -> float:
-    """The probability in 0..1 that a text is in the language of that name; 1 for one of fewer than `FEWEST_WORDS`."""
+    """The probability in 0..1 that a text is in the language of that name; 1 for one of fewer than `FEWEST_LETTERS`."""
     head = text[:READ_CHARACTERS]
-    if count_words(head) < FEWEST_WORDS:
+    if sum(map(str.isalpha, head)) + len(UNSPACED.findall(head)) < FEWEST_LETTERS:
         return 1.0
     found = dict(_identifier().rank(head))
     return float(sum(found.get(code, 0.0) for code in LANGUAGES[name]))

@@ -64,21 +64,21 @@ class Bands:
                 return cls(count, width)
         return cls(permutations, 1)
 
-    def hashes(self, signatures: np.ndarray, salt: int) -> np.ndarray:
-        """A hash of `HASH_BITS` for each band of each signature: (n, permutations) to (n, count), 0 without signature."""
-        slots = signatures[:, : self.count * self.width].reshape(len(signatures), self.count, self.width)
-        mixed = np.full(slots.shape[:2], salt, np.uint64) * _ODD + np.arange(1, self.count + 1, dtype=np.uint64)
+    def hashes(self, signatures: np.ndarray) -> np.ndarray:
+        """`HASH_BITS` of each band of each text, (n, texts, permutations) to (n, texts * count); 0 is none."""
+        n, texts, _ = signatures.shape
+        slots = signatures[:, :, : self.count * self.width].reshape(n, texts, self.count, self.width)
+        mixed = np.arange(1, texts * self.count + 1, dtype=np.uint64).reshape(texts, self.count)
         for place in range(self.width):
-            mixed = _mixed(mixed ^ slots[:, :, place].astype(np.uint64))
-        return np.where(signatures.any(axis=1)[:, None], _short(mixed), np.uint64(0))
+            mixed = _mixed(mixed ^ slots[..., place].astype(np.uint64))
+        found = np.where(np.any(signatures, axis=2, keepdims=True), _short(mixed), np.uint64(0))
+        return found.reshape(n, texts * self.count)
 
 
-def exact_hashes(hashes: np.ndarray, salt: int) -> np.ndarray:
-    """`HASH_BITS` of each `text_hash`, 0 of no text: by these, equal texts are found as if they shared a band."""
-    return np.where(hashes == 0, np.uint64(0), _short(_mixed(hashes + np.uint64(salt) * _ODD)))
-
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)
+def exact_hashes(hashes: np.ndarray) -> np.ndarray:
+    """`HASH_BITS` of each `text_hash` (n, texts), 0 of no text: by these, equal texts are found as by one more band."""
+    texts = np.arange(hashes.shape[1], dtype=np.uint64)
+    return np.where(hashes == 0, np.uint64(0), _short(_mixed(hashes ^ texts)))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

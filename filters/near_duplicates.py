@@ -9,7 +9,7 @@ texts each do not fit into 4 GiB.)
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rensa import RMinHash
@@ -22,7 +22,8 @@ RECENT_KEYS = 2**17
 """So many keys are kept in a dict, about 20 MB, before they are sorted in among the others."""
 
 
-class Text(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Text:
     """What is compared of a row. `row` is its id as a number; an empty text is compared with none."""
 
     row: int
@@ -66,7 +67,7 @@ class Corpus:
 
     def sign(self, texts: Sequence[Text], plan: str) -> None:
         """Put the signatures of a plan's rows on the disk."""
-        self._numbers(texts, int(plan[:8], 16))
+        self._records(texts, int(plan[:8], 16))
 
     def keep(self, rows: Iterable[int]) -> None:
         """Take rows that are kept already, by id, all with signatures on the disk, into the index."""
@@ -77,12 +78,11 @@ class Corpus:
 
     def decide(self, texts: Sequence[Text]) -> list[Match | None]:
         """What each row repeats, in index order; None where it is kept, and counts for the rows after it."""
-        numbers = self._numbers(texts, self._plan)
-        records = self._file.records(numbers)
+        numbers, records = self._records(texts, self._plan)
         keys = self._keys(records)
-        sharing, matches = self._index.settled(keys), []
-        for record, number, own, known in zip(records, numbers.tolist(), keys.tolist(), sharing, strict=True):
-            match = self._first(record, known.union(self._index.recent(own)))
+        older, matches = self._index.settled(keys), []
+        for record, number, own, known in zip(records, numbers.tolist(), keys, older, strict=True):
+            match = self._first(record, known | self._index.recent(own.tolist()))
             if match is None:
                 self._index.add(own, number)
             matches.append(match)
@@ -95,22 +95,24 @@ class Corpus:
     def close(self) -> None:
         self._file.close()
 
-    def _numbers(self, texts: Sequence[Text], plan: int) -> np.ndarray:
-        """The numbers of the rows' records; those that the file does not have, or has of other texts, are written."""
-        hashes = np.array([[text_hash(text) if text else 0 for text in row[2:]] for row in texts], np.uint64)
+    def _records(self, texts: Sequence[Text], plan: int) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the rows' records, and those; one that the file has not, or has of other texts, is written."""
+        pairs = [[text_hash(text) if text else 0 for text in (row.instruction, row.response)] for row in texts]
+        hashes = np.array(pairs, np.uint64).reshape(len(texts), 2)
         known = [self._file.number(row.row) for row in texts]
         numbers = np.array([-1 if number is None else number for number in known], np.int64)
-        there = np.flatnonzero(numbers >= 0)
-        same = (self._file.records(numbers[there])["hashes"] == hashes[there]).all(axis=1) if len(there) else []
-        new = np.setdiff1d(np.arange(len(texts)), there[same] if len(there) else there)
-        if len(new):
-            records = np.zeros(len(new), self._file.type)
-            records["plan"], records["hashes"] = plan, hashes[new]
-            for record, place in zip(records, new.tolist(), strict=True):
-                self._describe(record, texts[place])
-            numbers[new] = self._file.append(records)
-            self.made += len(new)
-        return numbers
+        records = np.zeros(len(texts), self._file.type)
+        if (numbers >= 0).any():
+            records[numbers >= 0] = self._file.records(numbers[numbers >= 0])
+        new = (numbers < 0) | (records["hashes"] != hashes).any(axis=1)
+        if new.any():
+            records[new] = np.zeros(1, self._file.type)
+            records["plan"][new], records["hashes"][new] = plan, hashes[new]
+            for place in np.flatnonzero(new).tolist():
+                self._describe(records[place], texts[place])
+            numbers[new] = self._file.append(records[new])
+            self.made += int(new.sum())
+        return numbers, records
 
     def _describe(self, record: Any, text: Text) -> None:
         options = self._options
@@ -122,11 +124,7 @@ class Corpus:
 
     def _keys(self, records: np.ndarray) -> np.ndarray:
         """By what records find each other, (n, keys): the bands of both texts, and their exact hashes; 0 is none."""
-        parts = []
-        for place in range(2):
-            parts.append(self._bands.hashes(records["signatures"][:, place], salt=1 + place))
-            parts.append(exact_hashes(_hashes(records)[:, place], salt=3 + place)[:, None])
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([self._bands.hashes(records["signatures"]), exact_hashes(_hashes(records))], axis=1)
 
     def _first(self, record: Any, candidates: set[int]) -> Match | None:
         if not candidates:
@@ -140,10 +138,8 @@ class Corpus:
         hits = np.flatnonzero((near >= self._options.threshold).any(axis=1))
         if not len(hits):
             return None
-        order = np.lexsort(
-            (kept["id"][hits], kept["index"][hits], kept["plan"][hits], kept["plan"][hits] != self._plan)
-        )
-        first = hits[order[0]]
+        found = kept[hits]
+        first = hits[np.lexsort((found["id"], found["index"], found["plan"], found["plan"] != self._plan))[0]]
         instruction, response = near[first].tolist()
         exact = bool(equal[first].any())
         return Match(int(kept["plan"][first]), int(kept["index"][first]), instruction, response, exact)
@@ -159,25 +155,23 @@ def _hashes(records: np.ndarray) -> np.ndarray:
 class BandIndex:
     """Which records have a key. Old keys lie in sorted arrays, each at least twice as long as the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, recent_keys: int = RECENT_KEYS) -> None:
+        self._recent_keys = recent_keys
         self._runs: list[np.ndarray] = []
         self._recent: dict[int, list[int]] = {}
+        self._waiting: list[np.ndarray] = []
         self._count = 0
 
-    def add(self, keys: Sequence[int], record: int) -> None:
-        for key in keys:
-            if key:
-                self._recent.setdefault(key, []).append(record)
-        self._count += len(keys)
+    def add(self, keys: np.ndarray, record: int) -> None:
+        """Add one record that has these keys; 0 is none."""
+        self._waiting.append(_packed(keys[None], np.array([record])))
+        self._count += len(self._waiting[-1])
+        for key in keys[keys != 0].tolist():
+            self._recent.setdefault(key, []).append(record)
 
     def add_many(self, keys: np.ndarray, records: np.ndarray) -> None:
         """Add keys (n, keys) of n records at once."""
-        packed = (keys << np.uint64(RECORD_BITS)) | records.astype(np.uint64)[:, None]
-        run = np.sort(packed[keys != 0])
-        while self._runs and len(self._runs[-1]) < 2 * len(run):
-            run = np.concatenate([self._runs.pop(), run])
-            run.sort()
-        self._runs.append(run)
+        self._merge(_packed(keys, records))
 
     def recent(self, keys: Iterable[int]) -> set[int]:
         """The records that were added since `settle` did its work and have one of the keys."""
@@ -199,9 +193,18 @@ class BandIndex:
 
     def settle(self) -> None:
         """Sort recent keys in among the older ones, if there are enough of them."""
-        if self._count < RECENT_KEYS:
-            return
-        pairs = [(key, record) for key, records in self._recent.items() for record in records]
-        keys, records = np.array(pairs, np.uint64).T
-        self.add_many(keys[:, None], records)
-        self._recent, self._count = {}, 0
+        if self._count >= self._recent_keys:
+            self._merge(np.concatenate(self._waiting))
+            self._recent, self._waiting, self._count = {}, [], 0
+
+    def _merge(self, run: np.ndarray) -> None:
+        run.sort()
+        while self._runs and len(self._runs[-1]) < 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
+            run.sort(kind="stable")  # which merges what is sorted already
+        self._runs.append(run)
+
+
+def _packed(keys: np.ndarray, records: np.ndarray) -> np.ndarray:
+    packed = (keys << np.uint64(RECORD_BITS)) | records.astype(np.uint64)[:, None]
+    return packed[keys != 0]

@@ -4,17 +4,23 @@ import math
 import re
 import zlib
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import compress, pairwise, repeat
+from operator import eq
 
-from skillmill.filters.asked import FUNCTION_WORDS, STEM_LETTERS, Asked, tokens
+from skillmill.filters.asked import FUNCTION_WORDS, Asked, stem, tokens
 from skillmill.filters.substance import REFUSAL
 
 READ_CHARACTERS = 16_000
 """About 2,500 words; of a longer answer the head and the end are read, so that no text takes long."""
 
-BREAK = re.compile(r"[.!?]+[\"')\]*_]*\s+|\n+|[。！？]")
-ITEM = re.compile(r"^[ \t]*(?:[-*+•–]|\(?\d{1,3}[.):]|[a-zA-Z][.)])[ \t]+(\S[^\n]*)", re.MULTILINE)
-NAME = re.compile(r"[a-z,;] [A-Z][a-z]")
+BREAK = re.compile(r"[.!?\n。！？](?:(?<=[.!?])[.!?]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[。！？]))")
+"""Marks with what closes and spaces behind them, line ends, or a mark that needs no space. All that can begin one
+stands in front, as looking for one of several characters is far faster than trying one pattern after the other."""
+ITEM = re.compile(r"\n[ \t]*(?:[-*+•–]|\(?\d{1,3}[.):]|[a-zA-Z][.)])[ \t]+(\S[^\n]*)")
+"""An item of a list; to be looked for behind a line end, as are the labels of `FORM`."""
+NAME = re.compile(r" [A-Z](?<=[a-z,;] [A-Z])[a-z](?: [A-Z][a-z])?")
+"""A capitalised word inside a sentence; one of two letters takes the next with it."""
 HEDGES = tuple(
     "may might could perhaps possibly generally usually often typically probably somewhat various several many some "
     "different certain things something stuff etc overall basically depends likely sometimes".split()
@@ -24,19 +30,27 @@ CONNECTIVES = tuple(
     "finally first second third then next also instead including example such meanwhile especially particularly due "
     "despite once unless rather consequently ultimately".split()
 )
+FIRST_PERSON = "i me my mine we our us i'm i'd i've".split()
+SECOND_PERSON = "you your yours yourself you'll you're".split()
 NO_ANSWER = re.compile(
     r"\bno (?:definitive|one (?:right|correct)|single) answer|\bunable to (?:answer|help|provide|determine)"
     r"|\bi (?:do not|don't) (?:know|have (?:personal|enough|the))|\bmore (?:information|context|details)\b"
 )
+DECLINING_SIGNS = (
+    "sorry|afraid|unable|not able|not allowed|not permitted|i can|i won| ai|artificial|language model|i must|i have to|"
+    "against my|answer|i do|more ".split("|")
+)
+"""In lower case: one of them is in all that `REFUSAL` and `NO_ANSWER` find."""
 BLANK = re.compile(r"\[[^\]\n]{2,60}\](?!\()|<(?:insert|your)\b[^>\n]{0,60}>|[Ll]orem ipsum|\.{4,}|_{3,}")
 BLANK_SIGNS = ("[", "<", "....", "___", "orem ipsum")
-"""Without any of these there is no blank: looking for them is far faster."""
+"""Without any of these there is no blank: looking for them is far faster. So it is with the other signs."""
 FORM = re.compile(
-    r"^\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
+    r"\n\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
     r"|<\||###\s?(?:instruction|input|output|response)",
-    re.IGNORECASE | re.MULTILINE,
+    re.IGNORECASE,
 )
 """The labels of a prompt's form, which a small model goes on writing after its answer."""
+FORM_SIGNS = (":", "#", "<|")
 OPENING = re.compile(
     r"\W*(?:sure|certainly|of course|absolutely|great|here(?:'s| is| are)|yes|no|okay|ok|hello|hi)\b", re.I
 )
@@ -45,8 +59,10 @@ CLOSING = re.compile(
     r"|would you like)[^\n]{0,160}$",
     re.IGNORECASE,
 )
+CLOSING_SIGNS = ("let me know", "hope th", "feel free", "good luck", "enjoy", "happy to", "if you ", "would you like")
 SUMMING_UP = frozenset(("remember", "overall", "conclusion", "ultimately", "additionally"))
 SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
+SHORTENING_SIGNS = ("concise", "brief", "short", "simplified")
 COMMON_PAIRS = frozenset(
     tuple(pair.split())
     for pair in "of the|in the|to the|on the|for the|and the|with the|from the|by the|at the|as a|is a|in a|of a|"
@@ -56,7 +72,7 @@ COMMON_PAIRS = frozenset(
 )
 """Neighbours that any English text of some length has, and shuffled words have not."""
 LOOSE = frozenset("a an the of to in on at by for from with and or but as is are was be your their its my our".split())
-"""A sentence hardly ends in one of these."""
+"""A sentence hardly ends in one of these. They are shorter than the eight characters in which they are looked for."""
 ENDS = frozenset(".!?…。！？\"”')]`*|>}:")
 
 MEASURES = (
@@ -160,40 +176,44 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
     n = max(len(words), 1)
     counts = Counter(words)
     get = counts.get
-    subject_words = [word for word in counts if word not in FUNCTION_WORDS]
+    subject_words = set(counts).difference(FUNCTION_WORDS)
     function_words = len(words) - sum(map(counts.__getitem__, subject_words))
-    stems = {word[:STEM_LETTERS] for word in subject_words}
+    stem_of = dict(zip(subject_words, map(stem, subject_words), strict=True))
+    stems = set(stem_of.values())
     shared = stems & request.subject.keys()
-    shared_rarity = [request.subject[one] for one in shared]
-    on_subject = sum(counts[word] for word in subject_words if word[:STEM_LETTERS] in shared) if shared else 0
+    rarities = [request.subject[one] for one in shared]
+    rarity_shared = math.fsum(rarities)  # the same in whatever order a set gives them
+    on_subject = sum([counts[word] for word, stemmed in stem_of.items() if stemmed in shared]) if shared else 0
     sentences = [piece for piece in BREAK.split(text) if piece and not piece.isspace()]
     lengths = [piece.count(" ") + 1 for piece in sentences]
     n_sentences = max(len(sentences), 1)
     mean_length = sum(lengths) / n_sentences
-    spread = math.sqrt(sum((length - mean_length) ** 2 for length in lengths) / n_sentences)
-    opening_stems = {word[:STEM_LETTERS] for word in words[:40]}
-    pairs = list(pairwise(words))
-    triples = list(zip(words, words[1:], words[2:], strict=False))
-    distinct_pairs = set(pairs)
-    fours = set(zip(words, words[1:], words[2:], words[3:], strict=False)) if request.four_grams else ()
-    raw = text.encode("utf-8", "replace")
+    spread = math.sqrt(sum([(length - mean_length) ** 2 for length in lengths]) / n_sentences)
+    opening_stems = set(map(stem, words[:40]))
+    pairs = set(pairwise(words))
+    triples = set(zip(words, words[1:], words[2:], strict=False))
+    fours = () if pairs.isdisjoint(request.pairs) else set(zip(words, words[1:], words[2:], words[3:], strict=False))
+    raw, lined = text.encode("utf-8", "replace"), f"\n{text}"
     lines = text.count("\n") - text.count("\n\n") + 1
-    items = ITEM.findall(text)
+    items = ITEM.findall(lined)
     item_lengths = [item.count(" ") + 1 for item in items] or [3]
     names = len(NAME.findall(text))
-    numbers = sum(get(word, 0) for word in counts if word.isdigit())
+    numbers = sum(map(counts.__getitem__, filter(str.isdigit, counts)))
     first = tokens(sentences[0]) if sentences else []
-    first_stems = {word[:STEM_LETTERS] for word in first if word not in FUNCTION_WORDS}
+    first_stems = set(map(stem, set(first).difference(FUNCTION_WORDS)))
     parts = len(items) or max(text.count(","), lines - 1, len(sentences) - 1) + 1
     colons, per_100 = text.count(":"), 100 / n
-    declines, blanks = bool(REFUSAL.search(low[:200]) or NO_ANSWER.search(low[:200])), 0
-    if any(sign in text for sign in BLANK_SIGNS):
-        blanks = len(BLANK.findall(text))
+    head, tail = low[:200], text[-250:]
+    declines = _may_hold(head, DECLINING_SIGNS) and bool(REFUSAL.search(head) or NO_ANSWER.search(head))
+    blanks = len(BLANK.findall(text)) if _may_hold(text, BLANK_SIGNS) else 0
+    labels = len(FORM.findall(lined)) if _may_hold(text, FORM_SIGNS) else 0
+    closes = _may_hold(tail.lower(), CLOSING_SIGNS) and CLOSING.search(tail) is not None
+    shortens = _may_hold(head, SHORTENING_SIGNS) and SHORTENING.search(head) is not None
     fewest, most = request.usual_words
     log = math.log1p
 
-    def share(*of: str) -> float:
-        return per_100 * sum(get(word, 0) for word in of)
+    def share(of: Iterable[str]) -> float:
+        return per_100 * sum(map(get, of, repeat(0)))
 
     return (
         log(len(words)),
@@ -203,16 +223,16 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         spread / (mean_length + 1),
         log(len(counts)),
         len(counts) / math.sqrt(n),
-        len(distinct_pairs) / n,
+        len(pairs) / n,
         list(counts.values()).count(1) / n,
-        sum(map(len, words)) / n,
-        sum(counts[word] for word in counts if len(word) > 7) / n,
+        len("".join(words)) / n,
+        sum([count for word, count in counts.items() if len(word) > 7]) / n,
         function_words / n,
         log(len(subject_words)),
         log(len(stems) - len(shared)),
         len(raw) / len(zlib.compress(raw, 1)) if raw else 0.0,
-        1 - len(set(triples)) / len(triples) if triples else 0.0,
-        sum(counts_pair[0] == counts_pair[1] for counts_pair in distinct_pairs) / n,
+        1 - len(triples) / (len(words) - 2) if triples else 0.0,
+        len(set(compress(words, map(eq, words, words[1:])))) / n,
         1 - len({piece[:12] for piece in sentences}) / n_sentences,
         len(shared) / len(request.subject) if request.subject else 0.5,
         log(len(shared)),
@@ -242,24 +262,24 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         len(items) / lines,
         log(text.count("\n\n")),
         log(n / lines),
-        share(*HEDGES),
-        share(*CONNECTIVES),
-        share("i", "me", "my", "mine", "we", "our", "us", "i'm", "i'd", "i've"),
-        share("you", "your", "yours", "yourself", "you'll", "you're"),
-        share("the"),
-        share("is", "are", "was", "were", "be", "been"),
-        share("and"),
-        share("that", "which"),
-        share("it", "this", "they", "there"),
-        share("to"),
-        share("of"),
+        share(HEDGES),
+        share(CONNECTIVES),
+        share(FIRST_PERSON),
+        share(SECOND_PERSON),
+        per_100 * get("the", 0),
+        share(("is", "are", "was", "were", "be", "been")),
+        per_100 * get("and", 0),
+        share(("that", "which")),
+        share(("it", "this", "they", "there")),
+        per_100 * get("to", 0),
+        per_100 * get("of", 0),
         float(declines),
         log(blanks),
-        log(len(FORM.findall(text))),
+        log(labels),
         float(OPENING.match(text) is not None),
-        float(CLOSING.search(text[-250:]) is not None),
+        float(closes),
         float(not SUMMING_UP.isdisjoint(counts) or "note that" in low),
-        float(not request.wants_brief and SHORTENING.search(low[:200]) is not None),
+        float(shortens and not request.wants_brief),
         float(text[-1:] in ENDS),
         float(text[:1].islower()),
         float(low == text),
@@ -274,12 +294,20 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         log(sum(":" in item[:40] for item in items)),
         log(text.rpartition("\n")[2].count(" ")),
         float("\n" not in text),
-        len(COMMON_PAIRS & distinct_pairs) / math.sqrt(n),
-        sum(piece[piece.rfind(" ") + 1 :].lower() in LOOSE for piece in sentences) / n_sentences,
-        sum(piece[:1].islower() for piece in sentences) / n_sentences,
+        len(COMMON_PAIRS & pairs) / math.sqrt(n),
+        sum([piece[-8:].rpartition(" ")[2].lower() in LOOSE for piece in sentences]) / n_sentences,
+        sum([piece[:1].islower() for piece in sentences]) / n_sentences,
         len(opening_stems & request.subject.keys()) / max(min(len(request.subject), 10), 1),
-        sum(shared_rarity) / sum(request.subject.values()) if request.subject else 0.5,
-        log(sum(shared_rarity)),
-        max(shared_rarity, default=0.0),
+        rarity_shared / sum(request.subject.values()) if request.subject else 0.5,
+        log(rarity_shared),
+        max(rarities, default=0.0),
         float(bool(words) and fewest <= len(words) <= most and not (declines or blanks)),
     )
+
+
+def _may_hold(text: str, signs: Iterable[str]) -> bool:
+    """Whether a pattern that has one of the signs in all that it finds may find something."""
+    for sign in signs:  # noqa: SIM110 - half the time of any()
+        if sign in text:
+            return True
+    return False

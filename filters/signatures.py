@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, sync
 from skillmill.filters.minhash import RECORD_BITS
 
@@ -57,10 +58,10 @@ class SignatureFile:
         return self._numbers.get(row)
 
     def append(self, records: np.ndarray) -> np.ndarray:
-        """Write the records behind the others and return their numbers. They outlive the process, if not the machine."""
+        """Write the records behind the others and return their numbers. They outlive the process; see `sync`."""
         numbers = np.arange(self._length, self._length + len(records))
         if self._length + len(records) > 2**RECORD_BITS:
-            raise OverflowError(f"{self.path} is full at {2**RECORD_BITS:,} rows")
+            raise StoreError(f"{self.path} is full at {2**RECORD_BITS:,} rows: delete it, it is made again")
         records = records.copy()
         records["crc"] = checksums(records)
         with store_errors(f"cannot write {self.path}"):
@@ -108,6 +109,6 @@ class SignatureFile:
 def checksums(records: np.ndarray) -> np.ndarray:
     """The CRC-32 of each record without its first field."""
     size = records.dtype.itemsize
-    raw = memoryview(np.ascontiguousarray(records).view(np.uint8).reshape(-1))
+    raw = memoryview(records.tobytes())
     found = (zlib.crc32(raw[start + 4 : start + size]) for start in range(0, len(raw), size))
     return np.fromiter(found, np.uint32, len(records))

@@ -191,13 +191,43 @@ def export(config: ConfigFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def report(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Write report.html from what lies in output_dir.
+    """Write report.html from what lies in output_dir, and print where the rows fell.
 
     Example: skillmill report -c skillmill.yaml
     """
     from skillmill.flows.steps.report import report_step
 
-    print(report_step(_config(config, overrides), None))
+    print(report_step(_config(config, overrides), None, show=True))
+
+
+@app.command()
+def score(
+    points: Annotated[Path, typer.Argument(metavar="POINTS", help="A .parquet, .jsonl, .json or .csv, or a run.")],
+    out: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="SKILLS", help="Leave out combinations with them.")
+    ] = None,
+    naming: Annotated[
+        Literal["ignore", "substring", "words"], typer.Option(help="When a skill that is named loses its point.")
+    ] = "ignore",
+    draws: Annotated[int, typer.Option("--bootstrap", min=100, max=100_000, help="Draws for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Skill-Mix metrics of a graded table: Full Marks, All Skills, Skill Fraction.
+
+    A row is one grading of one text. Columns: combination, generation, grading, k, and points, a list of k + 3: one a
+    skill, then on topic, makes sense, within the limit. With columns skills and category, metrics per skill and
+    category too; with response, --naming. POINTS can also be a run's output_dir that has grades.
+
+    Example: skillmill score points.parquet --out metrics.json
+
+    Example: skillmill score runs/demo --out metrics.json --exclude "metaphor, red herring" --naming words
+    """
+    from skillmill.flows.score import score as score_points
+    from skillmill.train.metrics import Bootstrap
+
+    skills = [name.strip() for names in exclude or [] for name in names.split(",")]
+    score_points(points, out, skills, naming, Bootstrap(draws, seed))
 
 
 @app.command()
@@ -321,7 +351,6 @@ def _not_there_yet(where: typer.Typer, name: str, what: str) -> None:
     missing.__doc__ = f"{what} (not there yet in this version)."
 
 
-_not_there_yet(app, "score", "Skill-Mix metrics of a graded table")
 _not_there_yet(app, "evaluate", "Skill-Mix evaluation of a student")
 _not_there_yet(app, "refresh", "Generate the next range")
 

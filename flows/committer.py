@@ -1,18 +1,22 @@
 """From a stream of decided cells to shards."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from skillmill.data.store import ShardStore
+from skillmill.data.store import ShardStore, gradings_of
 
 
 class Committer:
     """The open shard: takes up a plan's last one where it is short, commits it when it is full.
 
-    `stop` is the first position that is not decided yet.
+    `stop` is the first position that is not decided yet. `grades` takes the gradings of the rows, in shards of the same
+    positions: committed first, so that no graded row is without them; what a kill left of rows that were not
+    committed is forgotten.
     """
 
-    def __init__(self, store: ShardStore, plan: str, shard_cells: int) -> None:
-        self._store, self._plan, self._shard_cells = store, plan, shard_cells
+    def __init__(self, store: ShardStore, plan: str, shard_cells: int, grades: ShardStore | None = None) -> None:
+        self._store, self._plan, self._shard_cells, self._grades = store, plan, shard_cells, grades
+        self._gradings: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
         self._start = self.stop = self._cells = self._accepted = self._committed = 0
         last = next(reversed(store.of_plan(plan)), None)
@@ -23,16 +27,20 @@ class Committer:
             self._start, self._cells, self._accepted = last.start, last.cells, last.accepted
             self._committed = last.cells
             self._rows = store.rows(last).to_pylist()
+            self._gradings = gradings_of(self._rows, last, grades) if grades else []
 
     @property
     def full(self) -> bool:
         return self._cells >= self._shard_cells
 
-    def add(self, index: int, rows: list[dict[str, Any]], accepted: bool) -> None:
+    def add(
+        self, index: int, rows: list[dict[str, Any]], accepted: bool, gradings: Sequence[dict[str, Any]] = ()
+    ) -> None:
         """Take in what the cell at position `index` came to; it may be no row at all."""
         if not self._cells:
             self._start = index
         self._rows.extend(rows)
+        self._gradings.extend(gradings)
         self._cells += 1
         self._accepted += accepted
         self.stop = index + 1
@@ -40,7 +48,11 @@ class Committer:
     def commit(self) -> None:
         """Make the open shard durable, if it holds anything new; a full one is closed."""
         if self._cells > self._committed:
-            self._store.commit(self._plan, self._start, self.stop, self._rows, self._cells, self._accepted)
+            where = (self._plan, self._start, self.stop)
+            if self._grades is not None:
+                self._grades.commit(*where, self._gradings, self._cells, self._accepted)
+            self._store.commit(*where, self._rows, self._cells, self._accepted)
             self._committed = self._cells
         if self.full:
-            self._rows, self._cells, self._accepted, self._committed = [], 0, 0, 0
+            self._rows, self._gradings = [], []
+            self._cells = self._accepted = self._committed = 0

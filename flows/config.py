@@ -9,9 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from skillmill.data.errors import ConfigError
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.form import WORDS
+from skillmill.filters.language import LANGUAGES
+from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine
 from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
+from skillmill.skill_taxonomy.targets import Difficulty, Length, Targets
 from skillmill.skill_taxonomy.taxonomy import dotted
 from skillmill.skill_taxonomy.thinning import CategoryMix
 from skillmill.teachers.accounting import Budget, Prices
@@ -24,10 +28,14 @@ Kind = str
 
 KIND_OPTIONS = {
     "skill_mix": ("turns", "order", "prompts"),
-    "instruct_skill_mix": ("refine", "rewrite", "ask_again", "prompts"),
+    "instruct_skill_mix": ("refine", "rewrite", "ask_again", "evolve", "prompts"),
 }
 OWN_OPTIONS = ("path",)
 """The keys of `generation` that belong to a kind; any other kind is the user's own."""
+
+
+TARGETS = ("difficulty", "length", "language")
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
@@ -38,7 +46,9 @@ class GenerationConfig(Section):
     """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows.
 
     `weights` per skill and `categories` condition the draw, see `Combinations`. `path`: where a generator of the user's
-    own lies. `turns` and `order` are `SkillMix`'s, `refine`, `rewrite` and `ask_again` those of `InstructSkillMix`.
+    own lies. `balance` has query types (topics) come in turn. `difficulty`, `length` and `language` are shares of the
+    cells, null where nothing is said of them. `turns` and `order` are `SkillMix`'s, `refine`, `rewrite` and `ask_again`
+    those of `InstructSkillMix`.
     """
 
     kind: Kind = "instruct_skill_mix"
@@ -49,7 +59,12 @@ class GenerationConfig(Section):
     refine: Refine = "always"
     rewrite: bool | None = None
     ask_again: int = Field(0, ge=0, le=1)
-    k: dict[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0, le=1)]] = {2: 1.0}
+    k: dict[Annotated[int, Field(ge=1)], Share] = {2: 1.0}
+    balance: bool = False
+    difficulty: dict[Difficulty, Share] | None = None
+    length: dict[Length, Share] | None = None
+    language: dict[str, Share] | None = None
+    evolve: EvolveConfig | None = None
     samples: int | None = Field(None, ge=1)
     accepted: int | None = Field(None, ge=1)
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
@@ -64,9 +79,24 @@ class GenerationConfig(Section):
             raise ValueError(f"expected a whole number or a mixture such as {{2: 0.5, 3: 0.5}}, got {value!r}")
         return {value: 1.0} if isinstance(value, int) else value
 
-    @field_validator("k")
+    @field_validator(*TARGETS, mode="before")
     @classmethod
-    def _shares_sum_to_one(cls, value: dict[int, float]) -> dict[int, float]:
+    def _one_value_is_a_mixture_of_one(cls, value: object) -> object:
+        return {value: 1.0} if isinstance(value, str) else value
+
+    @field_validator("language")
+    @classmethod
+    def _languages_are_known(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        for name in value or ():
+            if name not in LANGUAGES:
+                raise ValueError(f"expected {', '.join(LANGUAGES)}, got {name!r}")
+        return value
+
+    @field_validator("k", *TARGETS)
+    @classmethod
+    def _shares_sum_to_one(cls, value: dict[Any, float] | None) -> dict[Any, float] | None:
+        if value is None:
+            return None
         if not value or abs(sum(value.values()) - 1) > 1e-6:
             raise ValueError(f"shares must sum to 1, these sum to {sum(value.values()):g}")
         return value
@@ -88,17 +118,32 @@ class GenerationConfig(Section):
             raise ValueError("order: paper tells the sentence limit in the second turn, expected turns: 2, got 1")
         return self
 
+    @model_validator(mode="after")
+    def _parents_bring_their_cells(self) -> "GenerationConfig":
+        drawn = ("weights", "categories", "balance", *TARGETS)
+        for key in drawn if self.evolve else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key}: says how cells are drawn, but with evolve they are those of evolve.parents")
+        return self
+
+    @property
+    def targets(self) -> Targets:
+        """What cells aim at, where anything is said of it."""
+        return {name: getattr(self, name) for name in TARGETS if getattr(self, name)}
+
     @property
     def options(self) -> dict[str, Any]:
-        """The options of a built-in kind, without the folder of its prompts."""
-        return {key: getattr(self, key) for key in KIND_OPTIONS.get(self.kind, ()) if key != "prompts"}
+        """What the generator of a built-in kind takes, beside its prompts."""
+        keys = KIND_OPTIONS.get(self.kind, ())
+        return {key: getattr(self, key) for key in keys if key not in ("prompts", "evolve")}
 
     def relative_to(self, folder: Path) -> "GenerationConfig":
         """With its paths, which a file has relative to itself, joined to that file's folder."""
         own = self.kind not in KIND_OPTIONS
         path = str(folder / Path(self.path).expanduser()) if own else self.path
         prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
-        return self.model_copy(update={"path": path, "prompts": prompts})
+        evolve = self.evolve and self.evolve.relative_to(folder)
+        return self.model_copy(update={"path": path, "prompts": prompts, "evolve": evolve})
 
 
 class GradingConfig(Section):
@@ -154,6 +199,17 @@ class Config(Section):
     def _money_has_prices(self) -> "Config":
         if self.budget.money is not None and (self.prices is None or not any(self.prices.model_dump().values())):
             raise ValueError("budget.money: expected prices too, such as prices: {input: 0.15, output: 0.6}")
+        return self
+
+    @model_validator(mode="after")
+    def _answers_have_room_for_their_length(self) -> "Config":
+        lengths, tokens = self.generation.length or {}, self.teacher.sampling.max_tokens
+        for length in lengths if self.generation.kind == "instruct_skill_mix" else ():
+            if tokens < 2 * (most := WORDS[length][1]):
+                raise ValueError(
+                    f"generation.length: a {length} answer has up to {most} words, expected "
+                    f"teacher.sampling.max_tokens of at least {2 * most}, got {tokens}"
+                )
         return self
 
     @property

@@ -55,7 +55,8 @@ class Duplicates:
     def _load(self, workspace: Workspace, without: str | None) -> None:
         """Take in the stored rows that are kept; texts are read only where signatures are missing."""
         assert self._corpus is not None
-        store, kept = workspace.samples, []
+        store = workspace.samples
+        kept: list[int] = []
         for shard in store.shards:
             if shard.plan == without:
                 continue

@@ -138,6 +138,7 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
         still_needed=still_needed,
         finished=note,
     )
+
     def commit() -> None:
         duplicates.sync()
         committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
@@ -211,6 +212,8 @@ def _row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> dict[str, Any]
         difficulty=cell.difficulty,
         length=cell.length,
         language=cell.language,
+        parent=cell.parent and cell.parent.row,
+        operator=cell.parent and cell.parent.operator,
         teacher=teacher,
         prompts=plan.generator.prompts,
         seed=cell.seed,

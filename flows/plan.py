@@ -7,9 +7,11 @@ from pathlib import Path
 import orjson
 
 from skillmill.data.errors import ConfigError
-from skillmill.flows.config import Config
+from skillmill.flows.config import Config, GenerationConfig
+from skillmill.generators import evolution, targets
 from skillmill.generators.base import Generator
 from skillmill.generators.conversation import PROMPTS
+from skillmill.generators.evolution import Evolutions, evolutions
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
 from skillmill.generators.own import own_generator
 from skillmill.generators.skill_mix import SkillMix
@@ -30,7 +32,7 @@ class Plan:
 
     fingerprint: str
     parts: dict[str, str]
-    combinations: Combinations
+    combinations: Combinations | Evolutions
     generator: Generator
 
 
@@ -38,28 +40,15 @@ def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
     """Raises `ConfigError` where the space is too small for what is asked."""
     generation = config.generation
     generator = _generator(config)
-    about = "topic" if generator.kind == "skill_mix" else "query_type"
-    combinations = Combinations(
-        taxonomy,
-        generator.kind,
-        about,
-        generation.k,
-        config.seed,
-        weights=generation.weights,
-        categories=generation.categories,
-    )
-    asked, cells = generation.accepted or generation.samples or 0, combinations.survivors
-    if asked > cells:
-        key = "generation.accepted" if generation.accepted else "generation.samples"
-        raise ConfigError(
-            f"{key}: {asked} cells asked for, but k = {_mixture(generation.k)} of {len(combinations.skills)} skills "
-            f"x {len(combinations.abouts)} {'topics' if about == 'topic' else 'query types'} has {cells}"
-        )
+    cells = _evolutions(config, taxonomy) if generation.evolve else _combinations(config, taxonomy, generator.kind)
     parts = {
         "generation.kind": generation.kind,
         "generation.k": _mixture(generation.k),
         "generation.weights": _json(generation.weights),
         "generation.categories": generation.categories,
+        **({"generation.balance": "true"} if generation.balance else {}),
+        **{f"generation.{name}": _json(shares) for name, shares in generation.targets.items()},
+        **({"generation.evolve": cells.fingerprint} if isinstance(cells, Evolutions) else {}),
         "generation.generations": str(generation.generations),
         **{f"generation.{key}": str(value) for key, value in generation.options.items()},
         "seed": str(config.seed),
@@ -69,14 +58,51 @@ def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
         "teacher.sampling": _json(config.teacher.sampling.model_dump()),
         "teacher.extra_body": _json(config.teacher.extra_body),
     }
-    return Plan(hashlib.sha256(_json(parts).encode()).hexdigest()[:16], parts, combinations, generator)
+    return Plan(hashlib.sha256(_json(parts).encode()).hexdigest()[:16], parts, cells, generator)
 
 
 def changed_keys(before: object, plan: Plan) -> list[str]:
     """The configuration keys in which the plan differs from the parts that an earlier run recorded."""
     if not isinstance(before, dict):
         return []
-    return [key for key, value in plan.parts.items() if before.get(key) != value]
+    return [key for key in {**plan.parts, **before} if before.get(key) != plan.parts.get(key)]
+
+
+def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations:
+    generation = config.generation
+    about = "topic" if kind == "skill_mix" else "query_type"
+    combinations = Combinations(
+        taxonomy,
+        kind,
+        about,
+        generation.k,
+        config.seed,
+        weights=generation.weights,
+        categories=generation.categories,
+        balanced=generation.balance,
+        targets=generation.targets,
+    )
+    abouts = f"{len(combinations.abouts)} {'topics' if about == 'topic' else 'query types'}"
+    space = f"k = {_mixture(generation.k)} of {len(combinations.skills)} skills x {abouts} has"
+    _check_room(generation, combinations.survivors, space)
+    return combinations
+
+
+def _evolutions(config: Config, taxonomy: Taxonomy) -> Evolutions:
+    evolve = config.generation.evolve
+    assert evolve is not None
+    if Path(evolve.parents).resolve() == config.output.resolve():
+        raise ConfigError(f"generation.evolve.parents: expected another folder than output_dir, got {evolve.parents}")
+    cells = evolutions(evolve, taxonomy, config.seed)
+    _check_room(config.generation, cells.size, "the parents and operators of generation.evolve make")
+    return cells
+
+
+def _check_room(generation: GenerationConfig, cells: int, space: str) -> None:
+    asked = generation.accepted or generation.samples or 0
+    if asked > cells:
+        key = "generation.accepted" if generation.accepted else "generation.samples"
+        raise ConfigError(f"{key}: {asked} cells asked for, but {space} {cells}")
 
 
 def _generator(config: Config) -> Generator:
@@ -88,8 +114,9 @@ def _generator(config: Config) -> Generator:
                 f"generation.kind: expected {', '.join(BUILT_IN)} or package.module:Class, got {generation.kind!r}"
             )
         return own_generator(generation.kind, Path(generation.path), sampling, generation.generations)
-    folder, own = PROMPTS / generation.kind, generation.prompts
-    templates = Prompts(folder, Path(own)) if own else shipped(folder)
+    aimed, evolved = bool(generation.targets or generation.evolve), bool(generation.evolve)
+    folders = (PROMPTS / generation.kind, *[targets.FOLDER] * aimed, *[evolution.FOLDER] * evolved)
+    templates = Prompts(*folders, own=Path(generation.prompts)) if generation.prompts else shipped(*folders)
     return kind(sampling, generation.generations, **generation.options, templates=templates)
 
 

@@ -100,7 +100,8 @@ class _Listening:
 def _title(cell: Cell) -> RenderableType:
     about = cell.topic or cell.query_type
     skills = " + ".join(skill.name for skill in cell.skills)
-    title = Text.assemble((f"cell {cell.index}  ", "dim"), (skills, "bold"), f"  ·  {about.name if about else ''}")
+    said = (about and about.name, cell.parent and cell.parent.operator, cell.difficulty, cell.length, cell.language)
+    title = Text.assemble((f"cell {cell.index}  ", "dim"), (skills, "bold"), *(f"  ·  {text}" for text in said if text))
     return Padding(title, (1, 0, 0, 0))
 
 

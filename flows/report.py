@@ -1,56 +1,54 @@
 """`report.html`: where the rows fell and why, what it cost, what rows look like. One file, no scripts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from skillmill.data.export import masked_row, table_cell
+from skillmill.data.export import Funnel, masked_row, table_cell
 from skillmill.data.files import write_whole
-from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
 from skillmill.filters.safety import hide
+from skillmill.flows.funnel import Row, Survey, cut, meaning, repeated
+from skillmill.flows.overlap import overlaps, shared_lines
 from skillmill.flows.plan import Plan
 from skillmill.flows.progress import duration, money
 from skillmill.flows.workspace import Workspace
 from skillmill.teachers.accounting import Prices, StageUsage, total
 
-EXAMPLES = 8
-
 # Teacher text is data: everything that enters the page is escaped.
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-_environment.filters |= {"text_of": text_of, "money": money, "duration": duration}
+_environment.filters |= {"text_of": text_of, "money": money, "duration": duration, "cut": cut, "repeated": repeated}
+_environment.globals["meaning"] = meaning
 
 
-def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any]) -> Path:
-    """Write the report of the current plan into `output_dir` and return its path."""
+def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], found: Survey) -> Path:
+    """Write the report of the current plan, whose rows are `found`, into `output_dir` and return its path."""
     mask = hide(workspace.config.filters.safety)
-    rows = (masked_row(row, mask) for row in _rows(workspace, plan))
-    examples: dict[str, list[dict[str, Any]]] = {"accepted": [], "rejected": []}
-    for row in rows:
-        if len(examples[row["verdict"]]) < EXAMPLES:
-            examples[row["verdict"]].append(row)
-        if all(len(found) == EXAMPLES for found in examples.values()):
-            break
+
+    def shown(rows: list[Row]) -> list[Row]:
+        return [masked_row(row, mask) | {"shared": shared_lines(row, mask)} for row in rows]
+
     used = {name: StageUsage(**stage) for name, stage in sorted((state.get("usage") or {}).items())}
-    prices = workspace.config.prices
+    prices, wall_s = workspace.config.prices, (state.get("totals") or {}).get("wall_s", 0.0)
     page = _environment.get_template("report.html").render(
         name=workspace.config.name,
         state=state,
         teacher=plan.parts["teacher.model"],
         kind=workspace.config.generation.kind,
         plan=plan.fingerprint,
-        funnel=state.get("funnel") or {},
+        funnel=found.funnel,
+        pairs=(state.get("funnel") or {}).get("pairs"),
         used=used,
         prices=prices,
         total=total(used.values()),
-        wall_s=(state.get("totals") or {}).get("wall_s", 0.0),
-        comparison=beside(state.get("predicted"), used, prices, state),
-        reasons={reason.value: reason.explanation for reason in Reason},
-        examples=examples,
+        wall_s=wall_s,
+        comparison=beside(state.get("predicted"), used, prices, wall_s, found.funnel),
+        fallen=[(reason, count, share, shown(rows)) for reason, count, share, rows in found.fallen()],
+        accepted=shown(found.accepted),
+        overlaps=overlaps(workspace.samples, plan.fingerprint, workspace.config.filters.contamination),
         space=sum(plan.combinations.space.values()),
         curves=(state.get("taxonomy") or {}).get("curves", {}),
         losses={method: (state.get(f"train_{method}") or {}).get("losses", []) for method in ("sft", "dpo")},
@@ -64,20 +62,23 @@ Line = tuple[str, str, str]
 
 
 def beside(
-    predicted: dict[str, Any] | None, used: dict[str, StageUsage], prices: Prices | None, state: dict[str, Any]
+    predicted: dict[str, Any] | None,
+    used: dict[str, StageUsage],
+    prices: Prices | None,
+    wall_s: float,
+    funnel: Funnel,
 ) -> list[Line]:
     """What was predicted and what it came to, as lines of (what, predicted, actual), over the stages predicted."""
     if not predicted:
         return []
     bound = "at most " if predicted["acceptance"] is None else ""
-    funnel, whole = state.get("funnel") or {}, predicted["total"]
+    whole = predicted["total"]
     actual = total(stage for name, stage in used.items() if name in predicted["stages"])
-    cells, accepted = funnel.get("cells", 0), funnel.get("accepted_cells", 0)
     least, most = predicted["cells_range"]
     span = "" if least == most else f" ({least:,} to {most:,})"
-    lines = [("cells", f"{predicted['cells']:,}{span}", f"{cells:,}")]
-    if predicted["acceptance"] is not None and cells:
-        lines.append(("accepted", f"{predicted['acceptance']:.0%}", f"{accepted / cells:.0%}"))
+    lines = [("cells", f"{predicted['cells']:,}{span}", f"{funnel.cells:,}")]
+    if predicted["acceptance"] is not None and funnel.cells:
+        lines.append(("accepted", f"{predicted['acceptance']:.0%}", f"{funnel.accepted_cells / funnel.cells:.0%}"))
     lines.append(("calls, retries aside", f"{bound}{whole['calls']:,}", f"{actual.calls - actual.retries:,}"))
     for key in ("prompt_tokens", "completion_tokens"):
         lines.append((key.replace("_", " "), f"{bound}{whole[key]:,}", f"{getattr(actual, key):,}"))
@@ -85,7 +86,7 @@ def beside(
         lines.append(("money", bound + money(prices.of(StageUsage(**whole))), money(prices.of(actual))))
     if predicted["seconds"] is not None:
         times = list(dict.fromkeys(map(duration, predicted["seconds"])))
-        lines.append(("time at work", " to ".join(times), duration((state.get("totals") or {}).get("wall_s", 0.0))))
+        lines.append(("time at work", " to ".join(times), duration(wall_s)))
     return lines
 
 
@@ -103,14 +104,6 @@ def funnel_markdown(funnel: dict[str, Any]) -> str:
         "| reason | rows | |",
         "|---|---|---|",
     ]
-    explanations = {reason.value: reason.explanation for reason in Reason}
     # The reasons of a user's own filters are any text.
-    lines += [
-        f"| {table_cell(reason)} | {n} | {explanations.get(reason, '')} |" for reason, n in funnel["reasons"].items()
-    ]
+    lines += [f"| {table_cell(reason)} | {n} | {meaning(reason)} |" for reason, n in funnel["reasons"].items()]
     return "\n".join(lines)
-
-
-def _rows(workspace: Workspace, plan: Plan) -> Iterator[dict[str, Any]]:
-    for table in workspace.samples.tables([plan.fingerprint]):
-        yield from table.to_pylist()

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import hidden, store_errors, write_whole
-from skillmill.data.store import ShardStore, pair_store, sample_store
+from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
 from skillmill.flows.config import Config
 from skillmill.teachers.accounting import Usage
 from skillmill.teachers.journal import Journal
@@ -24,6 +24,7 @@ class Workspace:
     config: Config
     samples: ShardStore
     pairs: ShardStore
+    grades: ShardStore
     journal: Journal
     usage: Usage
 
@@ -49,13 +50,12 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
         except Timeout:
             raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
     try:
-        samples, pairs = sample_store(config.output), pair_store(config.output)
-        if recover:
-            samples.recover()
-            pairs.recover()
+        stores = [of_kind(config.output) for of_kind in (sample_store, pair_store, grade_store)]
+        for store in stores if recover else ():
+            store.recover()
         journal = Journal(config.work / "journal.sqlite")
         try:
-            yield Workspace(config, samples, pairs, journal, _usage_so_far(config))
+            yield Workspace(config, *stores, journal, _usage_so_far(config))
         finally:
             journal.close()
     finally:

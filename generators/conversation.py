@@ -14,6 +14,8 @@ SHORT_BUDGET = 400
 small model in a small budget keeps to a question that it is led into, and loses itself in a longer text."""
 SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,200}[.]$"
 """The form of a critique's halves and of an explanation in the short form."""
+ANY_TEXT = r"^[^\"\\\n]{10,400}$"
+"""The short form in any language."""
 
 PROMPTS = Path(__file__).parent / "prompts"
 

@@ -13,8 +13,12 @@ import orjson
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import SkillNamed
+from skillmill.filters.form import WORDS
 from skillmill.filters.leak import skill_named
+from skillmill.filters.material import lacks_material
+from skillmill.filters.text import words
 from skillmill.generators.conversation import (
+    ANY_TEXT,
     PROMPTS,
     SHORT_REMARK,
     Asking,
@@ -28,6 +32,7 @@ from skillmill.generators.conversation import (
 )
 from skillmill.generators.examples import InstructionExample, worked_examples
 from skillmill.generators.parsing import clean, is_true, string_field, unquoted
+from skillmill.generators.targets import aimed
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Message, Reply, Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
@@ -59,7 +64,9 @@ class InstructSkillMix:
 
     `refine` "needed": where the critique calls a whole draft good enough, the draft is the answer. `rewrite`: a final
     answer that the token limit cut off is asked for once more, shorter; null is yes in the long form alone.
-    `ask_again`: how many times more an instruction is asked for, with another seed, while it names one of its skills.
+    `ask_again`: how many times more an instruction is asked for, with another seed, while it names one of its skills
+    or is about a text that it does not bring along.
+    A cell with a parent has that instruction changed instead of a new one made (generators/evolution.py).
     """
 
     sampling: Sampling
@@ -81,7 +88,7 @@ class InstructSkillMix:
         """
         asking = Asking(teacher, self.sampling)
         parts, reply = await self._instruction(cell, asking)
-        reasons = (Reason.PROMPT_COPY,) if any(self.copies_an_example(part) for part in parts) else ()
+        reasons = self._unusable(parts, cell)
         if not parts or reasons:
             return [
                 Sample(
@@ -100,6 +107,12 @@ class InstructSkillMix:
             asking = Asking(teacher, self.sampling)
         return samples
 
+    def _unusable(self, parts: list[str], cell: Cell) -> tuple[Reason, ...]:
+        if any(self.copies_an_example(part) for part in parts):
+            return (Reason.PROMPT_COPY,)
+        unchanged = cell.parent is not None and words(" ".join(parts)) == words(cell.parent.instruction)
+        return (Reason.UNCHANGED,) if unchanged else ()
+
     async def _instruction(self, cell: Cell, asking: Asking) -> tuple[list[str], Reply]:
         """The parts of the instruction, none where it cannot be read, and the reply that they are in."""
         messages, schema = self.instruction_messages(cell), instruction_schema(cell, self.sampling)
@@ -107,7 +120,7 @@ class InstructSkillMix:
             seed = derived_seed(cell.seed, "instruction", *([attempt] if attempt else []))
             reply = await asking.chat(messages, seed, "instruction", schema)
             parts = read_parts(clean(reply.text), list(schema["properties"]))
-            if not names_a_skill(" ".join(parts), cell):
+            if not will_be_rejected(" ".join(parts), cell):
                 break
         return parts, reply
 
@@ -115,26 +128,26 @@ class InstructSkillMix:
         seed = derived_seed(cell.seed, generation)
         length = answer_length(self.sampling, cell, len(parts))
         skills = [described(skill) for skill in cell.skills]
-        whole = {"skills": skills, "length": length}
-        about = [{"skills": [skill], "length": length} for skill in skills] if len(parts) > 1 else [whole]
+        whole = {"skills": skills, "length": length, "language": cell.language}
+        about = [{**whole, "skills": [skill]} for skill in skills] if len(parts) > 1 else [whole]
         instruction = " ".join(parts)
         drafts = [await self._answer(asking, "response", i, parts, about, seed) for i in range(len(parts))]
         draft = joined(drafts)
-        said = await asking.chat(
-            [
-                system(self.templates.render("response", **whole)),
-                user(instruction),
-                assistant(draft),
-                user(self.templates.render("critique", decide=self.refine == "needed")),
-            ],
-            derived_seed(seed, "critique"),
-            "critique",
-            self._critique_schema(),
-        )
+        critiquing = [
+            system(self._answering("response", whole)),
+            user(instruction),
+            assistant(draft),
+            user(self.templates.render("critique", decide=self.refine == "needed")),
+        ]
+        said = await asking.chat(critiquing, derived_seed(seed, "critique"), "critique", self._critique_schema())
         critique = clean(said.text)
         final = drafts
         refined = self.refine == "always" or how_ended(drafts) != "stop" or not is_true(critique, "good_enough")
-        if refined:
+        if refined and not is_short(self.sampling):  # in the same conversation: the engine has its beginning cached
+            revise = user(self.templates.render("revise", instruction=instruction))
+            revising = [*critiquing, assistant(critique), revise]
+            final = [await self._written(asking, revising, derived_seed(seed, "refine", 0), "refine")]
+        elif refined:
             strengths, weaknesses = read_critique(critique)
             remarks = {"strengths": strengths, "weaknesses": weaknesses}
             notes = [{**shown, **remarks, "draft": reply.text} for shown, reply in zip(about, drafts, strict=True)]
@@ -162,12 +175,18 @@ class InstructSkillMix:
         self, asking: Asking, turn: str, i: int, parts: list[str], variables: list[dict[str, Any]], seed: int
     ) -> Reply:
         """What answers the i-th part, under the prompt `turn`."""
+        messages = [system(self._answering(turn, variables[i])), user(parts[i])]
+        return await self._written(asking, messages, derived_seed(seed, turn, i), turn)
+
+    async def _written(self, asking: Asking, messages: list[Message], seed: int, turn: str) -> Reply:
         answering = replace(asking, sampling=answer_sampling(self.sampling))
-        messages = [system(self.templates.render(turn, **variables[i])), user(parts[i])]
-        reply = await answering.chat(messages, derived_seed(seed, turn, i), turn)
+        reply = await answering.chat(messages, seed, turn)
         text = clean(reply.text).strip()
         promised = is_short(self.sampling) and text.endswith(":")  # and our own `stop` cut it off
         return replace(reply, text=text, finish_reason="length" if promised else reply.finish_reason)
+
+    def _answering(self, turn: str, variables: dict[str, Any]) -> str:
+        return aimed(self.templates.render(turn, **variables), self.templates, "answer", language=variables["language"])
 
     @property
     def rewrites(self) -> bool:
@@ -180,9 +199,20 @@ class InstructSkillMix:
         return object_schema(strengths=remark, weaknesses=remark, **decision)
 
     def instruction_messages(self, cell: Cell) -> list[Message]:
-        """The guidance, the worked examples as earlier turns, and the task."""
-        task = self.templates.render("task", query_type=kind_of_question(cell), skills=cell.skills)
-        return [*self._opening, user(task)]
+        """The guidance, the worked examples as earlier turns, and the task; of an evolved cell, no worked examples."""
+        about = {"query_type": kind_of_question(cell), "skills": cell.skills}
+        if cell.parent:
+            change = {"instruction": cell.parent.instruction, "operator": cell.parent.operator}
+            opening, task = self._evolving, self.templates.render("evolve_task", **about, **change)
+        else:
+            opening, task = self._opening, self.templates.render("task", **about)
+        length = cell.length and f"{cell.length}, {words_of(cell.length)}"
+        targets = {"difficulty": cell.difficulty, "length": length, "language": cell.language}
+        return [*opening, user(aimed(task, self.templates, "instruction", **targets))]
+
+    @cached_property
+    def _evolving(self) -> list[Message]:
+        return [system(self.templates.render("evolve"))]
 
     @cached_property
     def _opening(self) -> list[Message]:
@@ -212,11 +242,10 @@ class InstructSkillMix:
 
 
 def instruction_schema(cell: Cell, sampling: Sampling) -> dict[str, Any]:
-    """One text; in the short form one question for each skill, under its name."""
-    text = text_schema(sampling, QUESTION)
-    return object_schema(
-        **({skill.name: text for skill in cell.skills} if is_short(sampling) else {"instruction": text})
-    )
+    """One text; in the short form one question for each skill, under its name, or the one that a parent becomes."""
+    text = text_schema(sampling, QUESTION if cell.english else ANY_TEXT)
+    by_skill = is_short(sampling) and cell.parent is None
+    return object_schema(**({skill.name: text for skill in cell.skills} if by_skill else {"instruction": text}))
 
 
 def read_parts(text: str, keys: list[str]) -> list[str]:
@@ -238,12 +267,25 @@ def answer_sampling(sampling: Sampling) -> Sampling:
 
 
 def answer_length(sampling: Sampling, cell: Cell, parts: int) -> str:
-    """How long the answer to each of `parts` may be, for a prompt, so that it fits `max_tokens` and the query type."""
+    """How long the answer to each of `parts` may be, for a prompt, so that it fits `max_tokens` and the query type.
+
+    Of the lengths that a cell may aim at, only short ones fit the short form (flows/config.py).
+    """
+    if cell.length and is_short(sampling):
+        return f"one paragraph of {'one or two' if parts > 1 else 'two to four'} sentences, without a list"
+    if cell.length:
+        return words_of(cell.length)
     if is_short(sampling):
         much = cell.query_type is not None and cell.query_type.min_words > LITTLE * parts
         sentences = "five to seven" if much else "three to five" if parts == 1 else "two or three"
         return f"one paragraph of {sentences} sentences, without a list"
     return f"at most {min(LONGEST_ANSWER, sampling.max_tokens // 2)} words"
+
+
+def words_of(length: str) -> str:
+    """How many words an answer of the length has, for a prompt."""
+    fewest, most = WORDS[length]
+    return f"at most {most} words" if length == "short" else f"{fewest} to {most} words"
 
 
 def read_critique(text: str) -> tuple[str, str]:
@@ -252,9 +294,10 @@ def read_critique(text: str) -> tuple[str, str]:
     return (strengths or "", weaknesses or "") if strengths or weaknesses else ("", text.strip())
 
 
-def names_a_skill(instruction: str, cell: Cell) -> bool:
-    """Whether the filter `skill_named` will reject the instruction."""
-    return bool(skill_named(Sample(instruction, ""), cell, SkillNamed()).reasons)
+def will_be_rejected(instruction: str, cell: Cell) -> bool:
+    """Whether the filter `skill_named` or `missing_material` will reject the instruction, whatever its answer."""
+    named = skill_named(Sample(instruction, ""), cell, SkillNamed())
+    return bool(named.reasons) or lacks_material(instruction)
 
 
 def joined(replies: list[Reply]) -> str:

@@ -10,6 +10,7 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.form import sentence_limit
 from skillmill.generators.conversation import (
+    ANY_TEXT,
     PROMPTS,
     SHORT_REMARK,
     Asking,
@@ -22,6 +23,7 @@ from skillmill.generators.conversation import (
 )
 from skillmill.generators.examples import TextExample, worked_examples
 from skillmill.generators.parsing import answer_and_explanation, clean
+from skillmill.generators.targets import aimed
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Message, Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
@@ -61,7 +63,7 @@ class SkillMix:
 
     async def _one(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:
         asking = Asking(teacher, self.sampling)
-        schema = text_and_explanation(self.sampling, cell.k) if self.order == "limit_first" else None
+        schema = text_and_explanation(self.sampling, cell) if self.order == "limit_first" else None
         drafting = self.opening_messages(cell)
         last = await asking.chat(drafting, derived_seed(cell.seed, generation, "draft"), "draft", schema)
         draft = None
@@ -74,7 +76,7 @@ class SkillMix:
         copied = answer is not None and copies(answer, [self.example.answer])
         reasons = (Reason.UNPARSABLE,) if answer is None else (Reason.PROMPT_COPY,) if copied else ()
         return Sample(
-            instruction=self.templates.render("request", **variables(cell)),
+            instruction=self._aimed(self.templates.render("request", **variables(cell)), cell),
             response=answer or "",
             generation=generation,
             draft=clean(last.text) if answer is None else draft,
@@ -87,7 +89,10 @@ class SkillMix:
 
     def opening_messages(self, cell: Cell) -> list[Message]:
         """The cell's task, in our order after the guidance and a worked example as an earlier turn."""
-        return [*self._opening, user(self._prompt("draft", cell))]
+        return [*self._opening, user(self._aimed(self._prompt("draft", cell), cell))]
+
+    def _aimed(self, prompt: str, cell: Cell) -> str:
+        return aimed(prompt, self.templates, "text", difficulty=cell.difficulty, language=cell.language)
 
     def _prompt(self, turn: str, cell: Cell) -> str:
         return self.templates.render(f"paper_{turn}" if self.order == "paper" else turn, **variables(cell))
@@ -116,13 +121,15 @@ def variables(cell: Cell) -> dict[str, Any]:
     return {
         "skills": cell.skills,
         "topic": cell.topic.name if cell.topic else "anything",
-        "sentences": number_of_sentences(sentence_limit(cell.k)),
+        "sentences": number_of_sentences(sentence_limit(cell.k, cell.length)),
     }
 
 
-def text_and_explanation(sampling: Sampling, k: int) -> dict[str, Any]:
+def text_and_explanation(sampling: Sampling, cell: Cell) -> dict[str, Any]:
     """The schema of both turns. A small token budget holds the text to its sentence limit; else only the words do."""
-    inside, more = r"[A-Z][^\"\\\n?.!]", sentence_limit(k) - 1
-    text = f"{inside}{{{min(SHORTEST_PER_SKILL * k, 100)},200}}[?.!]"
+    if not cell.english:  # other scripts, other full stops
+        return object_schema(answer=text_schema(sampling, ANY_TEXT), explanation=text_schema(sampling, ANY_TEXT))
+    inside, more = r"[A-Z][^\"\\\n?.!]", sentence_limit(cell.k, cell.length) - 1
+    text = f"{inside}{{{min(SHORTEST_PER_SKILL * cell.k, 100)},200}}[?.!]"
     text += f"( {inside}{{15,200}}[?.!]){{0,{more}}}" if more else ""
     return object_schema(answer=text_schema(sampling, f"^{text}$"), explanation=text_schema(sampling, SHORT_REMARK))

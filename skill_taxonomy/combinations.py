@@ -206,7 +206,7 @@ class Combinations:
             query_type,  # type: ignore[arg-type]
             seed,
             self.split,
-            **drawn(self.targets, seed),
+            **drawn(self.targets, seed),  # type: ignore[arg-type]
         )
 
 

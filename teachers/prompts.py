@@ -16,16 +16,16 @@ from skillmill.data.errors import ConfigError
 
 
 class Prompts:
-    """The `<turn>.jinja` files of a folder, each replaced by the file of the same name in the folder `own`.
+    """The `<turn>.jinja` files of the folders, each replaced by the file of the same name in the folder `own`.
 
     All are read at once, so that what is rendered is what the fingerprint is over, also where a file changes while a
     run goes on. Raises `ConfigError` for a folder of the user's own that cannot be used: a file that is none of the
     shipped ones, that is no template, or that has a variable which no shipped prompt has.
     """
 
-    def __init__(self, folder: Path, own: Path | None = None) -> None:
-        self._folder = folder
-        self._paths = {path.name: path for path in sorted(folder.glob("*.jinja"))}
+    def __init__(self, *folders: Path, own: Path | None = None) -> None:
+        self._folder = folders[0]
+        self._paths = {path.name: path for folder in folders for path in sorted(folder.glob("*.jinja"))}
         replaced = _files_of(own, list(self._paths)) if own else {}
         self._sources = {name: path.read_text(encoding="utf-8") for name, path in self._paths.items()}
         # Prompts are plain text for a model, not HTML: escaping would put &quot; into the data.
@@ -101,9 +101,9 @@ def _one_line(error: Exception) -> str:
 
 
 @cache
-def shipped(folder: Path) -> Prompts:
-    """The prompt files of a folder, read once."""
-    return Prompts(folder)
+def shipped(*folders: Path) -> Prompts:
+    """The prompt files of the folders, read once."""
+    return Prompts(*folders)
 
 
 def render(folder: Path, turn: str, **variables: Any) -> str:

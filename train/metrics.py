@@ -149,7 +149,7 @@ def _over_all(texts: pd.DataFrame, generations: Sequence[str], bootstrap: Bootst
     rounds = by_generation.mean().assign(combinations=by_generation.size())
     per_generation = {
         generations[code]: {"combinations": int(row["combinations"]), **{name: row[name] for name in METRICS}}
-        for code, row in rounds.to_dict("index").items()
+        for code, row in zip(rounds.index.tolist(), rounds.to_dict("records"), strict=True)
     }
     by_combination = texts.groupby(["k", "combination"])[METRICS]
     return {**_group(by_combination.max(), by_combination.mean(), bootstrap), "per_generation": per_generation}
@@ -161,7 +161,7 @@ def _group(best: pd.DataFrame, mean: pd.DataFrame, bootstrap: Bootstrap) -> dict
 
 
 def _estimates(combinations: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:
-    return {name: estimate(values.to_numpy(), bootstrap) for name, values in combinations.items()}
+    return {str(name): estimate(values.to_numpy(), bootstrap) for name, values in combinations.items()}
 
 
 def _shares(voted: _Voted, labels: Codes | None) -> pd.DataFrame:
@@ -177,5 +177,6 @@ def _shares(voted: _Voted, labels: Codes | None) -> pd.DataFrame:
 def _per_label(shares: pd.DataFrame, names: Sequence[str], bootstrap: Bootstrap) -> dict[str, Any]:
     by_combination = shares.groupby(["label", "k", "combination"])[[*METRICS, POINT]]
     best, mean = by_combination.max().groupby("label"), by_combination.mean().groupby("label")
-    groups = {names[code]: _group(of_label, mean.get_group(code), bootstrap) for code, of_label in best}
+    codes = shares["label"].unique().tolist()
+    groups = {names[code]: _group(best.get_group(code), mean.get_group(code), bootstrap) for code in codes}
     return dict(sorted(groups.items()))

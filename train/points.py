@@ -168,6 +168,8 @@ def _lists(table: pa.Table, name: str, kind: pa.DataType) -> pa.ListArray:
     column = table[name].combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
+        column = pa.array(column.to_pylist())  # pyarrow's cast of a view loses rows
     try:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             parse = _numbers_in if kind == pa.float64() else _words_in

@@ -29,7 +29,8 @@ def export_step(config: Config) -> Funnel:
             plans=[plan.fingerprint],
             pair_plans=[pairs_plan(plan, config.pairs)],
         )
-        funnel, checksum = write_export(workspace.samples, workspace.pairs, folder, facts, hide(config.filters.safety))
+        stores = (workspace.samples, workspace.pairs, workspace.grades)
+        funnel, checksum = write_export(*stores, folder, facts, hide(config.filters.safety))
         remember(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
     say(f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}")
     return funnel

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from skillmill.flows.config import Config
+from skillmill.flows.funnel import print_funnel, survey
 from skillmill.flows.plan import make_plan
 from skillmill.flows.report import write_report
 from skillmill.flows.steps.state import remember
@@ -10,9 +11,13 @@ from skillmill.flows.steps.taxonomy import existing_taxonomy
 from skillmill.flows.workspace import open_workspace, read_state
 
 
-def report_step(config: Config, status: str | None, reason: str = "") -> Path:
-    """Write `report.html` and `run.json`, with its status where one is given."""
+def report_step(config: Config, status: str | None, reason: str = "", show: bool = False) -> Path:
+    """Write `report.html` and `run.json`, with its status where one is given; with `show`, print the funnel."""
     plan = make_plan(config, existing_taxonomy(config))
     with open_workspace(config) as workspace:
         remember(workspace, {"status": status, "reason": reason} if status else {})
-        return write_report(workspace, plan, read_state(config.output))
+        found = survey(workspace.samples, plan.fingerprint)
+        path = write_report(workspace, plan, read_state(config.output), found)
+    if show:
+        print_funnel(found)
+    return path

@@ -30,7 +30,7 @@ def test_an_answer_is_part_of_the_next_prompt() -> None:
     asked = Event("first", [1, 2, 3, 4])
     events = [asked, Event("first", asked.prompt, [5, 6, 7, 8]), Event("second", [1, 2, 3, 4, 5, 6, 7, 8, 9])]
     assert cached(events, PrefixCache(4)) == {"first": 0, "second": 8}
-    assert cached(events, PrefixCache(4), keep="prompts") == {"first": 0, "second": 4}
+    assert cached(events, PrefixCache(4), lambda answered: False) == {"first": 0, "second": 4}
 
 
 def test_what_was_used_longest_ago_leaves_first_and_ends_before_beginnings() -> None:
@@ -54,7 +54,9 @@ class Words:
     """Whole words for tokens: as quick as the real tokenizer is slow to load."""
 
     def prompt(self, messages: list[dict[str, str]]) -> list[int]:
-        return self.text("".join(f"<{message['role']}>{message['content']}<end>" for message in messages) + "<assistant>")
+        return self.text(
+            "".join(f"<{message['role']}>{message['content']}<end>" for message in messages) + "<assistant>"
+        )
 
     def text(self, text: str) -> list[int]:
         return [hash(word) for word in re.findall(r"\s?\w+|\S", text)]
@@ -63,6 +65,19 @@ class Words:
 @pytest.fixture(scope="module")
 def author() -> Any:
     return bench.Author()
+
+
+def test_what_instruct_skill_mix_may_cost(author: Any) -> None:
+    """The targets of issue 5: the long form, refined always, against a caching engine."""
+    found = bench.figures(*bench.ours("instruct_skill_mix", 32, Words(), author))
+    assert found["rows"] == 32
+    assert {turn: of["calls"] for turn, of in found["turns"].items()} == dict.fromkeys(
+        ("instruction", "response", "critique", "refine"), 1.0
+    )
+    theirs = bench.figures(bench.published(32, Words(), author), 32)
+    assert bench.check(found, theirs)
+    assert found["input"] < theirs["input"] / 4
+    assert min(found["caches"].values()) > 0.5
 
 
 def test_both_turns_of_skill_mix_are_told_apart(author: Any) -> None:

@@ -1,6 +1,12 @@
 """Rows against evaluation sets: what is found, what is let be, and what is said where a set cannot be had."""
 
+import functools
+import http.server
 import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +36,7 @@ QUESTION = (
     "grass behind the old mill."
 )
 SHORT = "How many bees does a well-kept hive hold in June?"
+BRIEF = "What do drones do?"
 TURNS = [{"role": "user", "content": "Draw up a plan for a walled garden that a wheelchair user can work in alone."}]
 WORDS = ["ash", "birch", "cedar", "dogwood", "elm", "fir", "gum", "hazel"]
 
@@ -45,9 +52,9 @@ def options(folder: Path, *sets: Any, **settings: Any) -> Contamination:
 
 @pytest.fixture(scope="module")
 def bees(tmp_path_factory: pytest.TempPathFactory) -> Contamination:
-    """One set, `bees`, with a long text and one of ten words."""
+    """One set, `bees`, with a long text, one of eleven words and one of four."""
     folder = tmp_path_factory.mktemp("bees")
-    file = jsonl(folder / "bees.jsonl", [{"question": QUESTION}, {"question": SHORT}])
+    file = jsonl(folder / "bees.jsonl", [{"question": text} for text in (QUESTION, SHORT, BRIEF, "", None)])
     return options(folder, f"{file}:question")
 
 
@@ -96,6 +103,14 @@ def test_a_short_text_counts_where_all_of_it_is_there(bees: Contamination) -> No
     assert said.signals["evaluation_words:bees"] == len(normal_words(SHORT)) == 11
     most = SHORT.rpartition(" in ")[0]
     assert check(bees, f"They ask: {most}? Nobody knows.").reasons == ()
+
+
+def test_a_brief_text_counts_as_a_whole_instruction_alone(bees: Contamination) -> None:
+    said = check(bees, "They mate.", instruction="what do DRONES do")
+    assert said.reasons == (Reason.CONTAMINATION,)
+    assert shared_runs("what do DRONES do", "They mate.", said.signals) == [SharedRun("bees", 1, "what do drones do")]
+    for instruction, response in [("What do drones do here?", "They mate."), ("What do they do?", BRIEF), ("", "")]:
+        assert check(bees, response, instruction) == Verdict((), {"evaluation_ngrams": 0.0})
 
 
 @given(
@@ -190,6 +205,24 @@ def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> N
     for text in (QUESTION, TURNS[0]["content"]):
         assert holders(asked, text) == {"school_math"}
     assert check(asked, SHORT).reasons == ()  # of the other split
+
+
+def test_a_set_at_an_address(tmp_path: Path) -> None:
+    jsonl(tmp_path / "bees.jsonl", [{"question": QUESTION}])
+    serving = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    script = "import sys, pathlib; from skillmill.filters.config import Contamination as C; "
+    script += "from skillmill.filters.contamination import with_index; "
+    script += "print(with_index(C(sets=(sys.argv[1],)), pathlib.Path(sys.argv[2])).index)"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serving) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/bees.jsonl:question"
+        environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "hub")}
+        command = [sys.executable, "-c", script, address, str(tmp_path / "fetched")]
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        server.shutdown()
+    read = options(tmp_path, f"{tmp_path}/bees.jsonl:question").index
+    assert read is not None
+    assert np.array_equal(np.load(told.stdout.strip()), np.load(read))
 
 
 def test_without_sets_nothing_is_read_and_nothing_is_said(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_the_english_request_of_a_skill_mix_text_is_not_looked_at() -> None:
     assert "language" in reasons("Her knight was a thief in the night, and is it not warm today?", GERMAN_TEXT, request)
 
 
-@pytest.mark.parametrize("text", ["Test", "E = mc²", "🐱😺🐾", "```python\nprint(1)\n```", ""])
+@pytest.mark.parametrize("text", ["Test", "E = mc²", "🐱😺🐾", "```python\nprint(1)\n```", "", "1 5 8 3 6 4 9 7 2 5"])
 def test_a_text_too_short_to_tell_passes(text: str) -> None:
     assert likelihood(text, "German") == 1.0
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import FilterOptions
-from skillmill.filters.material import lacks_material, missing_material
+from skillmill.filters.config import FiltersConfig
+from skillmill.filters.judge import apply_filters
+from skillmill.filters.material import lacks_material
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
 
@@ -56,8 +57,8 @@ ABOUT_NOTHING = [
 @pytest.mark.parametrize("instruction", MISSING)
 def test_what_an_instruction_points_at_and_does_not_bring(instruction: str) -> None:
     assert lacks_material(instruction)
-    verdict = missing_material(Sample(instruction, "It is fine."), ADVICE, FilterOptions())
-    assert verdict.reasons == (Reason.MISSING_MATERIAL,)
+    judged = apply_filters(Sample(instruction, "It is fine."), ADVICE, FiltersConfig())
+    assert Reason.MISSING_MATERIAL in judged.reasons
 
 
 @pytest.mark.parametrize("instruction", COMPLETE + ABOUT_NOTHING)

@@ -4,6 +4,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skillmill.data.errors import StoreError
 from skillmill.filters.config import NearDuplicates
 from skillmill.filters.minhash import Bands, signature, similarity
 from skillmill.filters.near_duplicates import BandIndex, Corpus, Match, Text
@@ -129,7 +131,7 @@ def test_a_torn_tail_is_dropped_and_made_again(cut: int, flip: bool) -> None:
             mended.sign(texts, PLAN)
             assert mended.made == 6 - intact
             mended.keep(range(6))
-            copies = [text._replace(row=100 + text.row, index=100 + text.index) for text in texts]
+            copies = [replace(text, row=100 + text.row, index=100 + text.index) for text in texts]
             assert [match and match.index for match in mended.decide(copies)] == [0, 1, 2, 3, 4, 5]
         assert path.read_bytes()[: len(whole)] == whole
 
@@ -149,8 +151,15 @@ def test_a_row_whose_text_is_another_than_the_one_that_was_signed_is_signed_agai
     with corpus(path) as kept:
         kept.decide([first])
     with corpus(path) as kept:  # its shard was lost, and the teacher said something else
-        assert kept.decide([first._replace(response=prose(9)), second._replace(response=prose(2))]) == [None, None]
+        assert kept.decide([replace(first, response=prose(9)), replace(second, response=prose(2))]) == [None, None]
         assert kept.made == 2
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "a folder", "nowhere/signatures"])
+def test_a_disk_that_does_not_play_along_is_one_clear_line(tmp_path: Path, path: str) -> None:
+    (tmp_path / "a folder").mkdir()
+    with pytest.raises(StoreError, match=r"^cannot write .*: [A-Z][a-z ]+$"), corpus(tmp_path / path):
+        pass
 
 
 def test_rows_of_one_cell_are_no_duplicates_and_those_of_other_plans_come_after_ones_own(tmp_path: Path) -> None:
@@ -226,7 +235,7 @@ def test_the_index_finds_what_a_dict_finds(records: list[list[int]], recent: int
     index, plain = BandIndex(recent), dict[int, set[int]]()
     for number, keys in enumerate(records):
         if data.draw(st.booleans()):
-            index.add(keys, number)
+            index.add(np.array(keys, np.uint64), number)
         else:
             index.add_many(np.array([keys], np.uint64), np.array([number]))
         index.settle()

@@ -13,8 +13,10 @@ import yaml
 from skillmill.data.records import text_of
 from skillmill.filters.contamination import shared_runs
 from skillmill.filters.ngrams import normal_words
+from skillmill.filters.safety import mask
 from skillmill.flows.cli import main
 from skillmill.flows.config import Config, load_config
+from skillmill.flows.overlap import shared_lines
 from skillmill.flows.pipeline import run
 
 TAXONOMY = {
@@ -76,6 +78,9 @@ def test_rows_that_hold_a_text_of_a_set_fall_now_and_later(runs: Runs) -> None:
     [told] = shared_runs(text_of(fallen["prompt"]), text_of(fallen["completion"]), signals)
     assert told.evaluation_set == "eval"
     assert told.words == " ".join(normal_words(text_of(quoted["completion"]))[:13])
+    page = (fresh.output / "report.html").read_text()
+    assert f"shared with eval: {told.ngrams} n-grams, “{told.words}”" in page
+    assert '<tr><td>eval</td><td class="n">1</td><td class="n">1</td></tr>' in page
 
     asked = runs.server.stats()["asked"]
     decided_again = runs("free", ["eval.jsonl:q"])
@@ -85,6 +90,14 @@ def test_rows_that_hold_a_text_of_a_set_fall_now_and_later(runs: Runs) -> None:
     run(runs("free", ["eval.jsonl:q"]))  # a set that changes is a filter that changes
     assert quoted["id"] in {row["id"] for row in rows(free, "sft")}
     assert runs.server.stats()["asked"] == asked
+
+
+def test_words_of_a_row_with_something_to_hide_are_not_told() -> None:
+    signals = [("evaluation_ngrams:eval", 1.0), ("evaluation_place:eval", 1.0), ("evaluation_words:eval", 8.0)]
+    said = "write to me at joan at home or joan@orchard.net about the bees"
+    row = {"prompt": [], "completion": [{"role": "assistant", "content": said}], "signals": signals}
+    assert shared_lines(row, str) == ["eval: 1 n-grams, “write to me at joan at home or”"]
+    assert shared_lines(row, mask) == ["eval: 1 n-grams"]
 
 
 @pytest.mark.parametrize("command", ["run", "generate", "preview"])

@@ -66,21 +66,26 @@ def what_lies_there(config: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "generation",
-    [{"samples": 40}, {"accepted": 25}, {"kind": "skill_mix", "k": 3, "samples": 30, "generations": 2}],
-    ids=["samples", "accepted", "skill_mix"],
+    ("generation", "copies"),
+    [
+        ({"samples": 40}, 0),
+        ({"accepted": 25}, 0),
+        ({"accepted": 15}, 40),
+        ({"kind": "skill_mix", "k": 3, "samples": 30, "generations": 2}, 0),
+    ],
+    ids=["samples", "accepted", "near_duplicates", "skill_mix"],
 )
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
-    tmp_path: Path, scripted_server: Callable[..., Any], generation: dict[str, Any]
+    tmp_path: Path, scripted_server: Callable[..., Any], generation: dict[str, Any], copies: int
 ) -> None:
-    undisturbed = scripted_server(latency=0.03)
+    undisturbed = scripted_server(latency=0.03, copies=copies)
     whole = write_config(tmp_path / "whole", undisturbed.base_url, **generation)
     finish(whole)
     requests = undisturbed.stats()["asked"]
     assert undisturbed.stats()["repeated"] == 0
     assert undisturbed.stats()["most_running"] <= IN_FLIGHT
 
-    server = scripted_server(latency=0.03)
+    server = scripted_server(latency=0.03, copies=copies)
     killed = write_config(tmp_path / "killed", server.base_url, **generation)
     dice = random.Random(f"{generation}")
     moments = sorted(dice.randrange(requests) for _ in range(5))

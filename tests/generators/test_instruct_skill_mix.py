@@ -80,12 +80,26 @@ def test_four_turns_make_a_sample() -> None:
 def test_answers_are_asked_for_as_the_asker_would() -> None:
     teacher = Writer()
     make(teacher)
-    for stage in ("response", "refine"):
-        first, last = teacher.request(stage).messages
-        assert first["role"] == "system"
-        assert last == {"role": "user", "content": QUESTION}
-    notes = teacher.request("refine").messages[0]["content"]
-    assert all(text in notes for text in ("Be kind.", CRITIQUE["strengths"], CRITIQUE["weaknesses"]))
+    first, last = teacher.request("response").messages
+    assert first["role"] == "system"
+    assert last == {"role": "user", "content": QUESTION}
+
+
+def test_response_critique_and_refinement_are_one_conversation_that_a_prefix_cache_has() -> None:
+    teacher = Writer()
+    make(teacher)
+    response, critique, refine = (teacher.request(stage).messages for stage in ("response", "critique", "refine"))
+    assert critique[:-1] == [*response, {"role": "assistant", "content": teacher.replies["response"]}]
+    assert refine[:-1] == [*critique, {"role": "assistant", "content": teacher.replies["critique"]}]
+    assert refine[-1]["content"].endswith(f"\n\n{QUESTION}")
+
+
+def test_the_short_form_refines_in_a_conversation_of_its_own() -> None:
+    teacher = Writer(instruction=orjson.dumps(SHORT).decode())
+    make(teacher, max_tokens=200)
+    notes, question = teacher.request("refine").messages
+    assert question == {"role": "user", "content": SHORT["metaphor"]}
+    assert all(text in notes["content"] for text in ("Be kind.", CRITIQUE["strengths"], CRITIQUE["weaknesses"]))
 
 
 def test_the_answers_are_asked_for_by_definitions_where_there_are_any() -> None:
@@ -305,7 +319,13 @@ def test_an_instruction_that_names_its_skills_is_asked_for_again_where_the_optio
     assert "metaphor" in sample.instruction
 
 
-def test_an_instruction_is_asked_for_again_once_at_most_and_only_for_its_skills() -> None:
+def test_an_instruction_that_lacks_what_it_is_about_is_asked_for_again_too() -> None:
+    teacher = Writer(instruction='{"instruction": "Can you shorten the letter below? It is for my landlord."}')
+    make(teacher, ask_again=1)
+    assert stages(teacher).count("instruction") == 2
+
+
+def test_an_instruction_is_asked_for_again_once_at_most_and_only_for_what_a_filter_rejects() -> None:
     teacher = Writer(instruction='{"instruction": "Which metaphor fits a late rent?"}')
     make(teacher, ask_again=1)
     assert stages(teacher).count("instruction") == 2

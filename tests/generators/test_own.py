@@ -40,8 +40,9 @@ def made(plan: Plan) -> list[Sample]:
 
 
 def documented(language: str, page: str = DOCUMENTED) -> str:
-    """The one code block of a language in docs/generators.md."""
-    [block] = re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    """The one code block of a language in a page's section on generators of one's own."""
+    section = page.partition("## A generator of your own")[2]
+    [block] = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return block
 
 
@@ -182,7 +183,7 @@ def test_a_variable_of_another_turn_is_named_when_it_is_rendered(tmp_path: Path)
     [
         (
             "{turns: 1}",
-            "turns: kind instruct_skill_mix has no such option, its own are refine, rewrite, ask_again, prompts",
+            "turns: kind instruct_skill_mix has no such option, its own are refine, rewrite, ask_again, evolve",
         ),
         (
             "{kind: skill_mix, refine: needed}",

@@ -28,6 +28,7 @@ class Script:
     def __init__(self, options: argparse.Namespace) -> None:
         self.latency, self.faults, self.bad = options.latency, options.faults, options.bad
         self.refuses, self.thinks, self.limit = options.refuse.split(","), options.think, options.limit
+        self.copies = options.copies
         self.slots = asyncio.Semaphore(options.slots or 10**9)
         self.seen: dict[str, int] = {}
         self.asked = self.running = self.most_running = self.waiting = self.most_waiting = self.refused = 0
@@ -66,7 +67,8 @@ class Script:
         fault_dice = random.Random(f"fault {key}")  # of its own: the answer must not depend on the tries before it
         if tries == 1 and fault_dice.random() < self.faults:
             return self._fault(fault_dice, http)
-        found = aloud(completion(body, dice), self.thinks)
+        answer_dice = random.Random(dice.randrange(self.copies)) if self.copies else dice
+        found = aloud(completion(body, answer_dice), self.thinks)
         return web.Response(body=orjson.dumps(found), content_type="application/json")
 
     def _fault(self, dice: random.Random, http: web.Request) -> web.Response:
@@ -187,6 +189,7 @@ def main() -> None:
     arguments.add_argument("--refuse", default="", help="fields and kinds of structured output that get HTTP 400")
     arguments.add_argument("--think", default="", choices=["", "tags", "cut", "field"])
     arguments.add_argument("--limit", type=int, default=0, help="more requests at once get HTTP 429")
+    arguments.add_argument("--copies", type=int, default=0, help="so many different answers to a kind of request")
     arguments.add_argument("--slots", type=int, default=0, help="more requests at once wait in line")
     arguments.add_argument("--port", type=int, default=0)
     options = arguments.parse_args()

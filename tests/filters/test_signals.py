@@ -1,0 +1,97 @@
+"""The quick ways in which answers are measured find what the plain ones do."""
+
+import math
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skillmill.filters import signals
+from skillmill.filters.asked import FUNCTION_WORDS, asked, tokens
+from skillmill.filters.signals import MEASURES, measures
+from skillmill.filters.substance import REFUSAL
+
+PIECES = (
+    "I'm sorry, but I can't help|Let me know|if you need more|more details|in short|Al Gore and Mr Bo Cy Day|a Bo Cy|"
+    "river|the the|the river|don’t|Don't|10|2nd|five tips|extraordinary|1. one: two|- x|### Response:|Answer :|q:|<|im|"
+    "[insert x]|? |! |. |...|。|！|…|\n|\n\n|\n \n|, |; |“q” |é|É|B. C|enjoy!|to be"
+).split("|")
+TEXTS = st.lists(st.sampled_from([*PIECES, " ", " "]), max_size=60).map("".join) | st.text(max_size=200)
+
+
+def plain(instruction: str, response: str) -> dict[str, float]:
+    """Some of the measures, as one would write them down first."""
+    text, request = response.strip(), asked(instruction)
+    words, head = tokens(text), text.lower()[:200]
+    n = max(len(words), 1)
+    pairs, triples = list(zip(words, words[1:])), list(zip(words, words[1:], words[2:]))  # noqa: B905, RUF007
+    fours = set(zip(words, words[1:], words[2:], words[3:]))  # noqa: B905
+    subject = {word for word in words if word not in FUNCTION_WORDS}
+    stems = {word[:5] for word in subject}
+    shared = stems & set(request.subject)
+    pieces = [piece for piece in re.split(r"[.!?]+[\"')\]*_]*\s+|\n+|[。！？]", text) if piece.strip()]
+    labels = re.findall(
+        r"^\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
+        r"|<\||###\s?(?:instruction|input|output|response)",
+        text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    names = re.findall(r"[a-z,;] [A-Z][a-z]", text)
+    return {
+        "log_sentences": math.log1p(max(len(pieces), 1)),
+        "log_names": math.log1p(len(names)),
+        "log_form_labels": math.log1p(len(labels)),
+        "log_numbers": math.log1p(sum(word.isdigit() for word in words)),
+        "long_words": sum(len(word) > 7 for word in words) / n,
+        "log_subject_words": math.log1p(len(subject)),
+        "log_new_words": math.log1p(len(stems - shared)),
+        "subject_density": sum(word in subject and word[:5] in shared for word in words) / n,
+        "doubled_words": sum(one == other for one, other in set(pairs)) / n,
+        "pair_variety": len(set(pairs)) / n,
+        "repeated_3grams": 1 - len(set(triples)) / len(triples) if triples else 0.0,
+        "echoed_4grams": len(request.four_grams & fours) / max(len(fours), 1),
+        "declines": float(bool(REFUSAL.search(head) or signals.NO_ANSWER.search(head))),
+        "stock_closing": float(bool(signals.CLOSING.search(text[-250:]))),
+        "says_brief": float(not request.wants_brief and bool(signals.SHORTENING.search(head))),
+        "log_blanks": math.log1p(len(signals.BLANK.findall(text))),
+        "hedges": 100 / n * sum(Counter(words)[word] for word in signals.HEDGES),
+        "rarity_coverage": (
+            math.fsum(request.subject[one] for one in shared) / sum(request.subject.values())
+            if request.subject
+            else 0.5
+        ),
+    }
+
+
+@given(TEXTS, TEXTS)
+@settings(max_examples=300)
+def test_measures_are_those_of_the_plain_way(instruction: str, response: str) -> None:
+    found = dict(zip(MEASURES, measures(asked(instruction), response), strict=True))
+    expected = plain(instruction, response)
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "signs"),
+    [
+        (REFUSAL, signals.DECLINING_SIGNS),
+        (signals.NO_ANSWER, signals.DECLINING_SIGNS),
+        (signals.CLOSING, signals.CLOSING_SIGNS),
+        (signals.SHORTENING, signals.SHORTENING_SIGNS),
+        (signals.FORM, signals.FORM_SIGNS),
+        (signals.BLANK, signals.BLANK_SIGNS),
+    ],
+    ids=["refusal", "no answer", "closing", "shortening", "form", "blank"],
+)
+def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str], signs: tuple[str, ...]) -> None:
+    letters = st.characters(codec="ascii")  # a long s counts as an s where case is ignored, and nobody writes it
+
+    @given(st.from_regex(pattern, fullmatch=False, alphabet=letters))
+    @settings(max_examples=200)
+    def check(text: str) -> None:
+        as_searched = text if pattern is signals.BLANK else text.lower()
+        assert any(sign in as_searched for sign in signs)
+
+    check()
