@@ -124,7 +124,7 @@ _MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "c
 
 def masked_row(row: dict[str, Any], mask: Mask) -> dict[str, Any]:
     """A sample, preference or grade row with all that a teacher wrote gone through `mask`."""
-    said = {
+    said: dict[str, Any] = {
         name: [{**message, "content": mask(message["content"])} for message in row[name]]
         for name in _MESSAGES
         if row.get(name)

@@ -50,7 +50,7 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
         except Timeout:
             raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
     try:
-        stores = [of_kind(config.output) for of_kind in (sample_store, pair_store, grade_store)]
+        stores = sample_store(config.output), pair_store(config.output), grade_store(config.output)
         for store in stores if recover else ():
             store.recover()
         journal = Journal(config.work / "journal.sqlite")
