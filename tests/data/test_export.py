@@ -10,7 +10,7 @@ import yaml
 from skillmill.data.export import CardFacts, export
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample, pair_id, row_id, sample_row
-from skillmill.data.store import ShardStore, pair_store, sample_store
+from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
 
 PLAN = "b" * 16
 
@@ -18,10 +18,15 @@ PLAN = "b" * 16
 def row(
     index: int, generation: int = 0, reasons: tuple[Reason, ...] = (), total: float | None = None
 ) -> dict[str, Any]:
-    sample = Sample(
-        f"Instruction {index}?", f"Answer {generation}.", generation, reasons=reasons, signals={"words": 2.0}
-    )
     grade = {"skills": [], "on_topic": 1.0, "makes_sense": 1.0, "within_limit": 1.0, "total": total}
+    sample = Sample(
+        f"Instruction {index}?",
+        f"Answer {generation}.",
+        generation,
+        reasons=reasons,
+        signals={"words": 2.0},
+        grade=grade if total is not None else None,
+    )
     columns: dict[str, Any] = {
         "plan": PLAN,
         "index": index,
@@ -31,9 +36,7 @@ def row(
         "skills": ["irony", "a|pipe <b>"],
         "topic": None,
         "query_type": "How-to",
-        "grade": grade if total is not None else None,
         "teacher": "t",
-        "grader": None,
         "prompts": "p",
         "seed": index,
         "split": "train",
@@ -42,8 +45,8 @@ def row(
 
 
 def exported(root: Path, rows: list[dict[str, Any]], pairs: list[dict[str, Any]] | None = None) -> Path:
-    samples, pair_rows = sample_store(root), pair_store(root)
-    for store in (samples, pair_rows):
+    stores = samples, pair_rows, _ = sample_store(root), pair_store(root), grade_store(root)
+    for store in stores:
         store.recover()
     if rows:
         cells = len({row["index"] for row in rows})
@@ -51,7 +54,7 @@ def exported(root: Path, rows: list[dict[str, Any]], pairs: list[dict[str, Any]]
     if pairs:
         pair_rows.commit("c" * 16, 0, 1, pairs, 1, 1)
     facts = CardFacts('a "name": with\nYAML', "instruct_skill_mix", "t", "x: 2 skills", [PLAN], ["c" * 16])
-    export(samples, pair_rows, root / "export", facts)
+    export(*stores, root / "export", facts)
     return root / "export"
 
 

@@ -187,7 +187,7 @@ def test_stored_rows_are_decided_again_without_their_old_reasons() -> None:
 
 
 def test_each_filter_has_its_section_and_its_reason() -> None:
-    assert set(FILTERS) == set(FiltersConfig.model_fields) - {"custom"} == set(REASONS)
+    assert set(FILTERS) == set(FiltersConfig.model_fields) - {"custom", "near_duplicates"} == set(REASONS)
 
 
 ANY_TEXT = st.one_of(
@@ -204,8 +204,8 @@ ANY_TEXT = st.one_of(
 def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> None:
     judged = apply_filters(Sample(instruction, response), cell, FiltersConfig())
     assert all(value == value for value in judged.signals.values())  # numbers, never NaN
-    unasked = {name for name in SIGNALS if name.startswith("evaluation_")}  # there are no evaluation sets
-    unasked.add("language")  # nor does the cell ask for one
+    unasked = {name for name in SIGNALS if name.startswith(("evaluation_", "duplicate_"))}  # no sets, no other rows
+    unasked |= {"language", "skills_shown", "grade_share", "ungraded"}  # nor does the cell ask for one; no grader
     assert set(judged.signals) == SIGNALS - unasked - (set() if cell is ASKED else {"shirker_score"})
     assert apply_filters(judged, cell, FiltersConfig()) == judged  # deciding again changes nothing
     assert apply_filters(undecided(judged), cell, FiltersConfig()) == judged
