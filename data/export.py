@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,29 @@ class Funnel:
     per_skill: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     pair_sources: Counter[str] = field(default_factory=Counter)
+    graded: Counter[str] = field(default_factory=Counter)
+    """Rows with a grade, by who gave it."""
+    ungraded: int = 0
+    """Rows that a grader was asked about in vain."""
+    earned: Counter[str] = field(default_factory=Counter)
+    """Of the graded rows, how many have every skill, each other point, and all of them (full marks)."""
 
     @property
     def rejected_rows(self) -> int:
         return self.rows - self.accepted_rows
 
     def count(self, rows: list[dict[str, Any]]) -> None:
-        """Add rows of whole cells: their `index`, `verdict`, `reasons`, `k` and `skills`."""
+        """Add rows of whole cells: their `index`, `verdict`, `reasons`, `k`, `skills`, `grade` and `grader`."""
         accepted = [row for row in rows if row["verdict"] == "accepted"]
         self.rows += len(rows)
         self.accepted_rows += len(accepted)
         for row in rows:
             if row["verdict"] == "rejected":  # what a person accepted keeps its reasons, but did not fall
                 self.reasons.update(row["reasons"])
+            if row["grade"]:
+                self.graded[row["grader"]] += 1
+                self.earned.update(_earned(row["grade"]))
+            self.ungraded += row["grader"] is not None and row["grade"] is None
         of_cell = {row["index"]: row for row in accepted}
         self.cells += len({row["index"] for row in rows})
         self.accepted_cells += len(of_cell)
@@ -61,11 +72,25 @@ class Funnel:
             self.per_k[row["k"]] += 1
             self.per_skill.update(row["skills"])
 
+    def grades(self) -> list[tuple[str, int, float]]:
+        """What graded rows earn, in words: how many rows and which share of those graded."""
+        whole = sum(self.graded.values())
+        return [(name, self.earned[name], self.earned[name] / whole) for name in EARNED] if whole else []
+
     def as_dict(self) -> dict[str, Any]:
         return {
             key: {str(name): count for name, count in sorted(value.items())} if isinstance(value, Counter) else value
             for key, value in vars(self).items()
         }
+
+
+EARNED = ("every skill", "on topic", "makes sense", "within limit", "full marks")
+
+
+def _earned(grade: dict[str, Any]) -> Iterator[str]:
+    has = [all(skill["point"] == 1 for skill in grade["skills"])]
+    has += [grade[name] == 1 for name in ("on_topic", "makes_sense", "within_limit")]
+    return compress(EARNED, [*has, all(has)])
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ LOOSE_STOP = re.compile(r"\w\s\.$")
 
 WORDS = {"short": (10, 80), "medium": (80, 200), "long": (200, 400)}
 """How many words an answer of each length has; those of Instruct-SkillMix's paper have 307 on average."""
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LONGER = {"medium": 2, "long": 4}
 """How many sentences a Skill-Mix text of each length may have for each skill; a short one has the paper's limit."""
 
@@ -36,6 +37,12 @@ LONGER = {"medium": 2, "long": 4}
 def sentence_limit(k: int, length: str | None = None) -> int:
     """How many sentences a Skill-Mix text may have: max(1, k-1) (Skill-Mix, papers.md 1.4), more for a longer one."""
     return LONGER[length] * k if length in LONGER else max(1, k - 1)
+
+
+def number_of_sentences(limit: int) -> str:
+    """ "one sentence", "two sentences" … in words, as a person writes it."""
+    number = NUMBERS[limit] if limit < len(NUMBERS) else str(limit)
+    return f"{number} sentence" if limit == 1 else f"{number} sentences"
 
 
 def empty(sample: Sample, cell: Cell, options: FilterOptions) -> Verdict:

@@ -13,7 +13,7 @@ from skillmill.filters.low_grade import low_grade
 from skillmill.filters.material import missing_material
 from skillmill.filters.safety import safety
 from skillmill.filters.shirker import shirker
-from skillmill.filters.verdict import Filter
+from skillmill.filters.verdict import Filter, Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 FILTERS: dict[str, Filter] = {
@@ -57,6 +57,12 @@ def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
             said = check(sample, cell, options)
             sample = sample.with_verdict(said.reasons, said.signals)
     return sample
+
+
+def apply_grade(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
+    """The sample with what `low_grade`, which looks at nothing but a grade, says of the one that it has now."""
+    said = low_grade(sample, cell, config.low_grade) if config.low_grade.enabled else Verdict()
+    return sample.with_verdict(said.reasons, said.signals)
 
 
 def undecided(sample: Sample) -> Sample:

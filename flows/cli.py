@@ -158,7 +158,9 @@ def generate(config: ConfigFile, overrides: Overrides = None) -> None:
 
 @app.command("filter")
 def filter_rows(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Decide stored rows again, by the filters and overrides.jsonl as they stand; asks nothing of the teacher.
+    """Decide stored rows again, by the filters, grading and overrides.jsonl as they stand; generates nothing.
+
+    Asks nobody, but a grader, where grading is switched on, about rows that it has not graded yet.
 
     Example: skillmill filter -c skillmill.yaml --set filters.too_short.min_words=40
     """

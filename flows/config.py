@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from skillmill.data.errors import ConfigError
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.form import WORDS
+from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.language import LANGUAGES
 from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine
@@ -144,11 +145,6 @@ class GenerationConfig(Section):
         prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
         evolve = self.evolve and self.evolve.relative_to(folder)
         return self.model_copy(update={"path": path, "prompts": prompts, "evolve": evolve})
-
-
-class GradingConfig(Section):
-    when: Literal["never", "unsure", "always"] = "never"
-    runs: int = Field(1, ge=1)
 
 
 class PairsConfig(Section):
@@ -298,8 +294,6 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _refuse_what_is_not_there_yet(config: Config) -> None:
     """The whole schema is checked, but not every part of it is built: one clear line says which."""
     missing = {
-        "grader": config.grader and "a grader",
-        "grading.when": config.grading.when != "never" and config.grading.when,
         "pairs.sources": next((s for s in config.pairs.sources if s in ("low_grade", "student")), None),
         "export.repo_id": config.export.repo_id,
         "evaluate": config.evaluate and "evaluation",

@@ -15,7 +15,7 @@ A_REASON = 3
 """Examples of each reason."""
 ACCEPTED = 8
 """Examples of accepted rows."""
-COUNTED = ["index", "verdict", "reasons", "k", "skills"]
+COUNTED = ["index", "verdict", "reasons", "k", "skills", "grade", "grader"]
 """What the counts need: most of a row is text, which is read of examples alone."""
 
 Row = dict[str, Any]
@@ -90,6 +90,8 @@ def print_funnel(found: Survey) -> None:
     funnel, console = found.funnel, Console(highlight=False)
     console.print(f"{funnel.cells:,} cells, {funnel.accepted_cells:,} with an accepted row{_share(funnel)}")
     console.print(f"{funnel.rows:,} rows, {funnel.accepted_rows:,} accepted, {funnel.rejected_rows:,} rejected")
+    if funnel.graded:
+        print_grades(funnel, console)
     if not funnel.reasons:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -98,9 +100,20 @@ def print_funnel(found: Survey) -> None:
     table.add_column("share", justify="right")
     table.add_column("meaning")
     for reason, count, share, _ in found.fallen():
-        printable = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in reason)
-        table.add_row(Text(printable), f"{count:,}", f"{share:.1%}", meaning(reason))
+        table.add_row(Text(printable(reason)), f"{count:,}", f"{share:.1%}", meaning(reason))
     console.print(table)
+
+
+def print_grades(funnel: Funnel, console: Console) -> None:
+    by = ", ".join(f"{count:,} graded by {printable(grader)}" for grader, count in funnel.graded.items())
+    in_vain = f", {funnel.ungraded:,} in vain" if funnel.ungraded else ""
+    earned = ", ".join(f"{name} {share:.0%}" for name, _, share in funnel.grades())
+    console.print(f"{by}{in_vain}: {earned}", soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Without control characters: a terminal must not take it for commands."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _share(funnel: Funnel) -> str:

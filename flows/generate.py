@@ -12,9 +12,10 @@ from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import ShardStore
 from skillmill.flows.committer import Committer
 from skillmill.flows.duplicates import Duplicates
+from skillmill.flows.grading import Grading, made_at_once, open_grading
 from skillmill.flows.plan import Plan
 from skillmill.flows.refilter import Rules, decided, load_rules
-from skillmill.flows.runner import in_order, rows_at_once
+from skillmill.flows.runner import in_order
 from skillmill.flows.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.accounting import BudgetMet
@@ -66,23 +67,41 @@ async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: 
     )
     report(outcome)
     if not outcome.done and not outcome.hopeless:
-        async with open_teacher(workspace.config.teacher, workspace.journal, workspace.usage) as teacher:
+        config, shared = workspace.config, (workspace.journal, workspace.usage)
+        async with (
+            open_teacher(config.teacher, *shared) as teacher,
+            open_grading(config, plan, *shared, teacher) as grading,
+        ):
             try:
-                await _run(workspace, plan, teacher, outcome, report)
+                await _run(workspace, plan, teacher, grading, outcome, report)
             except BudgetMet as met:
                 outcome.stopped = met.reason
     outcome.missed = "" if outcome.stopped else _why_missed(outcome)
+    workspace.grades.tidy()
     store.tidy()
     return outcome
 
 
-async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, rules: Rules) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Made:
+    """The decided rows of one cell, and the gradings of those that were graded."""
+
+    rows: list[dict[str, Any]]
+    gradings: list[dict[str, Any]]
+
+    @property
+    def accepted(self) -> bool:
+        return _accepted(self.rows)
+
+
+async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, rules: Rules, grading: Grading | None = None) -> Made:
     """The decided rows of one cell; a cell that the teacher gave no reply for is a rejected row."""
     try:
         samples = await plan.generator.make(cell, teacher)
     except TurnFailed as failure:
         samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
-    return [await decided(_row(sample, cell, plan, teacher.name), cell, rules) for sample in samples]
+    each = [await decided(_row(sample, cell, plan, teacher.name), cell, rules, grading) for sample in samples]
+    return Made([row for row, _ in each], [said for _, gradings in each for said in gradings])
 
 
 def _why_missed(outcome: Outcome) -> str:
@@ -102,21 +121,23 @@ def _why_missed(outcome: Outcome) -> str:
     )
 
 
-async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outcome, report: Report) -> None:
+async def _run(
+    workspace: Workspace, plan: Plan, teacher: Teacher, grading: Grading | None, outcome: Outcome, report: Report
+) -> None:
     config = workspace.config
     shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
-    committer = Committer(workspace.samples, plan.fingerprint, shard_cells)
+    committer = Committer(workspace.samples, plan.fingerprint, shard_cells, workspace.grades if grading else None)
     usage, rules = workspace.usage, load_rules(config)
     found, finished, spent_before = outcome.accepted, 0, usage.spent_share
     left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
     duplicates = Duplicates(workspace, plan, rules.overrides, behind=True)
 
-    async def make(cell: Cell) -> list[dict[str, Any]]:
-        return await make_rows(cell, plan, teacher, rules)
+    async def make(cell: Cell) -> Made:
+        return await make_rows(cell, plan, teacher, rules, grading)
 
-    def note(rows: list[dict[str, Any]]) -> None:
+    def note(made: Made) -> None:
         nonlocal found, finished
-        found += _accepted(rows)
+        found += made.accepted
         finished += 1
 
     def row_share() -> float:
@@ -129,7 +150,7 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
             bounds.append(int((1 - usage.spent_share) / row_share()))
         return min(bounds, default=None)
 
-    at_once = rows_at_once(config.teacher.max_in_flight)
+    at_once = made_at_once(config, plan)
     rows_in_order = in_order(
         next_cells(workspace.samples, plan, committer.stop, left),
         make,
@@ -147,9 +168,9 @@ async def _run(workspace: Workspace, plan: Plan, teacher: Teacher, outcome: Outc
     try:
         async with aclosing(rows_in_order):
             async for made in rows_in_order:
-                rows = duplicates.over(made)
-                found -= _accepted(made) and not _accepted(rows)
-                committer.add(rows[0]["index"], rows, _accepted(rows))
+                rows = duplicates.over(made.rows)
+                found -= made.accepted and not _accepted(rows)
+                committer.add(rows[0]["index"], rows, _accepted(rows), made.gradings)
                 outcome.cells += 1
                 outcome.accepted += _accepted(rows)
                 report(outcome)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import ceil, sqrt
 from typing import Any
@@ -11,9 +11,12 @@ import orjson
 
 from skillmill.data.export import accepted_cells
 from skillmill.data.files import write_whole
+from skillmill.data.records import sample_of
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.grading.grade import Grader, grade
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.generate import HOPELESS, make_rows, next_cells
+from skillmill.flows.grading import asks_a_model, grader_config, open_grading
 from skillmill.flows.pairs import asked_sources, is_paired, pairs_of
 from skillmill.flows.plan import Plan
 from skillmill.flows.refilter import Rules, load_rules
@@ -126,16 +129,22 @@ def probe(config: Config, plan: Plan, cells: int = PROBE_CELLS) -> Sizes:
 async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
     config, rules = workspace.config, load_rules(workspace.config)
     cells = list(next_cells(workspace.samples, plan, 0, count))
-    accepted = 0
-    async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
+    accepted, shared = 0, (workspace.journal, workspace.usage)
+    async with (
+        open_teacher(config.teacher, *shared) as teacher,
+        open_grading(config, plan, *shared, teacher) as grading,
+    ):
         tally = _Tally(teacher)
+        if grading and grading.grader:
+            graded_by = replace(grading.grader, teacher=_Tally(grading.grader.teacher, tally.stages))
+            grading = replace(grading, grader=graded_by)
 
         async def make(cell: Cell) -> bool:
-            rows = await make_rows(cell, plan, tally, rules)
-            for row in accepted_cells(rows):
+            made = await make_rows(cell, plan, tally, rules, grading)
+            for row in accepted_cells(made.rows):
                 if is_paired(row, config.pairs):
                     await pairs_of(row, config.pairs, tally, config.teacher.sampling)
-            return any(row["verdict"] == "accepted" for row in rows)
+            return made.accepted
 
         async for good in in_order(cells, make, config.teacher.max_in_flight, lead=len(cells)):
             accepted += good
@@ -150,7 +159,11 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
     tally, of_rows = _Tally(_Longest()), set[str]()
     cells = list(islice(plan.combinations.cells(), PROBE_CELLS))
     for cell in cells:
-        rows = await make_rows(cell, plan, tally, Rules(FiltersConfig()))  # no verdict on filler matters
+        rows = (await make_rows(cell, plan, tally, Rules(FiltersConfig()))).rows  # no verdict on filler matters
+        if asks_a_model(config, plan):
+            grader = Grader(tally, grader_config(config).sampling, config.grading.runs)
+            for row in rows:
+                await grade(sample_of(row), cell, grader)
         of_rows = of_rows or set(tally.stages)
         if asked_sources(config.pairs) and rows[0]["prompt"]:
             await pairs_of(rows[0], config.pairs, tally, config.teacher.sampling)
@@ -162,9 +175,9 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
 class _Tally:
     """A teacher whose replies are counted per stage, wherever they come from."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: Teacher, stages: dict[str, StageUsage] | None = None) -> None:
         self.name = teacher.name
-        self.stages: dict[str, StageUsage] = {}
+        self.stages = {} if stages is None else stages
         self._teacher = teacher
 
     async def chat(self, request: Request) -> Reply:

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from rich.text import Text
 
 from skillmill.data.reasons import explanation_of
 from skillmill.data.records import Sample, sample_of
+from skillmill.filters.grading.points import OTHERS
 from skillmill.flows.config import Config
 from skillmill.flows.generate import make_rows
+from skillmill.flows.grading import open_grading, warn_of_own_work
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.progress import money
 from skillmill.flows.refilter import Rules, load_rules
@@ -27,6 +30,7 @@ from skillmill.teachers.base import Message, Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.journal import Journal
 
+_POINTS = ("bold red", "bold green")
 _COLOURS = {"system": "magenta", "user": "cyan", "assistant": "blue"}
 
 
@@ -36,6 +40,7 @@ def preview_rows(config: Config, count: int) -> None:
     Raises `ConfigError` and `TeacherError` as a run would.
     """
     plan = make_plan(config, configured_taxonomy(config))
+    warn_of_own_work(config, plan)
     usage = Usage(config.prices)
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
@@ -51,11 +56,18 @@ async def _preview(config: Config, plan: Plan, rules: Rules, journal: Journal, u
     shown: set[tuple[str, str]] = set()
     cells = list(islice(plan.combinations.cells(), count))
     accepted = samples = 0
-    async with open_teacher(config.teacher, journal, usage) as teacher:
+    async with (
+        open_teacher(config.teacher, journal, usage) as teacher,
+        open_grading(config, plan, journal, usage, teacher) as grading,
+    ):
 
         async def make(cell: Cell) -> _Row:
             row, listening = _Row(cell), _Listening(teacher)
-            row.samples = [sample_of(made) for made in await make_rows(cell, plan, listening, rules)]
+            heard = grading
+            if grading and grading.grader:
+                asked = _Listening(grading.grader.teacher, listening.turns)
+                heard = replace(grading, grader=replace(grading.grader, teacher=asked))
+            row.samples = [sample_of(made) for made in (await make_rows(cell, plan, listening, rules, heard)).rows]
             row.turns = listening.turns
             return row
 
@@ -86,9 +98,9 @@ class _Row:
 class _Listening:
     """A teacher that remembers what it was asked and what it said."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: Teacher, turns: list[tuple[Request, Reply]] | None = None) -> None:
         self.name = teacher.name
-        self.turns: list[tuple[Request, Reply]] = []
+        self.turns = [] if turns is None else turns
         self._teacher = teacher
 
     async def chat(self, request: Request) -> Reply:
@@ -161,10 +173,26 @@ def _verdict(sample: Sample) -> Panel:
     if sample.explanation:
         table.add_row("explanation", Text(_plain(sample.explanation)))
     table.add_row("signals", Text(", ".join(f"{name} {value:.3g}" for name, value in sorted(sample.signals.items()))))
-    table.add_row("grade", Text("not graded", style="dim"))
+    for part, line in _grade(sample):
+        table.add_row(part, line)
     table.add_row("tokens", Text(f"{sample.prompt_tokens} prompt, {sample.completion_tokens} completion"))
     colour = "green" if sample.accepted else "red"
     return Panel(table, title=Text(f"row, generation {sample.generation}"), title_align="left", border_style=colour)
+
+
+def _grade(sample: Sample) -> Iterator[tuple[str, Text]]:
+    """A line for the total, one for each skill with its evidence, one for the other points."""
+    if sample.grade is None:
+        said = f"{sample.grader} gave none that can be read" if sample.grader else "not graded"
+        yield "grade", Text(said, style="dim")
+        return
+    skills, others = sample.grade["skills"], {name: sample.grade[name] for name in OTHERS}
+    yield "grade", Text(f"{sample.grade['total']:g} of {len(skills) + len(others)} points by {sample.grader}")
+    for skill in skills:
+        seen = f"  “{_plain(skill['evidence'])}”" if skill["evidence"] else ""
+        yield "", Text.assemble((f"{skill['point']:g}  ", _POINTS[skill["point"] > 0]), f"{skill['skill']}{seen}")
+    for name, point in others.items():
+        yield "", Text.assemble((f"{point:g}  ", _POINTS[point > 0]), name.replace("_", " "))
 
 
 def _plain(text: str) -> str:

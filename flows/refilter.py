@@ -5,7 +5,7 @@ Both take the same way, so that stored rows that are decided again by other sett
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,22 @@ from typing import Any
 import orjson
 
 from skillmill.data.files import store_errors
-from skillmill.data.records import sample_of
+from skillmill.data.records import Sample, sample_of
+from skillmill.data.store import gradings_of
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.contamination import with_index
 from skillmill.filters.custom import Custom, custom_reasons, load_custom
-from skillmill.filters.judge import apply_filters, undecided
+from skillmill.filters.grading.grade import grade, ungraded, wants_grade
+from skillmill.filters.judge import apply_filters, apply_grade, undecided
 from skillmill.filters.overrides import Overrides, read_overrides
 from skillmill.flows.config import Config
 from skillmill.flows.duplicates import Duplicates
+from skillmill.flows.grading import Grading, graded_at_once, open_grading
 from skillmill.flows.plan import Plan
+from skillmill.flows.runner import in_order
 from skillmill.flows.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
+from skillmill.teachers.accounting import BudgetMet
 
 Row = dict[str, Any]
 
@@ -63,14 +68,33 @@ def load_rules(config: Config, work: Path | None = None) -> Rules:
     return Rules(indexed, load_custom(filters.custom, filters.folder), read_overrides(config.output))
 
 
-async def decided(row: Row, cell: Cell, rules: Rules) -> Row:
-    """The row with the reasons, signals and verdict of `rules`; only what its generator said is taken over."""
-    judged = apply_filters(undecided(sample_of(row)), cell, rules.filters)
-    row = {**row, "reasons": [str(why) for why in judged.reasons], "signals": sorted(judged.signals.items())}
-    row = rules.overrides.over(row)
+async def decided(
+    row: Row, cell: Cell, rules: Rules, grading: Grading | None = None, known: Mapping[int, str] | None = None
+) -> tuple[Row, list[Row]]:
+    """The row with the reasons, signals, grade and verdict of `rules`, and the gradings behind its grade.
+
+    Only what its generator said is taken over, and of a grader the replies that are `known`. It is graded when all
+    filters have accepted it, the user's own too, whatever a person said. Without `grading` its grade stays as it is.
+    """
+    made = undecided(sample_of(row))
+    judged = apply_filters(ungraded(made) if grading else made, cell, rules.filters)
+    row = rules.overrides.over(_laid(row, judged))
     if rules.custom and row["completion"]:
-        row["reasons"] = [*row["reasons"], *await custom_reasons(rules.custom, row)]
-    return rules.overrides.over(row)
+        said = await custom_reasons(rules.custom, row)
+        judged = judged.with_verdict(said, {})
+        row["reasons"] = [*row["reasons"], *said]
+    gradings: list[Row] = []
+    if grading and wants_grade(judged, grading.config):
+        graded, found = await grade(judged, cell, grading.grader, known)
+        row = _laid(row, apply_grade(graded, cell, rules.filters))
+        gradings = [grading.as_row(row["id"]) for grading in found]
+    return rules.overrides.over(row), gradings
+
+
+def _laid(row: Row, sample: Sample) -> Row:
+    """The row with what was decided of it."""
+    said = {"reasons": [str(why) for why in sample.reasons], "signals": sorted(sample.signals.items())}
+    return {**row, **said, "grade": sample.grade, "grader": sample.grader}
 
 
 @dataclass
@@ -78,66 +102,108 @@ class Refiltered:
     """What deciding again came to, in rows and in cells with an accepted row."""
 
     rows: int = 0
+    graded: int = 0
     newly_accepted: int = 0
     newly_rejected: int = 0
     cells: int = 0
     accepted: int = 0
     shards: int = 0
     """Rewritten ones; a shard in which nothing changed is left alone."""
+    stopped: str = ""
+    """The budget that ended it, if one did; the shards after that are as they were."""
+
+
+Decide = Callable[[list[Row], list[Row]], Awaitable[tuple[list[Row], list[Row]]]]
+"""From the rows of a shard and their gradings to the rows and gradings that are to lie there."""
 
 
 async def decide_again(
-    workspace: Workspace, plan: Plan, decide: Callable[[list[Row]], Awaitable[list[Row]]]
-) -> Refiltered:
-    """Decide the stored rows of the plan again, shard by shard in index order, each a commit of its own."""
-    store, found = workspace.samples, Refiltered()
+    workspace: Workspace, plan: Plan, decide: Decide, found: Refiltered, graded: bool = False
+) -> None:
+    """Decide the stored rows of the plan again, shard by shard in index order, each a commit of its own.
+
+    `found` is kept up to date. Gradings are committed before their rows, as `Committer` does; where the run is
+    `graded`, every shard has a shard of them, if an empty one.
+    """
+    store, grades = workspace.samples, workspace.grades
     for shard in store.of_plan(plan.fingerprint):
         before = store.rows(shard).to_pylist()
-        after = await decide(before)
+        known = gradings_of(before, shard, grades)
+        after, gradings = await decide(before, known)
         accepted = len({row["index"] for row in after if row["verdict"] == "accepted"})
+        where = (plan.fingerprint, shard.start, shard.stop)
+        beside = grades.at(plan.fingerprint, shard.start)
+        if gradings != known or (beside and after != before) or (graded and not beside):
+            grades.commit(*where, gradings, shard.cells, accepted)
         if after != before:
-            store.commit(plan.fingerprint, shard.start, shard.stop, after, shard.cells, accepted)
+            store.commit(*where, after, shard.cells, accepted)
             found.shards += 1
         for old, new in zip(before, after, strict=True):
             if old["verdict"] != new["verdict"]:
                 found.newly_accepted += new["verdict"] == "accepted"
                 found.newly_rejected += new["verdict"] == "rejected"
         found.rows += len(after)
+        found.graded += sum(row["grader"] is not None for row in after)
         found.cells += shard.cells
         found.accepted += accepted
         await asyncio.sleep(0)  # where a Ctrl-C comes in
+    grades.tidy()
     store.tidy()
-    return found
 
 
-async def refilter(workspace: Workspace, plan: Plan, rules: Rules) -> Refiltered:
-    """Decide the stored rows of the plan by `rules`, as a run that had them from the start would have."""
+async def refilter(workspace: Workspace, plan: Plan, rules: Rules, same_grader: bool, found: Refiltered) -> None:
+    """Decide the stored rows of the plan by `rules`, as a run that had them from the start would have.
 
-    async def alone(row: Row) -> Row:
-        cell = plan.combinations[row["index"]]
-        assert cell is not None, "a stored row lies at a cell"
-        return await decided(row, cell, rules)
-
+    Rows that are to be graded are graded: from the replies that lie in `grades/`, if they are of the `same_grader`,
+    else from the journal, else by asking.
+    """
+    config = workspace.config
+    opening = open_grading(config, plan, workspace.journal, workspace.usage, late=True)
     duplicates = Duplicates(workspace, plan, rules.overrides, behind=False)
-
-    async def decide(rows: list[Row]) -> list[Row]:
-        rows = duplicates.over([await alone(row) for row in rows])
-        duplicates.sync()
-        return rows
-
+    at_once = graded_at_once(config, plan)
     try:
-        return await decide_again(workspace, plan, decide)
+        async with opening as grading:
+
+            async def decide(rows: list[Row], gradings: list[Row]) -> tuple[list[Row], list[Row]]:
+                known = replies(gradings) if same_grader else {}
+
+                async def alone(row: Row) -> tuple[Row, list[Row]]:
+                    cell = plan.combinations[row["index"]]
+                    assert cell is not None, "a stored row lies at a cell"
+                    return await decided(row, cell, rules, grading, known.get(row["id"]))
+
+                each = [one async for one in in_order(rows, alone, at_once, lead=8 * at_once)]
+                decided_rows = duplicates.over([row for row, _ in each])
+                duplicates.sync()
+                if grading is None:
+                    return decided_rows, gradings
+                return decided_rows, [said for _, of_row in each for said in of_row]
+
+            await decide_again(workspace, plan, decide, found, graded=grading is not None)
+    except BudgetMet as met:
+        found.stopped = met.reason
     finally:
         duplicates.close()
 
 
+def replies(gradings: list[Row]) -> dict[str, dict[int, str]]:
+    """By row and run, what a grader replied; of a request without a reply there is nothing."""
+    found: dict[str, dict[int, str]] = {}
+    for grading in gradings:
+        if grading["raw"] is not None:
+            found.setdefault(grading["id"], {})[grading["run"]] = grading["raw"]
+    return found
+
+
 async def override(workspace: Workspace, plan: Plan, overrides: Overrides) -> Refiltered:
-    """Lay a person's word over the stored rows; what the filters said stays."""
+    """Lay a person's word over the stored rows; what the filters and the grader said stays."""
 
-    async def decide(rows: list[Row]) -> list[Row]:
-        return [overrides.over(row) for row in rows]
+    async def decide(rows: list[Row], gradings: list[Row]) -> tuple[list[Row], list[Row]]:
+        return [overrides.over(row) for row in rows], gradings
 
-    return await decide_again(workspace, plan, decide)
+    found = Refiltered()
+    await decide_again(workspace, plan, decide, found)
+    return found
 
 
 def without_row(workspace: Workspace, plan: Plan, overrides: Overrides) -> list[str]:

@@ -19,8 +19,6 @@ ANY_TEXT = r"^[^\"\\\n]{10,400}$"
 
 PROMPTS = Path(__file__).parent / "prompts"
 
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
 
 def user(content: str) -> Message:
     return {"role": "user", "content": content}
@@ -64,12 +62,6 @@ class Asking:
 def described(skill: Skill) -> str:
     """A skill without its name, where it has a definition."""
     return (skill.definition or skill.name).rstrip(".")
-
-
-def number_of_sentences(limit: int) -> str:
-    """ "one sentence", "two sentences" … in words, as a person writes it."""
-    number = NUMBERS[limit] if limit < len(NUMBERS) else str(limit)
-    return f"{number} sentence" if limit == 1 else f"{number} sentences"
 
 
 def is_short(sampling: Sampling) -> bool:

@@ -23,7 +23,7 @@ from skillmill.data.store import sample_store
 from skillmill.generators.conversation import PROMPTS
 from skillmill.skill_taxonomy.cells import Cell, Parent, derived_seed
 from skillmill.skill_taxonomy.permutation import permutation
-from skillmill.skill_taxonomy.taxonomy import Taxonomy, canonical
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, canonical
 
 FOLDER = PROMPTS / "evolve"
 KIND = "instruct_skill_mix"
@@ -62,6 +62,11 @@ class Evolutions:
         self._parents, self._operators, self._seed = parents, sorted(set(operators)), seed
         self.size = len(parents) * len(self._operators)
         self._order = permutation(self.size, "evolve", seed)
+
+    @property
+    def skills(self) -> tuple[Skill, ...]:
+        """Those of the parents, each once."""
+        return tuple({skill.name: skill for cell in self._parents for skill in cell.skills}.values())
 
     @property
     def survivors(self) -> int:

@@ -31,12 +31,12 @@ from skillmill.generators.conversation import (
     user,
 )
 from skillmill.generators.examples import InstructionExample, worked_examples
-from skillmill.generators.parsing import clean, is_true, string_field, unquoted
+from skillmill.generators.parsing import is_true, string_field, unquoted
 from skillmill.generators.targets import aimed
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Message, Reply, Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
-from skillmill.teachers.structured import object_schema
+from skillmill.teachers.structured import clean, object_schema
 
 FOLDER = PROMPTS / "instruct_skill_mix"
 LONGEST_ANSWER = 350

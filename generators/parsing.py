@@ -2,7 +2,7 @@
 
 import re
 
-from skillmill.teachers.structured import parse_object
+from skillmill.teachers.structured import clean, parse_object
 
 _LINE_START = r"^[ \t#*_>-]{0,12}"
 ANSWER = re.compile(
@@ -54,8 +54,3 @@ def unquoted(text: str) -> str:
     if len(text) >= 2 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1] and text[-1] not in text[1:-1]:
         return text[1:-1].strip()
     return text
-
-
-def clean(text: str) -> str:
-    """Text that any store takes: without NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,9 +1,9 @@
 """Deliberate low-effort answers to a given instruction, the rejected side of preference pairs (papers.md 3.7)."""
 
 from skillmill.generators.conversation import PROMPTS, system, user
-from skillmill.generators.parsing import clean
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 from skillmill.teachers.prompts import prompts_fingerprint, render
+from skillmill.teachers.structured import clean
 
 FOLDER = PROMPTS / "shirkers"
 

@@ -8,7 +8,7 @@ import orjson
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.form import sentence_limit
+from skillmill.filters.form import number_of_sentences, sentence_limit
 from skillmill.generators.conversation import (
     ANY_TEXT,
     PROMPTS,
@@ -16,18 +16,17 @@ from skillmill.generators.conversation import (
     Asking,
     assistant,
     copies,
-    number_of_sentences,
     system,
     text_schema,
     user,
 )
 from skillmill.generators.examples import TextExample, worked_examples
-from skillmill.generators.parsing import answer_and_explanation, clean
+from skillmill.generators.parsing import answer_and_explanation
 from skillmill.generators.targets import aimed
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Message, Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
-from skillmill.teachers.structured import object_schema
+from skillmill.teachers.structured import clean, object_schema
 
 FOLDER = PROMPTS / "skill_mix"
 

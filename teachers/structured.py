@@ -55,3 +55,8 @@ def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def clean(text: str) -> str:
+    """Text that any store takes: without NUL and lone surrogates, which JSON may escape."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from skillmill.flows.config import Config
 from skillmill.flows.generate import Outcome, generate
+from skillmill.flows.grading import warn_of_own_work
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
 from skillmill.flows.progress import Pace, Progress, say, ticking
@@ -20,7 +21,12 @@ def generate_step(config: Config) -> Outcome:
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
         _announce(workspace, plan)
-        settle(workspace, plan)
+        settled = settle(workspace, plan, progress)
+        if settled is not None and settled.stopped:
+            remember(workspace, {"status": "partial", "reason": settled.stopped})
+            return Outcome(settled.cells, settled.accepted, stopped=settled.stopped)
+        if settled is None:
+            warn_of_own_work(config, plan)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
         pace, seen, status = Pace(workspace.usage), Outcome(), "stopped"
 

@@ -96,8 +96,6 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("grading: {when: always}", "grading.when"),
-        ("grader: {kind: embedded}", "grader"),
         ("pairs: {sources: [student]}", "pairs.sources"),
         ("export: {repo_id: me/data}", "export.repo_id"),
         ("evaluate: {k: [2]}", "evaluate"),

@@ -16,7 +16,7 @@ import yaml
 IN_FLIGHT = 8
 
 
-def write_config(folder: Path, base_url: str, **generation: Any) -> Path:
+def write_config(folder: Path, base_url: str, grading: dict[str, Any] | None = None, **generation: Any) -> Path:
     folder.mkdir(parents=True)
     content = {
         "name": "kill",
@@ -30,6 +30,7 @@ def write_config(folder: Path, base_url: str, **generation: Any) -> Path:
         },
         "generation": {"kind": "instruct_skill_mix", "k": 2, "shard_rows": 7, **generation},
         "pairs": {"sources": ["draft", "brevity"]},
+        "grading": grading or {},
     }
     path = folder / "skillmill.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -72,8 +73,10 @@ def what_lies_there(config: Path) -> dict[str, bytes]:
         ({"accepted": 25}, 0),
         ({"accepted": 15}, 40),
         ({"kind": "skill_mix", "k": 3, "samples": 30, "generations": 2}, 0),
+        ({"samples": 20, "generations": 2, "grading": {"when": "always"}}, 0),
+        ({"accepted": 10, "grading": {"when": "always", "runs": 3}}, 0),
     ],
-    ids=["samples", "accepted", "near_duplicates", "skill_mix"],
+    ids=["samples", "accepted", "near_duplicates", "skill_mix", "graded", "graded_accepted"],
 )
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     tmp_path: Path, scripted_server: Callable[..., Any], generation: dict[str, Any], copies: int
@@ -103,6 +106,28 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     stats = server.stats()
     assert stats["repeated"] <= IN_FLIGHT * len(moments)
     assert stats["asked"] - stats["repeated"] == requests
+
+
+def test_killed_while_stored_rows_are_graded(tmp_path: Path, scripted_server: Callable[..., Any]) -> None:
+    grading: dict[str, Any] = {"when": "always", "runs": 2}
+    whole = write_config(tmp_path / "whole", scripted_server(latency=0.03).base_url, grading, samples=30)
+    finish(whole)
+    server = scripted_server(latency=0.03)
+    killed = write_config(tmp_path / "killed", server.base_url, samples=30)
+    finish(killed)
+    content, before, kills = yaml.safe_load(killed.read_text()), server.stats()["asked"], 3
+    killed.write_text(yaml.safe_dump(content | {"grading": grading}))
+    for kill in range(kills):
+        process = start(killed)
+        deadline = time.monotonic() + 60
+        while server.stats()["asked"] < before + 12 * (kill + 1) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finish(killed)
+    assert what_lies_there(killed) == what_lies_there(whole)
+    assert server.stats()["repeated"] <= kills * IN_FLIGHT
 
 
 def test_a_finished_run_asks_nothing_again(tmp_path: Path, scripted_server: Callable[..., Any]) -> None:

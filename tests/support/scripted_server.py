@@ -132,7 +132,10 @@ def completion(body: dict[str, Any], dice: random.Random) -> dict[str, Any]:
     if "JSON schema:\n" in last:  # in words
         text = f"Here it is:\n{orjson.dumps(filled(orjson.loads(last.rsplit(chr(10), 1)[1]), dice)).decode()}\nDone."
     elif form.get("type") == "json_schema":
-        text = orjson.dumps(filled(form["json_schema"]["schema"], dice)).decode()
+        schema = form["json_schema"]["schema"]
+        grading = schema["properties"].keys() & {"on_topic", "helpful"}
+        found = graded(schema, last, dice) if grading else filled(schema, dice)
+        text = orjson.dumps(found).decode()
     elif "Explanation:" in last:
         text = f"Answer: {sentence(dice)}\nExplanation: {paragraph(dice, 2)}"
     else:
@@ -170,6 +173,16 @@ def filled(schema: dict[str, Any], dice: random.Random) -> Any:
     if dice.random() < 1 / 8:
         return "I'm sorry, but I cannot help with that request."
     return paragraph(dice, 8)
+
+
+def graded(schema: dict[str, Any], question: str, dice: random.Random) -> Any:
+    """What a grader says: mostly good, with the first words of the text as evidence; one reply in twelve is no use."""
+    if dice.random() < 1 / 12:
+        return {}
+    text = question.rpartition("\n</")[0].rpartition(">\n")[2]
+    good = {name: dice.random() < 14 / 15 for name in schema["properties"]}
+    shown = {"evidence": " ".join(text.split()[:5]), "shown": True, "point": 1}
+    return {**good, "skills": dict.fromkeys(schema["properties"]["skills"]["properties"], shown)}
 
 
 def paragraph(dice: random.Random, sentences: int) -> str:

@@ -1,0 +1,1 @@
+"""Grading: what a model, or a rule, says of a row that the other filters accept. Begin reading at `grade.py`."""

@@ -1,0 +1,55 @@
+"""Points without a model: exact for skills that have a rule, plain and lexical for the rest."""
+
+from skillmill.data.records import Sample
+from skillmill.filters.asked import asked, stem, tokens
+from skillmill.filters.config import FilterOptions, Repetition
+from skillmill.filters.form import SKILL_MIX, stops_in_the_middle
+from skillmill.filters.grading.points import Points, SkillPoint
+from skillmill.filters.grading.rubric import within_sentences
+from skillmill.filters.material import lacks_material
+from skillmill.filters.request import no_request
+from skillmill.filters.signals import MEASURES, measures
+from skillmill.filters.substance import repetition
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.checkers import check
+
+RULES = "rules"
+"""The grader's name where no model was asked."""
+
+
+def needs_a_model(cell: Cell) -> bool:
+    """Whether the cell has a skill that no rule decides."""
+    return any(skill.checker is None for skill in cell.skills)
+
+
+def skill_points(sample: Sample, cell: Cell) -> dict[str, SkillPoint]:
+    """By name, the points of the skills that a rule decides; the evidence is the piece of text that it found."""
+    found = {skill.name: check(skill.checker, sample.response) for skill in cell.skills if skill.checker}
+    return {name: SkillPoint(name, float(piece is not None), piece) for name, piece in found.items()}
+
+
+def points_by_rules(sample: Sample, cell: Cell) -> Points:
+    """The points of a cell all of whose skills have a rule.
+
+    `on_topic`: the text shares a subject word (its stem) with the topic, the answer with the instruction.
+    `makes_sense`: the text does not say the same again and again; the instruction asks for something and brings along
+    what it is about. `within_limit`: Skill-Mix's count of sentences; the answer is whole and has as many items as
+    were asked for.
+    """
+    shown = tuple(skill_points(sample, cell).values())
+    sense = not repetition(sample, cell, Repetition()).reasons
+    if cell.kind == SKILL_MIX:
+        topic = cell.topic.name if cell.topic else ""
+        return Points(shown, _about(topic, sample.response), float(sense), within_sentences(sample, cell))
+    sense = sense and not no_request(sample, cell, FilterOptions()).reasons and not lacks_material(sample.instruction)
+    return Points(shown, _about(sample.instruction, sample.response), float(sense), _whole(sample))
+
+
+def _about(subject: str, text: str) -> float:
+    wanted = asked(subject).subject.keys()
+    return float(not wanted or not wanted.isdisjoint(map(stem, tokens(text))))
+
+
+def _whole(sample: Sample) -> float:
+    missing = measures(asked(sample.instruction), sample.response)[MEASURES.index("missing_items")]
+    return float(not missing and sample.finish_reason != "length" and not stops_in_the_middle(sample.response))

@@ -1,0 +1,215 @@
+"""A grader that says what the test wants: what becomes of its replies, point by point."""
+
+import asyncio
+from itertools import count
+from typing import Any
+
+import pytest
+from scripted_teacher import Scripted
+
+from skillmill.data.reasons import Reason
+from skillmill.data.records import Sample
+from skillmill.filters.grading.config import GradingConfig
+from skillmill.filters.grading.grade import Grader, Grading, grade, ungraded, wants_grade
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
+from skillmill.teachers.base import Sampling, TurnFailed
+
+METAPHOR = Skill(name="metaphor", definition="Speaking of one thing as another.", example="Time is a thief.")
+HERRING = Skill(name="Red Herring", definition="Bringing up what does not matter.")
+TOLD = Cell("skill_mix", 0, (METAPHOR, HERRING), Topic(name="Chess"), None, 7)
+ASKED = Cell("instruct_skill_mix", 0, (METAPHOR, HERRING), None, QueryType(name="Advice"), 7)
+
+TEXT = Sample("Write about chess.", "Her knight was a thief in the night, and is it not warm today?")
+ROW = Sample(
+    "How do I tell my flatmates about the milk?",
+    "Pick a quiet evening.  Say “what you saw”, and let the carton be the **witness**.",
+    finish_reason="stop",
+)
+FULL = {"on_topic": 1, "makes_sense": 1, "within_limit": 1}
+FINE = dict.fromkeys("plausible self_contained answerable helpful correct complete".split(), True)
+
+
+def skill(evidence: str, point: object) -> dict[str, object]:
+    return {"evidence": evidence, "point": point}
+
+
+def graded(
+    sample: Sample, cell: Cell, *replies: object, known: dict[int, str] | None = None
+) -> tuple[Sample, list[Grading], Scripted]:
+    """The sample graded once for each reply."""
+    turn = count()
+    teacher = Scripted(lambda question, seed: replies[next(turn)], name="grader")
+    grader = Grader(teacher, Sampling(), runs=len(replies) + len(known or {}))
+    return *asyncio.run(grade(sample, cell, grader, known)), teacher
+
+
+def points(sample: Sample) -> list[float]:
+    assert sample.grade is not None
+    others = [sample.grade[name] for name in ("on_topic", "makes_sense", "within_limit")]
+    return [*(each["point"] for each in sample.grade["skills"]), *others, sample.grade["total"]]
+
+
+def test_k_plus_three_points_and_our_own_total() -> None:
+    said = {"skills": {"metaphor": skill("a thief in the night", 1), "Red Herring": skill("", 0)}, **FULL, "total": 99}
+    sample, [grading], _ = graded(TEXT, TOLD, said)
+    assert points(sample) == [1, 0, 1, 1, 1, 4]
+    assert sample.grader == "grader"
+    assert sample.grade and sample.grade["skills"] == [
+        {"skill": "metaphor", "point": 1.0, "evidence": "a thief in the night"},
+        {"skill": "Red Herring", "point": 0.0, "evidence": None},
+    ]
+    assert grading.as_row("id")["grade"] == sample.grade
+    assert '"total":99' in (grading.raw or "")
+
+
+@pytest.mark.parametrize(("said", "counted"), [(1, 0), (0, 0)])
+def test_no_grader_decides_the_sentence_point(said: int, counted: int) -> None:
+    two = Sample("", "Her knight was a thief. It struck at night.")
+    reply = {"skills": {"metaphor": skill("", 1), "red herring": skill("", 1)}, **FULL, "within_limit": said}
+    assert points(graded(two, TOLD, reply)[0])[4] == counted
+    assert points(graded(TEXT, TOLD, reply | {"within_limit": 0})[0])[4] == 1
+
+
+TABLE = """Here is the rubric table:
+
+| Criteria | Points Earned |
+|---|---|
+| Correctly illustrates metaphor | 1/1 |
+| Correctly illustrates red herring | 0 |
+| Pertains to chess | **1** |
+| Text makes sense | 1 |
+| At most one sentence | 0 |
+| Total Points Earned | 5 |
+
+Explanation: the thief is a metaphor: 1."""
+LINES = "1. Contains metaphor\nPoint earned: 1\n2. Contains red herring\nPoint earned: 0/1\nTopic: 1\nGrade: 2"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (TABLE, [1, 0, 1, 1, 1, 4]),
+        (LINES, [1, 0, 1, 0, 1, 3]),  # too few points: the rest is 0
+        ("| a | 1 |\n" * 9, [1, 1, 1, 1, 1, 5]),  # too many: cut off
+        ({"skills": [{"skill": "METAPHOR", "point": "1/1"}], "on_topic": "yes"}, [1, 0, 1, 0, 1, 3]),
+        ({"skills": {"metaphor": True, "red_herring": 7}, **FULL}, [1, 1, 1, 1, 1, 5]),
+        ({"skills": {"metaphor": 0.5}, **FULL}, [0, 0, 1, 1, 1, 3]),  # half rounds to 0
+        ('Sure!\n```json\n{"skills": {"metaphor": {"point": 1}}, "makes_sense": 0}\n```', [1, 0, 0, 0, 1, 2]),
+    ],
+)
+def test_replies_in_any_form(reply: object, expected: list[float]) -> None:
+    sample, _, _ = graded(TEXT, TOLD, reply)
+    assert points(sample) == expected
+
+
+@pytest.mark.parametrize("cell", [TOLD, ASKED])
+@pytest.mark.parametrize("reply", ["", "I would rather not.", "{", "Grade: 5", '{"skills": {}}', '{"total": 5}'])
+def test_what_cannot_be_read_is_kept_and_no_grade(cell: Cell, reply: str) -> None:
+    sample, [grading], _ = graded(TEXT, cell, reply)
+    assert (sample.grade, sample.grader) == (None, "grader")
+    assert (grading.points, grading.raw) == (None, reply)
+
+
+def test_the_majority_of_the_gradings_that_can_be_read() -> None:
+    yes = {"skills": {"metaphor": skill("a thief", 1), "red herring": skill("warm today", 1)}, **FULL}
+    no = {"skills": {"metaphor": skill("", 0), "red herring": skill("", 0)}, **FULL}
+    sample, gradings, teacher = graded(TEXT, TOLD, yes, no, "what?", yes)
+    assert points(sample) == [1, 1, 1, 1, 1, 5]
+    assert [grading.points is None for grading in gradings] == [False, False, True, False]
+    assert len({request.seed for request in teacher.asked}) == 4
+    assert points(graded(TEXT, TOLD, yes, no)[0]) == [0, 0, 1, 1, 1, 3]  # half rounds to 0
+
+
+def test_a_grader_without_a_reply_costs_the_row_nothing() -> None:
+    sample, [grading], _ = graded(TEXT, TOLD, TurnFailed(Reason.BAD_REQUEST, "HTTP 400"))
+    assert sample.accepted
+    assert (sample.grade, sample.grader) == (None, "grader")
+    assert (grading.points, grading.raw) == (None, None)
+
+
+def test_known_replies_are_not_asked_for_again() -> None:
+    yes = {"skills": {"metaphor": skill("a thief", 1), "red herring": skill("", 1)}, **FULL}
+    first, [grading], _ = graded(TEXT, TOLD, yes)
+    again, [same], teacher = graded(TEXT, TOLD, known={0: grading.raw or ""})
+    assert (again, same) == (first, grading)
+    assert not teacher.asked
+
+
+def test_evidence_of_a_text_is_kept_where_it_stands_there() -> None:
+    skills = {"metaphor": skill("“A THIEF in the\n night…”", 1), "red herring": skill("the bishop", 1)}
+    said = {"skills": skills, **FULL}
+    sample, _, _ = graded(TEXT, TOLD, said)
+    assert sample.grade and [s["evidence"] for s in sample.grade["skills"]] == ["“A THIEF in the\n night…”", None]
+    assert points(sample)[:2] == [1, 1]  # Skill-Mix's rubric asks for no evidence
+
+
+@pytest.mark.parametrize(
+    ("evidence", "counts"),
+    [
+        ("say what you saw", True),
+        ("Say 'what you   saw'", True),
+        ("the carton be the witness.", True),
+        ("be the carton", False),
+        ("evening", False),  # a word proves nothing
+        ("", False),
+        ("…", False),
+    ],
+)
+def test_a_skill_of_an_answer_counts_where_its_evidence_stands_there(evidence: str, counts: bool) -> None:
+    said = {"skills": {"metaphor": {"evidence": evidence, "shown": True}}, **FINE}
+    sample, _, _ = graded(ROW, ASKED, said)
+    assert points(sample)[:2] == [counts, 0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lost"),
+    [("helpful", 2), ("correct", 2), ("plausible", 3), ("self_contained", 3), ("answerable", 3), ("complete", 4)],
+)
+def test_each_finer_point_of_a_row_lies_behind_one_of_its_grade(wrong: str, lost: int) -> None:
+    sample, _, _ = graded(ROW, ASKED, {"skills": {}, **FINE, wrong: False})
+    assert [i for i, point in enumerate(points(sample)[:5]) if i > 1 and not point] == [lost]
+    assert sample.signals[f"grade:{wrong}"] == 0
+    assert sum(sample.signals.values()) == 5
+    assert ungraded(sample) == ROW
+
+
+def test_an_answer_that_was_cut_off_is_not_complete() -> None:
+    cut = Sample(ROW.instruction, ROW.response, finish_reason="length")
+    assert points(graded(cut, ASKED, {"skills": {}, **FINE})[0])[4] == 0
+
+
+def test_what_the_grader_sees() -> None:
+    full = {"skills": {"metaphor": skill("", 1)}, **FULL}
+    told, asked = graded(TEXT, TOLD, full)[2].asked[0], graded(ROW, ASKED, {"skills": {}, **FINE})[2].asked[0]
+    shown = told.messages[-1]["content"]
+    for piece in ("Chess", "one sentence", METAPHOR.definition[:-1], METAPHOR.example, HERRING.name, TEXT.response):
+        assert piece in shown
+    assert shown.index(METAPHOR.example) < shown.index(TEXT.response)  # what generations share stands first
+    for piece in (METAPHOR.definition[:-1], ROW.instruction, ROW.response):
+        assert piece in asked.messages[-1]["content"]
+    assert told.messages[0] == graded(Sample("", "Other."), TOLD, full)[2].asked[0].messages[0]
+    assert {told.stage, asked.stage} == {"grade"}
+    schema: dict[str, Any] = told.json_schema or {}
+    assert list(schema["properties"]["skills"]["properties"]) == ["metaphor", "Red Herring"]
+
+
+def test_teacher_text_is_no_template() -> None:
+    sample = Sample("{{ 7 * 7 }}", "{% raw %} {{ skills }}")
+    asked = graded(sample, ASKED, {"skills": {}, **FINE})[2].asked[0].messages[-1]["content"]
+    assert "{{ 7 * 7 }}" in asked
+    assert "{% raw %} {{ skills }}" in asked
+
+
+def test_which_rows_are_graded() -> None:
+    def wanted(when: str, **signals: float) -> bool:
+        config = GradingConfig.model_validate({"when": when})
+        return wants_grade(Sample("Why?", "Because.", signals=signals), config)
+
+    assert not wanted("never", shirker_score=0.9)
+    assert wanted("always", shirker_score=0.01)
+    assert not wanted("unsure", shirker_score=0.19)
+    assert wanted("unsure", shirker_score=0.2)
+    assert wanted("unsure")  # Skill-Mix: nobody has looked at what it says
+    rejected = Sample("Why?", "Because.", reasons=(Reason.TOO_SHORT,))
+    assert not wants_grade(rejected, GradingConfig(when="always"))

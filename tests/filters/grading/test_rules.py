@@ -1,0 +1,70 @@
+"""Skills with a rule are graded by it, and a cell of such skills asks nobody."""
+
+import asyncio
+
+import pytest
+from scripted_teacher import Scripted
+
+from skillmill.data.records import Sample
+from skillmill.filters.grading.grade import Grader, grade
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
+from skillmill.teachers.base import Sampling
+
+LOUD = Skill(name="loud", checker="exclamation")
+CLOCK = Skill(name="clock", checker="clock time")
+WIT = Skill(name="wit", definition="Being funny.")
+TOLD = Cell("skill_mix", 0, (LOUD, CLOCK), Topic(name="Night trains"), None, 1)
+ASKED = Cell("instruct_skill_mix", 0, (LOUD, CLOCK), None, QueryType(name="Advice"), 1)
+
+
+def points(sample: Sample, cell: Cell) -> list[float]:
+    graded, [grading] = asyncio.run(grade(sample, cell, None))
+    assert graded.grade and graded.grader == grading.grader == "rules"
+    skills = [skill["point"] for skill in graded.grade["skills"]]
+    return [*skills, *(graded.grade[name] for name in ("on_topic", "makes_sense", "within_limit"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The train left at 21:40!", [1, 1, 1, 1, 1]),
+        ("A trained cook left late.", [0, 0, 1, 1, 1]),  # stems are all that a rule sees
+        ("The bus left at 21:40.", [0, 1, 0, 1, 1]),
+        ("The train left! It was 9 p.m.", [1, 1, 1, 1, 0]),
+        ("The train left. The train left. The train left.", [0, 0, 1, 0, 0]),
+    ],
+)
+def test_a_text(text: str, expected: list[float]) -> None:
+    assert points(Sample("Write about night trains.", text), TOLD) == expected
+
+
+@pytest.mark.parametrize(
+    ("instruction", "response", "expected"),
+    [
+        ("How do I wake up?", "Wake at 7:30 and rise!", [1, 1, 1, 1, 1]),
+        ("How do I wake up?", "Bees love clover.", [0, 0, 0, 1, 1]),
+        ("I have a kitten.", "Kittens purr.", [0, 0, 1, 0, 1]),  # asks for nothing
+        ("Summarize the article below.", "The article is short.", [0, 0, 1, 0, 1]),  # which article?
+        ("How do I wake up?", "You wake up with the", [0, 0, 1, 1, 0]),  # breaks off
+        ("Give me five tips to wake up.", "1. Sleep.\n2. Wake early.", [0, 0, 1, 1, 0]),
+    ],
+)
+def test_a_row(instruction: str, response: str, expected: list[float]) -> None:
+    assert points(Sample(instruction, response, finish_reason="stop"), ASKED) == expected
+
+
+def test_the_evidence_is_the_piece_that_the_rule_found() -> None:
+    graded, _ = asyncio.run(grade(Sample("", "The train left at 21:40!"), TOLD, None))
+    assert graded.grade and [skill["evidence"] for skill in graded.grade["skills"]] == ["40!", "21:40"]
+
+
+def test_of_mixed_skills_the_model_is_asked_about_those_without_a_rule() -> None:
+    said = {"skills": {"loud": {"point": 1}, "wit": {"point": 1}}, "on_topic": 1, "makes_sense": 1}
+    teacher = Scripted(lambda question, seed: said)
+    cell = Cell("skill_mix", 0, (LOUD, WIT), Topic(name="Night trains"), None, 1)
+    graded, _ = asyncio.run(grade(Sample("", "The train left."), cell, Grader(teacher, Sampling())))
+    assert graded.grade and [skill["point"] for skill in graded.grade["skills"]] == [0, 1]
+    assert graded.grader == "scripted"
+    [request] = teacher.asked
+    assert request.json_schema and list(request.json_schema["properties"]["skills"]["properties"]) == ["wit"]
