@@ -46,6 +46,7 @@ class Reason(StrEnum):
     # corpus filters
     DUPLICATE = "duplicate", "a row with a lower index, or of another plan, has the same instruction or response"
     NEAR_DUPLICATE = "near_duplicate", "a row with a lower index, or of another plan, says nearly the same"
+    SEMANTIC_DUPLICATE = "semantic_duplicate", "a row with a lower index, or of another plan, means the same"
     # a person
     OVERRIDE = "override", "a person rejected it in overrides.jsonl"
 

@@ -76,7 +76,7 @@ def undecided(sample: Sample) -> Sample:
 REASONS: dict[str, Reason] = {name: Reason(name) for name in FILTERS}
 """Each filter gives one reason, which bears its name."""
 
-CORPUS_REASONS = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE)
+CORPUS_REASONS = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.SEMANTIC_DUPLICATE)
 
 SIGNALS = frozenset(
     "words instruction_words sentences repeated_4grams repeated_sentences repeated_openings compression "

@@ -7,120 +7,106 @@ texts each do not fit into 4 GiB.)
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rensa import RMinHash
 
+from skillmill.data.reasons import Reason
 from skillmill.filters.config import NearDuplicates
-from skillmill.filters.minhash import RECORD_BITS, Bands, exact_hashes, signature, similarity, text_hash
-from skillmill.filters.signatures import CHUNK, SignatureFile
+from skillmill.filters.matches import Match, first_near
+from skillmill.filters.minhash import RECORD_BITS, Bands, exact_hashes, signature, similarity
+from skillmill.filters.semantic import Meanings
+from skillmill.filters.signatures import CHUNK, SignatureFile, Text, record_type
 
+EMBEDDINGS = "embeddings.bin"
+"""Beside the signatures."""
 RECENT_KEYS = 2**17
 """So many keys are kept in a dict, about 20 MB, before they are sorted in among the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What is compared of a row. `row` is its id as a number; an empty text is compared with none."""
-
-    row: int
-    index: int
-    instruction: str
-    response: str
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The kept row that a row repeats, and how near their texts are: Jaccard similarity, 1 for equal ones.
-
-    `plan`: the first 8 hex digits of the kept row's, as a number.
-    """
-
-    plan: int
-    index: int
-    instruction: float
-    response: float
-    exact: bool
 
 
 class Corpus:
     """The kept rows of all plans. Rows of `plan` are decided against them; its lowest index wins, then other plans'.
 
     Rows of one cell (one index) are never duplicates of each other: an export takes one of them.
+    With `semantic`, rows that words leave apart are compared by meaning too. Raises `ConfigError` where its model
+    cannot be had.
     """
 
     def __init__(self, path: Path, options: NearDuplicates, plan: str) -> None:
         self._options, self._plan = options, int(plan[:8], 16)
-        compared = options.model_dump(exclude={"enabled", "threshold"})
-        self._file = SignatureFile(path, options.permutations, {"rensa": RMinHash.ALGORITHM_VERSION, **compared})
+        compared = options.model_dump(exclude={"enabled", "threshold", "semantic"})
+        about = {"rensa": RMinHash.ALGORITHM_VERSION, **compared}
+        self._meanings = Meanings(path.with_name(EMBEDDINGS), options, plan) if options.semantic else None
+        self._file = SignatureFile(path, record_type(options.permutations), about, self._sign)
         self._bands = Bands.of(options.threshold, options.permutations)
         self._index = BandIndex()
-        self.made = 0
+
+    @property
+    def made(self) -> int:
         """Signatures that were made and not found on the disk, in rows."""
+        return sum(file.made for file in self._files)
 
     def unknown(self, rows: Iterable[int]) -> set[int]:
         """Those of the rows, by id, whose signatures are not on the disk."""
-        return {row for row in rows if self._file.number(row) is None}
+        rows = set(rows)
+        return set[int]().union(*(file.unknown(rows) for file in self._files))
 
     def sign(self, texts: Sequence[Text], plan: str) -> None:
         """Put the signatures of a plan's rows on the disk."""
-        self._records(texts, int(plan[:8], 16))
+        for file in self._files:
+            file.signed(texts, int(plan[:8], 16))
 
     def keep(self, rows: Iterable[int]) -> None:
         """Take rows that are kept already, by id, all with signatures on the disk, into the index."""
+        rows = list(rows)
         numbers = np.array([self._file.number(row) for row in rows], np.int64)
         for start in range(0, len(numbers), CHUNK):
             part = numbers[start : start + CHUNK]
             self._index.add_many(self._keys(self._file.records(part)), part)
+        if self._meanings:
+            self._meanings.keep(rows)
 
     def decide(self, texts: Sequence[Text]) -> list[Match | None]:
         """What each row repeats, in index order; None where it is kept, and counts for the rows after it."""
-        numbers, records = self._records(texts, self._plan)
+        numbers, records = self._file.signed(texts, self._plan)
         keys = self._keys(records)
         older, matches = self._index.settled(keys), []
-        for record, number, own, known in zip(records, numbers.tolist(), keys, older, strict=True):
+        meant = self._meanings.batch(texts) if self._meanings else None
+        for place, (record, number, own, known) in enumerate(zip(records, numbers.tolist(), keys, older, strict=True)):
             match = self._first(record, known | self._index.recent(own.tolist()))
+            if match is None and meant is not None:
+                match = meant.first(place)
             if match is None:
                 self._index.add(own, number)
+                if meant is not None:
+                    meant.keep(place)
             matches.append(match)
         self._index.settle()
         return matches
 
     def sync(self) -> None:
-        self._file.sync()
+        for file in self._files:
+            file.sync()
 
     def close(self) -> None:
-        self._file.close()
+        for file in self._files:
+            file.close()
 
-    def _records(self, texts: Sequence[Text], plan: int) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the rows' records, and those; one that the file has not, or has of other texts, is written."""
-        pairs = [[text_hash(text) if text else 0 for text in (row.instruction, row.response)] for row in texts]
-        hashes = np.array(pairs, np.uint64).reshape(len(texts), 2)
-        known = [self._file.number(row.row) for row in texts]
-        numbers = np.array([-1 if number is None else number for number in known], np.int64)
-        records = np.zeros(len(texts), self._file.type)
-        if (numbers >= 0).any():
-            records[numbers >= 0] = self._file.records(numbers[numbers >= 0])
-        new = (numbers < 0) | (records["hashes"] != hashes).any(axis=1)
-        if new.any():
-            records[new] = np.zeros(1, self._file.type)
-            records["plan"][new], records["hashes"][new] = plan, hashes[new]
-            for place in np.flatnonzero(new).tolist():
-                self._describe(records[place], texts[place])
-            numbers[new] = self._file.append(records[new])
-            self.made += int(new.sum())
-        return numbers, records
+    @property
+    def _files(self) -> list[SignatureFile]:
+        return [self._file, self._meanings.file] if self._meanings else [self._file]
 
-    def _describe(self, record: Any, text: Text) -> None:
+    def _sign(self, texts: Sequence[Text]) -> np.ndarray:
         options = self._options
-        record["id"], record["index"] = text.row, text.index
-        for place, words in enumerate((text.instruction, text.response)):
-            made = signature(words, options.permutations, options.shingle_words, options.min_words)
-            if made is not None:
-                record["signatures"][place] = made
+        made = np.zeros((len(texts), 2, options.permutations), np.uint16)
+        for row, text in zip(made, texts, strict=True):
+            for place, words in enumerate((text.instruction, text.response)):
+                found = signature(words, options.permutations, options.shingle_words, options.min_words)
+                if found is not None:
+                    row[place] = found
+        return made
 
     def _keys(self, records: np.ndarray) -> np.ndarray:
         """By what records find each other, (n, keys): the bands of both texts, and their exact hashes; 0 is none."""
@@ -130,19 +116,14 @@ class Corpus:
         if not candidates:
             return None
         kept = self._file.records(np.fromiter(candidates, np.int64, len(candidates)))
-        kept = kept[(kept["plan"] != self._plan) | (kept["index"] != record["index"])]
         own = _hashes(record[None])
         equal = (_hashes(kept) == own) & (own != 0)
         near = np.stack([similarity(record["signatures"][i], kept["signatures"][:, i]) for i in range(2)], axis=1)
         near[equal] = 1.0
-        hits = np.flatnonzero((near >= self._options.threshold).any(axis=1))
-        if not len(hits):
+        first = first_near(kept, near, self._options.threshold, record["index"], self._plan)
+        if first is None:
             return None
-        found = kept[hits]
-        first = hits[np.lexsort((found["id"], found["index"], found["plan"], found["plan"] != self._plan))[0]]
-        instruction, response = near[first].tolist()
-        exact = bool(equal[first].any())
-        return Match(int(kept["plan"][first]), int(kept["index"][first]), instruction, response, exact)
+        return Match.of(kept[first], near[first], Reason.DUPLICATE if equal[first].any() else Reason.NEAR_DUPLICATE)
 
 
 def _hashes(records: np.ndarray) -> np.ndarray:

@@ -5,8 +5,10 @@ from typing import Any
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
-from skillmill.filters.near_duplicates import Corpus, Match, Text
+from skillmill.filters.matches import Match
+from skillmill.filters.near_duplicates import Corpus
 from skillmill.filters.overrides import Overrides
+from skillmill.filters.signatures import Text
 from skillmill.flows.plan import Plan
 from skillmill.flows.workspace import Workspace
 
@@ -81,9 +83,8 @@ def _accepted(row: Row) -> bool:
 
 
 def _rejected(row: Row, match: Match) -> Row:
-    reason = Reason.DUPLICATE if match.exact else Reason.NEAR_DUPLICATE
     signals = {**dict(row["signals"]), **dict(_signals(row, match))}
-    return {**row, "reasons": [*row["reasons"], reason.value], "signals": sorted(signals.items())}
+    return {**row, "reasons": [*row["reasons"], match.reason.value], "signals": sorted(signals.items())}
 
 
 def _signals(row: Row, match: Match) -> Iterable[tuple[str, float]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skillmill.data.errors import ConfigError
+from skillmill.skill_taxonomy.encoder import Encoder
 from skillmill.skill_taxonomy.taxonomy import Skill
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -57,22 +58,13 @@ def _lexical(skills: Sequence[Skill]) -> Vectors:
 
 def _embedded(skills: Sequence[Skill], model: str, asked_for: bool) -> Vectors | None:
     try:
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
-    except ImportError:
-        raise ConfigError(
-            f"--model {model}: sentence-transformers is not installed: pip install 'skillmill[embeddings]', "
-            f"or --model {LEXICAL}"
-        ) from None
-    disable_progress_bar()
-    try:
-        encoder = SentenceTransformer(model)
-    except (OSError, ValueError) as error:  # no such model, no network
-        if not asked_for:
-            return None
-        raise ConfigError(f"--model {model}: cannot be loaded: {str(error).splitlines()[0]}") from None
-    rows = encoder.encode([_text(skill) for skill in skills], normalize_embeddings=True, show_progress_bar=False)
-    return Vectors(np.asarray(rows, np.float32), f"sentence-transformers model {model}", EMBEDDING_THRESHOLD)
+        encode = Encoder(model, "--model", f", or --model {LEXICAL}")
+    except ConfigError:
+        if asked_for:
+            raise
+        return None
+    rows = encode([_text(skill) for skill in skills])
+    return Vectors(rows, f"sentence-transformers model {model}", EMBEDDING_THRESHOLD)
 
 
 def _text(skill: Skill) -> str:
