@@ -25,7 +25,7 @@ TAXONOMY = {
     "skills": [{"name": f"skill {letter}", "definition": f"The act of doing {letter}."} for letter in "abcdef"],
     "query_types": [{"name": "How-to", "definition": "wants steps"}, {"name": "Why", "definition": "wants causes"}],
 }
-STRICTER = {"repetition": {"max_compression": 2.22}, "refusal": {"enabled": False}}
+STRICTER = {"repetition": {"max_compression": 2.28}, "refusal": {"enabled": False}}
 
 
 class Runs:
