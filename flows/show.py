@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.store import pair_store, sample_store
+from skillmill.data.store import grade_store, pair_store, sample_store
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.predict import CHARS_PER_TOKEN, Prediction, known_sizes, predict, probe
@@ -102,7 +102,9 @@ def describe_directory(root: Path) -> None:
     console = Console()
     console.print(f"{root}: {state.get('status')}" + (f" ({state['reason']})" if state.get("reason") else ""))
     console.print(table)
-    console.print(f"{sum(shard.rows for shard in pairs.shards):,} preference pairs")
+    gradings = sum(shard.rows for shard in grade_store(root).shards)
+    graded = f", {gradings:,} gradings" if gradings else ""
+    console.print(f"{sum(shard.rows for shard in pairs.shards):,} preference pairs{graded}")
     for name in ("export", "train/sft", "train/dpo", "report.html"):
         if (root / name).exists():
             console.print(str(root / name))

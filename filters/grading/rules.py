@@ -1,7 +1,7 @@
 """Points without a model: exact for skills that have a rule, plain and lexical for the rest."""
 
 from skillmill.data.records import Sample
-from skillmill.filters.asked import asked, stem, tokens
+from skillmill.filters.asked import FUNCTION_WORDS, asked, tokens
 from skillmill.filters.config import FilterOptions, Repetition
 from skillmill.filters.form import SKILL_MIX, stops_in_the_middle
 from skillmill.filters.grading.points import Points, SkillPoint
@@ -31,7 +31,7 @@ def skill_points(sample: Sample, cell: Cell) -> dict[str, SkillPoint]:
 def points_by_rules(sample: Sample, cell: Cell) -> Points:
     """The points of a cell all of whose skills have a rule.
 
-    `on_topic`: the text shares a subject word (its stem) with the topic, the answer with the instruction.
+    `on_topic`: the text shares a subject word with the topic, the answer with the instruction, endings aside.
     `makes_sense`: the text does not say the same again and again; the instruction asks for something and brings along
     what it is about. `within_limit`: Skill-Mix's count of sentences; the answer is whole and has as many items as
     were asked for.
@@ -46,8 +46,19 @@ def points_by_rules(sample: Sample, cell: Cell) -> Points:
 
 
 def _about(subject: str, text: str) -> float:
-    wanted = asked(subject).subject.keys()
-    return float(not wanted or not wanted.isdisjoint(map(stem, tokens(text))))
+    wanted, said = _subject_words(subject), _subject_words(text)
+    return float(not wanted or any(_akin(one, other) for one in wanted for other in said))
+
+
+def _subject_words(text: str) -> set[str]:
+    return {word for word in tokens(text) if word not in FUNCTION_WORDS and (len(word) > 2 or word.isdigit())}
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether two words begin alike: with all letters of the shorter but its last, and three at least."""
+    shorter = min(len(one), len(other))
+    alike = max(3, shorter - 1)
+    return one == other or (shorter >= alike and one[:alike] == other[:alike])
 
 
 def _whole(sample: Sample) -> float:

@@ -23,8 +23,10 @@ def generate_step(config: Config) -> Outcome:
         _announce(workspace, plan)
         settled = settle(workspace, plan, progress)
         if settled is not None and settled.stopped:
+            shards = workspace.samples.of_plan(plan.fingerprint)
             remember(workspace, {"status": "partial", "reason": settled.stopped})
-            return Outcome(settled.cells, settled.accepted, stopped=settled.stopped)
+            cells, accepted = (sum(getattr(shard, name) for shard in shards) for name in ("cells", "accepted"))
+            return Outcome(cells, accepted, stopped=settled.stopped)
         if settled is None:
             warn_of_own_work(config, plan)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}

@@ -29,7 +29,7 @@ def points(sample: Sample, cell: Cell) -> list[float]:
     ("text", "expected"),
     [
         ("The train left at 21:40!", [1, 1, 1, 1, 1]),
-        ("A trained cook left late.", [0, 0, 1, 1, 1]),  # stems are all that a rule sees
+        ("A trained cook left late.", [0, 0, 1, 1, 1]),  # words are all that a rule sees
         ("The bus left at 21:40.", [0, 1, 0, 1, 1]),
         ("The train left! It was 9 p.m.", [1, 1, 1, 1, 0]),
         ("The train left. The train left. The train left.", [0, 0, 1, 0, 0]),
@@ -37,6 +37,21 @@ def points(sample: Sample, cell: Cell) -> list[float]:
 )
 def test_a_text(text: str, expected: list[float]) -> None:
     assert points(Sample("Write about night trains.", text), TOLD) == expected
+
+
+@pytest.mark.parametrize(
+    ("topic", "text", "shared"),
+    [
+        ("Goat herding", "The goats are herd animals.", True),
+        ("Treehouses", "They lived in a tree.", True),
+        ("Puppet theatres", "The play was long.", False),  # "the" begins "theatres"
+        ("Bicycle repair", "The bike was mended.", False),  # no rule knows that word
+        ("The who", "Anything.", True),  # a topic without a subject word
+    ],
+)
+def test_on_topic_is_a_shared_word_but_for_its_ending(topic: str, text: str, shared: bool) -> None:
+    cell = Cell("skill_mix", 0, (LOUD,), Topic(name=topic), None, 1)
+    assert points(Sample("", text), cell)[1] == shared
 
 
 @pytest.mark.parametrize(
