@@ -1,6 +1,7 @@
 """What a run will cost, said before it runs: from an estimate, or from a few rows that were asked for real."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -16,7 +17,7 @@ from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.generate import HOPELESS, make_rows, next_cells
-from skillmill.flows.grading import asks_a_model, grader_config, open_grading
+from skillmill.flows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
 from skillmill.flows.pairs import asked_sources, is_paired, pairs_of
 from skillmill.flows.plan import Plan
 from skillmill.flows.refilter import Rules, load_rules
@@ -36,9 +37,12 @@ CHARS_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class Sizes:
-    """What `cells` cells and their pairs take, per stage. `accepted` is None where no answer was asked for."""
+    """What `cells` cells, their gradings and pairs take, per stage. `accepted` is None where no answer was asked for.
 
-    plan: str
+    `of` is the fingerprint of the settings that they hold for.
+    """
+
+    of: str
     cells: int
     accepted: int | None
     stages: dict[str, StageUsage]
@@ -104,8 +108,8 @@ def known_sizes(config: Config, plan: Plan) -> Sizes:
     try:
         found = orjson.loads((config.work / PROBE).read_bytes())
         stages = {name: StageUsage(**stage) for name, stage in found["stages"].items()}
-        if found["plan"] == plan.fingerprint:
-            return Sizes(found["plan"], found["cells"], found["accepted"], stages)
+        if found["of"] == _settings(config, plan):
+            return Sizes(found["of"], found["cells"], found["accepted"], stages)
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         pass
     return asyncio.run(_estimate(config, plan))
@@ -151,7 +155,7 @@ async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
     for name, stage in tally.stages.items():  # replies out of the journal came at once: go by those that were asked
         asked = workspace.usage.stage(name)
         stage.seconds = stage.calls * asked.seconds / asked.calls if asked.calls else 0.0
-    return Sizes(plan.fingerprint, len(cells), accepted, tally.stages)
+    return Sizes(_settings(config, plan), len(cells), accepted, tally.stages)
 
 
 async def _estimate(config: Config, plan: Plan) -> Sizes:
@@ -169,7 +173,13 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
             await pairs_of(rows[0], config.pairs, tally, config.teacher.sampling)
     share = config.pairs.share
     stages = {name: stage if name in of_rows else _times(stage, share) for name, stage in tally.stages.items()}
-    return Sizes(plan.fingerprint, len(cells), None, stages)
+    return Sizes(_settings(config, plan), len(cells), None, stages)
+
+
+def _settings(config: Config, plan: Plan) -> str:
+    """Of all that says what is asked: other gradings or pairs of the same plan take more or less."""
+    asked = [plan.fingerprint, grading_fingerprints(config), config.pairs.model_dump(mode="json")]
+    return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:16]
 
 
 class _Tally:

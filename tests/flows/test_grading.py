@@ -162,20 +162,26 @@ def test_grading_switched_on_for_stored_rows_is_a_fresh_run_without_its_generati
 
 
 def test_other_thresholds_ask_nobody_and_no_grader_has_to_be_there(runs: Runs) -> None:
+    sections = {"generation": {"weights": {"skill c": 0}}, "grading": ALWAYS}  # no request in vain
+    config = runs("out", **sections)
+    run(config)
+    before, asked = all_rows(config), runs.teacher.stats()["asked"]
+    shutil.rmtree(config.work)  # the journal too: the replies lie in grades/
+    runs.grader.process.kill()
+    filter_step(runs("out", **sections, filters=LENIENT))
+    assert runs.teacher.stats()["asked"] == asked
+    after = all_rows(config)
+    assert [row["grade"] for row in after] == [row["grade"] for row in before]
+    assert [row["verdict"] for row in after] != [row["verdict"] for row in before]
+
+
+def test_a_grading_without_a_reply_is_asked_for_again(runs: Runs) -> None:
     config = runs("out", grading=ALWAYS)
     run(config)
-    before, asked = data(config), runs.asked
-    shutil.rmtree(config.work)  # the journal too: the replies lie in grades/
-    lenient = runs("out", grading=ALWAYS, filters=LENIENT)
+    assert any("skill c" in row["skills"] and row["grader"] for row in all_rows(config))
     runs.grader.process.kill()
-    unanswered = [row for row in all_rows(config) if "skill c" in row["skills"] and row["grader"]]
-    assert unanswered  # asked in vain: these alone are asked again
     with pytest.raises(TeacherError):
-        filter_step(lenient)
-    assert runs.teacher.stats()["asked"] == asked[0]
-    assert {name: content for name, content in data(config).items() if "manifest" not in name} == {
-        name: content for name, content in before.items() if "manifest" not in name
-    }
+        filter_step(config)
 
 
 def test_other_thresholds_give_the_bytes_of_a_fresh_run(runs: Runs) -> None:
@@ -287,8 +293,9 @@ def test_plan_and_probe_count_the_gradings(runs: Runs, capsys: pytest.CaptureFix
     describe_plan(config, 8)
     [line] = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["grade"]]
     assert 0 < int(line[1]) <= 24
-    asked = runs.asked
-    assert asked[1] > 0
+    assert runs.asked[1] > 0
+    describe_plan(runs("out", generation={"weights": {"skill c": 0}}))  # what the probe saw is not what is asked now
+    assert "Nothing was asked" in capsys.readouterr().out
     run(config)
     assert runs.grader.stats()["repeated"] == runs.teacher.stats()["repeated"] == 0
 
