@@ -67,8 +67,9 @@ def apply_grade(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
 
 def undecided(sample: Sample) -> Sample:
     """The sample as its generator left it: without the reasons and signals of filters or of a person."""
-    filters = {*REASONS.values(), *CORPUS_REASONS, Reason.OVERRIDE}
-    reasons = tuple(why for why in sample.reasons if why not in filters and not why.startswith(CUSTOM))
+    if not sample.reasons and not sample.signals:
+        return sample
+    reasons = tuple(why for why in sample.reasons if why not in DECIDED and not why.startswith(CUSTOM))
     signals = {name: value for name, value in sample.signals.items() if name.partition(":")[0] not in SIGNALS}
     return replace(sample, reasons=reasons, signals=signals)
 
@@ -77,6 +78,9 @@ REASONS: dict[str, Reason] = {name: Reason(name) for name in FILTERS}
 """Each filter gives one reason, which bears its name."""
 
 CORPUS_REASONS = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.SEMANTIC_DUPLICATE)
+
+DECIDED = frozenset({*REASONS.values(), *CORPUS_REASONS, Reason.OVERRIDE})
+"""The reasons that filters and persons give; all others are a generator's own."""
 
 SIGNALS = frozenset(
     "words instruction_words sentences repeated_4grams repeated_sentences repeated_openings compression "

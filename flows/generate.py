@@ -96,12 +96,17 @@ class Made:
 
 async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, rules: Rules, grading: Grading | None = None) -> Made:
     """The decided rows of one cell; a cell that the teacher gave no reply for is a rejected row."""
+    each = [await decided(row, cell, rules, grading) for row in await undecided_rows(cell, plan, teacher)]
+    return Made([row for row, _ in each], [said for _, gradings in each for said in gradings])
+
+
+async def undecided_rows(cell: Cell, plan: Plan, teacher: Teacher) -> list[dict[str, Any]]:
+    """The rows of one cell before any filter has seen them."""
     try:
         samples = await plan.generator.make(cell, teacher)
     except TurnFailed as failure:
         samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
-    each = [await decided(_row(sample, cell, plan, teacher.name), cell, rules, grading) for sample in samples]
-    return Made([row for row, _ in each], [said for _, gradings in each for said in gradings])
+    return [_row(sample, cell, plan, teacher.name) for sample in samples]
 
 
 def _why_missed(outcome: Outcome) -> str:

@@ -13,14 +13,13 @@ import orjson
 from skillmill.data.export import accepted_cells
 from skillmill.data.files import write_whole
 from skillmill.data.records import sample_of
-from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.flows.config import Config, GenerationConfig
-from skillmill.flows.generate import HOPELESS, make_rows, next_cells
+from skillmill.flows.generate import HOPELESS, make_rows, next_cells, undecided_rows
 from skillmill.flows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
 from skillmill.flows.pairs import asked_sources, is_paired, pairs_of
 from skillmill.flows.plan import Plan
-from skillmill.flows.refilter import Rules, load_rules
+from skillmill.flows.refilter import load_rules
 from skillmill.flows.runner import in_order
 from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
 from skillmill.skill_taxonomy.cells import Cell
@@ -163,7 +162,7 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
     tally, of_rows = _Tally(_Longest()), set[str]()
     cells = list(islice(plan.combinations.cells(), PROBE_CELLS))
     for cell in cells:
-        rows = (await make_rows(cell, plan, tally, Rules(FiltersConfig()))).rows  # no verdict on filler matters
+        rows = await undecided_rows(cell, plan, tally)  # no verdict on filler matters
         if asks_a_model(config, plan):
             grader = Grader(tally, grader_config(config).sampling, config.grading.runs)
             for row in rows:

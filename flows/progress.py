@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, TypeVar
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from skillmill.data.errors import SkillmillError
 from skillmill.teachers.accounting import Usage
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 PLAIN_EVERY_S = 10.0
 TICK_S = 1.0
@@ -26,13 +25,12 @@ class Progress:
 
     def __init__(self, step: str) -> None:
         self._step = step
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, transient=True) if self._console.is_terminal else None
+        self._live = _live_line() if sys.stderr.isatty() else None
         self._said = time.monotonic()
 
     def line(self, text: str) -> None:
         if self._live is not None:
-            self._live.update(Text(f"{self._step}: {text}"))
+            self._live.update(f"{self._step}: {text}")
         elif time.monotonic() - self._said >= PLAIN_EVERY_S:
             self._said = time.monotonic()
             say(f"{self._step}: {text}")
@@ -45,6 +43,13 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
+
+
+def _live_line() -> "Live":
+    from rich.console import Console  # not needed where nobody looks on
+    from rich.live import Live
+
+    return Live(console=Console(stderr=True, markup=False), transient=True)
 
 
 class Pace:
@@ -66,8 +71,9 @@ class Pace:
         elapsed, now, before = max(time.monotonic() - self._began, 1e-9), self._usage.total(), self._before
         parts = [f"{(now.completion_tokens - before.completion_tokens) / elapsed:,.0f} tokens/s"]
         cached = now.cached_tokens - before.cached_tokens
-        if cached:
-            parts.append(f"{cached / (now.prompt_tokens - before.prompt_tokens):.0%} of prompts cached")
+        share = cached / (now.prompt_tokens - before.prompt_tokens) if cached else self._usage.cache.share
+        if share:
+            parts.append(f"{share:.0%} of prompts cached")
         if self._usage.money is not None:
             parts.append(f"{money(self._usage.money)} spent")
         left = [

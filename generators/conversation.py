@@ -82,7 +82,16 @@ def copies(text: str, examples: list[str]) -> bool:
     A shorter run would take "Can you help me plan a …" for a copy.
     """
     said = words(text)
-    return any(covered_share(said, _words(example), 8) >= 0.5 for example in examples)
+    return any(
+        2 * sum(word in _vocabulary(example) for word in said) >= len(said)  # a rough look, a tenth of the time
+        and covered_share(said, _words(example), 8) >= 0.5
+        for example in examples
+    )
 
 
 _words = cache(words)
+
+
+@cache
+def _vocabulary(example: str) -> frozenset[str]:
+    return frozenset(_words(example))

@@ -73,6 +73,30 @@ class BudgetMet(SkillmillError):
 
 
 @dataclass(slots=True)
+class PrefixCache:
+    """What a server's own counters tell of its prefix cache, where its replies tell no cached tokens.
+
+    Counted from the first observation on, over all that ask the server; a restart begins its counters anew.
+    """
+
+    queries: float = 0.0
+    hits: float = 0.0
+    _last: tuple[float, float] | None = None
+
+    def observe(self, queries: float, hits: float) -> None:
+        """Take in the counters as they stand."""
+        if self._last is not None and queries >= self._last[0] and hits >= self._last[1]:
+            self.queries += queries - self._last[0]
+            self.hits += hits - self._last[1]
+        self._last = queries, hits
+
+    @property
+    def share(self) -> float | None:
+        """Of the prompt tokens that were looked for, those found; None before any was."""
+        return self.hits / self.queries if self.queries else None
+
+
+@dataclass(slots=True)
 class Usage:
     """Totals per stage of what was really asked; replies out of the journal cost nothing and are not in it.
 
@@ -85,6 +109,7 @@ class Usage:
     running: int = 0
     """Requests that are with an engine now."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    cache: PrefixCache = field(default_factory=PrefixCache)
     _began: float = field(default_factory=time.monotonic)
 
     def restore(self, stages: Mapping[str, Mapping[str, Any]], wall_s: float) -> None:
@@ -113,6 +138,12 @@ class Usage:
 
     def total(self) -> StageUsage:
         return total(self.stages.values())
+
+    @property
+    def cached_share(self) -> float | None:
+        """The share of the prompt tokens out of the engine's cache: by its replies, else by its counters, else None."""
+        summed = self.total()
+        return summed.cached_tokens / summed.prompt_tokens if summed.cached_tokens else self.cache.share
 
     def as_dict(self) -> dict[str, dict[str, float]]:
         return {name: asdict(stage) for name, stage in sorted(self.stages.items())}

@@ -1,39 +1,49 @@
-"""From the configuration to a teacher that is journalled, retried and counted."""
+"""From the configuration to a teacher that is journalled, retried and counted.
+
+Each engine is imported where it is chosen: a run needs one of them, and aiohttp alone takes 0.1 s.
+"""
 
 import asyncio
 import atexit
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from skillmill.data.errors import TeacherError
 from skillmill.teachers.accounting import Counted, Usage
 from skillmill.teachers.base import Teacher
+from skillmill.teachers.concurrency import Load
 from skillmill.teachers.config import TeacherConfig
-from skillmill.teachers.embedded import Embedded, embedded_name
 from skillmill.teachers.journal import Journal, Journalled
-from skillmill.teachers.openai import OpenAI
 from skillmill.teachers.resilience import Resilient
-from skillmill.teachers.serve import Served, Server
-from skillmill.teachers.vllm import Vllm, check_vllm_sampling
-from skillmill.teachers.vllm_model import vllm_name
 
-_engines: dict[bytes, Embedded | Vllm] = {}
+if TYPE_CHECKING:
+    from skillmill.teachers.embedded import Embedded
+    from skillmill.teachers.serve import Server
+    from skillmill.teachers.vllm import Vllm
+
+    Engine = Embedded | Vllm
+
+_engines: dict[bytes, "Engine"] = {}
 """The in-process engines of this process, by their arguments: started at the first use, shared ever after."""
 _starting = Lock()
-_servers: dict[str, Server] = {}
+_servers: dict[str, "Server"] = {}
 """The served commands of this process, likewise."""
 
 
 def teacher_name(config: TeacherConfig) -> str:
     """The name that stands in the plan and in the rows, without starting anything."""
     if config.kind == "embedded":
+        from skillmill.teachers.embedded import embedded_name
+
         return embedded_name(config.model)
     if config.kind == "vllm":
+        from skillmill.teachers.vllm_model import vllm_name
+
         return vllm_name(config.model, config.engine_args)
     return config.model or ""
 
@@ -48,14 +58,26 @@ async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) ->
         engine = await asyncio.to_thread(_shared_engine, config)
         yield Journalled(_resilient(engine, config, usage), journal, config.extra_body)
         return
+    from skillmill.teachers.openai import OpenAI
+    from skillmill.teachers.serve import Served
+
     served = None if config.serve is None else await _shared_server(config, journal.path.with_name("serve.log"))
     server = OpenAI(config, served.base_url if served else None)
     resilient = _resilient(server if served is None else Served(server, served), config, usage)
-    following = asyncio.create_task(resilient.slots.follow(server.load))
+
+    async def load() -> Load | None:
+        found = await server.load()
+        if found is not None:
+            usage.cache.observe(found.cache_queries, found.cache_hits)
+        return found
+
+    following = asyncio.create_task(resilient.slots.follow(load))
     try:
         if served is None:
             await server.reach()
         yield Journalled(resilient, journal, config.extra_body)
+        if not following.done():  # it has metrics: once more, for what a short run asked since the last look
+            await load()
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -66,8 +88,10 @@ def _resilient(engine: Teacher, config: TeacherConfig, usage: Usage) -> Resilien
     return Resilient(Counted(engine, usage), config.max_in_flight, config.retry)
 
 
-async def _shared_server(config: TeacherConfig, log_file: Path) -> Server:
+async def _shared_server(config: TeacherConfig, log_file: Path) -> "Server":
     """The server of `teacher.serve`, healthy; started at the first use."""
+    from skillmill.teachers.serve import Server
+
     command = config.serve or ""
     if command not in _servers:
         _servers[command] = Server(command, log_file, config.serve_timeout_s)
@@ -79,16 +103,23 @@ async def _shared_server(config: TeacherConfig, log_file: Path) -> Server:
     return _servers[command]
 
 
-def _shared_engine(config: TeacherConfig) -> Embedded | Vllm:
+def _shared_engine(config: TeacherConfig) -> "Engine":
     arguments: dict[str, Any] = {"model": config.model, "engine_args": config.engine_args}
+    start: Callable[..., Engine]
     if config.kind == "embedded":
+        from skillmill.teachers.embedded import Embedded
+
+        start = Embedded
         arguments["max_in_flight"] = config.max_in_flight
     else:
+        from skillmill.teachers.vllm import Vllm, check_vllm_sampling
+
+        start = Vllm
         check_vllm_sampling(config.sampling)
     key = orjson.dumps([config.kind, arguments], option=orjson.OPT_SORT_KEYS)
     with _starting:
         if key not in _engines:
-            _engines[key] = Embedded(**arguments) if config.kind == "embedded" else Vllm(**arguments)
+            _engines[key] = start(**arguments)
         return _engines[key]
 
 

@@ -48,12 +48,17 @@ class Aimd:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What an engine says of itself: requests that run and wait, share of KV cache in use, preemptions so far."""
+    """What an engine says of itself: requests that run and wait, share of KV cache in use, preemptions so far.
+
+    `cache_queries` are the prompt tokens that it looked for in its prefix cache so far, `cache_hits` those found there.
+    """
 
     running: float
     waiting: float
     kv_used: float = 0.0
     preemptions: float = 0.0
+    cache_queries: float = 0.0
+    cache_hits: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,8 @@ class Slots:
 
 
 _SAMPLE = re.compile(
-    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|gpu_cache_usage_perc|num_preemptions)"
+    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|gpu_cache_usage_perc|num_preemptions|"
+    r"(?:gpu_)?prefix_cache_queries|(?:gpu_)?prefix_cache_hits)"
     r"(?:_total)?(?:\{[^\n]*\})? ([0-9.eE+-]+)(?: \d+)?$",
     re.MULTILINE,
 )
@@ -151,16 +157,18 @@ _SAMPLE = re.compile(
 def vllm_load(metrics: str) -> Load | None:
     """The load in vLLM's Prometheus text, over all its engines; None where it is not vLLM's.
 
-    By a pattern and not by a whole parser: the text has a thousand lines, and four of them matter once a second.
+    By a pattern and not by a whole parser: the text has a thousand lines, and six of them matter once a second.
     """
     found: dict[str, list[float]] = {}
     for name, value in _SAMPLE.findall(metrics):
-        found.setdefault(name, []).append(float(value))
+        found.setdefault(name.replace("gpu_prefix", "prefix"), []).append(float(value))
     if "num_requests_running" not in found or "num_requests_waiting" not in found:
         return None
     return Load(
         running=sum(found["num_requests_running"]),
         waiting=sum(found["num_requests_waiting"]),
         kv_used=max(found.get("kv_cache_usage_perc") or found.get("gpu_cache_usage_perc") or [0.0]),
-        preemptions=sum(found.get("num_preemptions", [0.0])),
+        preemptions=sum(found.get("num_preemptions", [])),
+        cache_queries=sum(found.get("prefix_cache_queries", [])),
+        cache_hits=sum(found.get("prefix_cache_hits", [])),
     )

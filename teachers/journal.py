@@ -63,8 +63,13 @@ class Journal:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:  # a full disk, a file that may not be written
             raise StoreError(f"reply journal {self.path}: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"reply journal {self.path} is damaged ({error}); delete it and run again: rows are kept, "
+                "and only replies that are in no row yet are asked for once more"
+            ) from None
 
 
 def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes:
@@ -102,8 +107,11 @@ class Journalled:
 
 def _encodable(reply: Reply) -> Reply:
     """Lone surrogates cannot be written as UTF-8: they become "?" before anything else sees them."""
-    return replace(reply, text=_utf8(reply.text), thinking=_utf8(reply.thinking))
+    text, thinking = _utf8(reply.text), _utf8(reply.thinking)
+    if (text, thinking) == (reply.text, reply.thinking):
+        return reply
+    return replace(reply, text=text, thinking=thinking)
 
 
 def _utf8(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -167,7 +167,7 @@ class OpenAI:
         if too_long:
             return TurnFailed(Reason.CONTEXT_LENGTH, detail)
         if 300 <= status < 400:
-            place = shown(headers.get("Location", "nowhere"))
+            place = self._one_line(shown(headers.get("Location", "nowhere")))
             return TeacherError(f"teacher.base_url: {self._address} redirects to {place} (HTTP {status}), use that one")
         if status in _STOP or "insufficient_quota" in refusal.text:
             hint = _HINTS.get(status, "").format(self._config.api_key_env)

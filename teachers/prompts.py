@@ -4,15 +4,24 @@ Teacher text enters as a variable and is never rendered as a template itself.
 """
 
 import hashlib
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateNotFound
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skillmill.data.errors import ConfigError
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's own sandbox, which is asked about every attribute that a prompt reads: most hold plain values."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """As the sandbox has it. A text or number under a public name is nothing to get out by: a tenth of the time."""
+        plain = value is None or type(value) in (str, bool, int, float)
+        return (plain and not attr.startswith("_")) or super().is_safe_attribute(obj, attr, value)
 
 
 class Prompts:
@@ -29,13 +38,14 @@ class Prompts:
         replaced = _files_of(own, list(self._paths)) if own else {}
         self._sources = {name: path.read_text(encoding="utf-8") for name, path in self._paths.items()}
         # Prompts are plain text for a model, not HTML: escaping would put &quot; into the data.
-        self._environment = ImmutableSandboxedEnvironment(
+        self._environment = _Sandbox(
             loader=DictLoader(self._sources),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._compiled: dict[str, Template] = {}
         known = self._variables(list(self._paths)) if replaced else set()
         self._paths.update(replaced)
         self._sources.update({name: _text(path) for name, path in replaced.items()})
@@ -43,7 +53,7 @@ class Prompts:
             for variable in sorted(self._variables([name]) - known):
                 raise ConfigError(f"{path}: unknown variable {variable}, expected of {', '.join(sorted(known))}")
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits over the names and sources of all prompt files."""
         digest = hashlib.sha256()
@@ -58,7 +68,11 @@ class Prompts:
     def render(self, turn: str, **variables: Any) -> str:
         """The text of one turn. An undefined variable is an error, not an empty string. Raises `ConfigError`."""
         try:
-            return self._environment.get_template(f"{turn}.jinja").render(**variables).strip()
+            template = self._compiled.get(turn) or self._environment.get_template(f"{turn}.jinja")
+            self._compiled[turn] = template
+            # What `template.render` does, without looking through a chain of globals for every text.
+            context = template.new_context({**self._environment.globals, **variables}, shared=True)
+            return "".join(template.root_render_func(context)).strip()
         except TemplateNotFound as error:
             raise ConfigError(f"{self.path(turn)}: there is no prompt {error.name}") from None
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:

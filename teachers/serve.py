@@ -6,6 +6,7 @@ that the command never outlives this process.
 """
 
 import asyncio
+import http.client
 import logging
 import os
 import shlex
@@ -15,8 +16,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -139,13 +138,16 @@ class Server:
         return False
 
     def _answers(self, path: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
-            with _opener.open(f"http://127.0.0.1:{self._port}{path}", timeout=5):
-                return True
-        except urllib.error.HTTPError as error:
-            return path == "/v1/models" and error.code in (401, 403)  # it is there and wants the key
-        except (OSError, ValueError):
+            connection.request("GET", path)
+            status = connection.getresponse().status
+        except (OSError, ValueError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
+        wants_the_key = path == "/v1/models" and status in (401, 403)
+        return status < 400 or wants_the_key
 
     def _last_words(self, begin: int) -> str:
         with Path(self._log.name).open("rb") as file:
@@ -153,10 +155,6 @@ class Server:
             lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
         said = " | ".join(line[:200] for line in lines[-4:])
         return f": {said or 'it said nothing'}; its log is {self._log.name}"
-
-
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""The loopback device is never behind a proxy."""
 
 
 class Served:

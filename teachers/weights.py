@@ -20,8 +20,6 @@ from pathlib import Path
 import orjson
 from filelock import FileLock
 from platformdirs import user_cache_dir
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.files import sha256_of, sync, write_whole
@@ -185,6 +183,9 @@ def _download(folder: Path) -> None:
 
 def _watch(pip: "subprocess.Popen[bytes]", folder: Path) -> None:
     """Wait for pip, with a progress bar on a terminal and silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

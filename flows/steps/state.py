@@ -2,6 +2,7 @@
 
 import platform
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -18,12 +19,24 @@ def remember(workspace: Workspace, news: dict[str, Any]) -> None:
     state |= {
         "status": state.get("status", "running"),
         "configuration": config.model_dump(mode="json"),  # headers and keys are hidden in it
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+        "versions": versions(),
         "usage": usage.as_dict(),
-        "totals": {**asdict(usage.total()), "tokens": usage.tokens, "money": usage.money, "wall_s": usage.wall_s},
+        "totals": {
+            **asdict(usage.total()),
+            "tokens": usage.tokens,
+            "money": usage.money,
+            "wall_s": usage.wall_s,
+            "cached_share": usage.cached_share,
+        },
         **news,
     }
     write_state(config.output, state)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that make a run's bytes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}}
 
 
 def noted(workspace: Workspace, what: str) -> dict[str, Any]:

@@ -99,8 +99,9 @@ class Script:
         )
 
     async def metrics(self, _: web.Request) -> web.Response:
-        gauges = {"running": self.running, "waiting": self.waiting}
-        lines = [f'vllm:num_requests_{name}{{model_name="scripted"}} {value:.1f}' for name, value in gauges.items()]
+        gauges = {"num_requests_running": self.running, "num_requests_waiting": self.waiting}
+        counters = {"prefix_cache_queries_total": 100 * self.asked, "prefix_cache_hits_total": 75 * self.asked}
+        lines = [f'vllm:{name}{{model_name="scripted"}} {value:.1f}' for name, value in (gauges | counters).items()]
         return web.Response(text="\n".join(lines) + "\n")
 
     async def health(self, _: web.Request) -> web.Response:

@@ -1,14 +1,19 @@
 """What a run costs, counted request by request, and where the budget ends it."""
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.teachers.accounting import Budget, BudgetMet, Counted, Prices, StageUsage, Usage, total
+from skillmill.teachers.accounting import Budget, BudgetMet, Counted, PrefixCache, Prices, StageUsage, Usage, total
 from skillmill.teachers.base import Reply, Request, Sampling, Temporary
+from skillmill.teachers.build import open_teacher
+from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.journal import Journal
 
 REPLY = Reply("yes", "stop", prompt_tokens=100, completion_tokens=20, cached_tokens=60, thinking_tokens=5)
 
@@ -114,3 +119,28 @@ def test_a_reserve_ends_it_before_the_cap() -> None:
     assert usage.spent_share == 0.9
     assert usage.met() == usage.met(reserve=0.05) == ""
     assert "900 of 1,000" in usage.met(reserve=0.2)
+
+
+def test_what_was_cached_is_told_by_the_replies_or_else_by_the_servers_counters() -> None:
+    usage = Usage()
+    assert usage.cached_share is None
+    for queries, hits in ((1000, 900), (1100, 975), (50, 0), (150, 75)):  # others asked before; restarted in between
+        usage.cache.observe(queries, hits)
+    assert usage.cache == PrefixCache(200, 150, (150, 75))
+    assert usage.cached_share == 0.75
+    ask(usage, [request()])
+    assert usage.cached_share == 0.6
+
+
+def test_a_servers_prefix_cache_is_read_from_its_metrics(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
+    """`vllm serve` says nothing of cached tokens in its replies unless it is told to; its counters do."""
+    usage, journal = Usage(), Journal(tmp_path / "journal.sqlite")
+    config = TeacherConfig(kind="openai", base_url=scripted_server(slots=4).base_url, model="m")
+
+    async def run() -> None:
+        async with open_teacher(config, journal, usage) as teacher:
+            await teacher.chat(request())
+
+    asyncio.run(run())
+    assert usage.total().cached_tokens == 0
+    assert usage.cached_share == 0.75

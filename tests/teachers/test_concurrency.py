@@ -116,13 +116,17 @@ vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
 vllm:kv_cache_usage_perc{engine="1",model_name="m"} 7.5e-01
 vllm:num_preemptions_total{engine="0",model_name="m"} 3.0
 vllm:num_preemptions_created{engine="0",model_name="m"} 1.7e+09
+vllm:prefix_cache_queries_total{engine="0",model_name="m"} 900.0
+vllm:prefix_cache_queries_total{engine="1",model_name="m"} 100.0
+vllm:prefix_cache_queries_created{engine="0",model_name="m"} 1.7e+09
+vllm:prefix_cache_hits_total{engine="0",model_name="m"} 700.0
 """
 
 
 def test_the_load_is_read_over_all_engines_of_a_server() -> None:
-    assert vllm_load(METRICS) == Load(12, 2, 0.75, 3)
-    old = METRICS.replace("kv_cache_usage_perc", "gpu_cache_usage_perc")
-    assert vllm_load(old) == Load(12, 2, 0.75, 3)
+    assert vllm_load(METRICS) == Load(12, 2, 0.75, 3, cache_queries=1000, cache_hits=700)
+    old = METRICS.replace("kv_cache_usage_perc", "gpu_cache_usage_perc").replace("prefix_cache", "gpu_prefix_cache")
+    assert vllm_load(old) == vllm_load(METRICS)
 
 
 @given(st.text())
