@@ -30,6 +30,8 @@ $(INSTALLED): pyproject.toml constraints/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (2 to 4 minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/dev.txt -e ".[dev,train]"
+	@# As pip does for a wheel: where PYTHONDONTWRITEBYTECODE is set, each start would compile the sources again.
+	@$(BIN)/python -m compileall -q data teachers skill_taxonomy filters generators train flows
 	@touch $@
 
 demo: $(INSTALLED)

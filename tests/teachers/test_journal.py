@@ -119,5 +119,16 @@ def test_the_disk_holds_at_most_one_and_a_half_times_the_payload(tmp_path: Path,
 def test_a_file_that_is_no_journal_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_text("this is not a database, not at all, and long enough to be looked at " * 20)
-    with pytest.raises(StoreError, match=r"reply journal .*journal\.sqlite: file is not a database"):
+    with pytest.raises(StoreError, match=r"journal\.sqlite is damaged \(file is not a database\); delete it"):
         Journal(path)
+
+
+def test_a_journal_that_lost_its_end_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    for i in range(200):
+        journal.put(random.Random(i).randbytes(16), Reply(str(random.Random(i).random()) * 30, "stop", 1, 1))
+    journal.close()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(StoreError, match=r"is damaged \(database disk image is malformed\); delete it and run again"):
+        len(Journal(path))
