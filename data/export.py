@@ -1,13 +1,14 @@
 """The Hugging Face dataset folder: `datasets.load_dataset("runs/demo/export")` gives configuration `sft`.
 
-Configurations: `sft` (one row per accepted cell), `preference`, `rejected`, `grades`; each is always there,
-even empty. The card counts rows per k, skill and reason.
+Configurations: `sft` (one row per accepted cell), `preference`, `rejected`, `grades`, `self`; each is always there,
+even empty. `stress` is there where one was asked for. The card counts rows per k, skill, reason and source.
 """
 
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -16,16 +17,21 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jinja2 import FileSystemLoader, StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from skillmill.data.card import CardFacts, card
 from skillmill.data.files import replace_folder, sha256_of, store_errors, sync
-from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA, pair_id
+from skillmill.data.pair_counts import PairCounts, count_pairs
+from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA, SELF_SCHEMA, STRESS_SCHEMA
+from skillmill.data.self_records import self_record
 from skillmill.data.store import ShardStore, gradings_of
 
 Mask = Callable[[str], str]
+StressAnswers = Mapping[str, Iterable[dict[str, Any]]]
+"""By plan, rows of `STRESS_ANSWER_SCHEMA` in the order of index."""
 
-CONFIGURATIONS = ("sft", "preference", "rejected", "grades")
+CONFIGURATIONS = ("sft", "preference", "rejected", "grades", "self")
+STRESS = "stress"
+"""The configuration that is there only where a stress set was asked for."""
 
 
 @dataclass
@@ -38,16 +44,20 @@ class Funnel:
     accepted_cells: int = 0
     pairs: int = 0
     gradings: int = 0
+    self_records: int = 0
     per_k: Counter[int] = field(default_factory=Counter)
     per_skill: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    pair_sources: Counter[str] = field(default_factory=Counter)
     graded: Counter[str] = field(default_factory=Counter)
     """Rows with a grade, by who gave it."""
     ungraded: int = 0
     """Rows that a grader was asked about in vain."""
     earned: Counter[str] = field(default_factory=Counter)
     """Of the graded rows, how many have every skill, each other point, and all of them (full marks)."""
+    preference: dict[str, PairCounts] = field(default_factory=dict)
+    """By source of the rejected side."""
+    stress: Counter[str] = field(default_factory=Counter)
+    """Replaced answers of the stress set, by what replaced them."""
 
     @property
     def rejected_rows(self) -> int:
@@ -78,10 +88,7 @@ class Funnel:
         return [(name, self.earned[name], self.earned[name] / whole) for name in EARNED] if whole else []
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            key: {str(name): count for name, count in sorted(value.items())} if isinstance(value, Counter) else value
-            for key, value in vars(self).items()
-        }
+        return {key: _plain(value) for key, value in vars(self).items()}
 
 
 EARNED = ("every skill", "on topic", "makes sense", "within limit", "full marks")
@@ -93,55 +100,95 @@ def _earned(grade: dict[str, Any]) -> Iterator[str]:
     return compress(EARNED, [*has, all(has)])
 
 
-@dataclass(frozen=True)
-class CardFacts:
-    """What the card says beside the counts."""
-
-    name: str
-    kind: str
-    teacher: str
-    taxonomy: str
-    plans: list[str]
-    pair_plans: list[str]
+def _plain(value: Any) -> Any:
+    if isinstance(value, PairCounts):
+        return value.as_dict()
+    return {str(key): _plain(inner) for key, inner in sorted(value.items())} if isinstance(value, dict) else value
 
 
 def export(
-    samples: ShardStore, pairs: ShardStore, grades: ShardStore, folder: Path, facts: CardFacts, mask: Mask = str
+    samples: ShardStore,
+    pairs: ShardStore,
+    grades: ShardStore,
+    folder: Path,
+    facts: CardFacts,
+    mask: Mask = str,
+    stress: StressAnswers | None = None,
 ) -> tuple[Funnel, str]:
     """Write the dataset folder of `facts.plans` anew, whole or not at all, every text through `mask`.
 
-    Pairs of rows that are not among the `sft` rows (any more) are left out.
+    Pairs of rows that are not among the `sft` rows (any more) are left out; with `stress` None there is no such set.
     Returns the funnel and a checksum of the exported rows. Raises `StoreError` on a damaged shard.
     """
-    funnel, chosen = Funnel(), set[str]()
+    funnel = Funnel()
     new = folder.with_name(f".{folder.name}.tmp")
-    schema = _with_signal_columns(samples, facts.plans)
     with store_errors(f"cannot write {folder}"):
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        with _Writer(new / "sft", schema) as sft, _Writer(new / "rejected", schema) as rejected:
-            for table in samples.tables(facts.plans):
-                rows = [masked_row(row, mask) for row in table.to_pylist()]
-                chosen.update(_split(rows, sft, rejected, funnel))
-        known: dict[str, set[str]] = {}
-        with _Writer(new / "preference", PREFERENCE_SCHEMA) as preference:
-            for table in pairs.tables(facts.pair_plans):
-                rows = [masked_row(row, mask) for row in _of_rows(table.to_pylist(), chosen, known)]
-                preference.write(rows)
-                funnel.pairs += len(rows)
-                funnel.pair_sources.update(row["rejected_source"] for row in rows)
-        with _Writer(new / "grades", GRADES_SCHEMA) as raw:
-            for shard in (shard for plan in facts.plans for shard in samples.of_plan(plan)):
-                rows = samples.rows(shard, ["id", "grader"]).to_pylist()
-                gradings = [masked_row(row, mask) for row in gradings_of(rows, shard, grades)]
-                raw.write(gradings)
-                funnel.gradings += len(gradings)
+        chosen = _write_samples(samples, facts.plans, new, mask, stress, funnel)
+        _write_pairs(pairs, facts.pair_plans, chosen, new, mask, funnel)
+        _write_grades(samples, grades, facts.plans, new, mask, funnel)
         checksum = _checksum(new)
-        (new / "README.md").write_text(_card(facts, funnel, checksum), encoding="utf-8")
+        configurations = CONFIGURATIONS if stress is None else (*CONFIGURATIONS, STRESS)
+        (new / "README.md").write_text(card(facts, funnel, checksum, configurations), encoding="utf-8")
         for file in sorted(new.rglob("*")):
             sync(file)
     replace_folder(new, folder)
     return funnel, checksum
+
+
+def _write_samples(
+    samples: ShardStore, plans: list[str], new: Path, mask: Mask, stress: StressAnswers | None, funnel: Funnel
+) -> set[str]:
+    """Write `sft`, `rejected`, `self` and, if asked for, `stress`; returns the ids of the `sft` rows."""
+    chosen, schema = set[str](), _with_signal_columns(samples, plans)
+    schemas = {"sft": schema, "rejected": schema, "self": SELF_SCHEMA}
+    if stress is not None:
+        schemas[STRESS] = STRESS_SCHEMA
+    with ExitStack() as files:
+        writers = {name: files.enter_context(_Writer(new / name, form)) for name, form in schemas.items()}
+        for plan in plans:
+            replaced = _Replaced((stress or {}).get(plan, ()))
+            for table in samples.tables([plan]):
+                rows = [masked_row(row, mask) for row in table.to_pylist()]
+                funnel.count(rows)
+                for row in rows:
+                    row["signals"] = dict(row["signals"] or [])
+                best = list(accepted_cells(rows))
+                made = {
+                    "sft": best,
+                    "rejected": [row for row in rows if row["verdict"] == "rejected"],
+                    "self": [record for record in map(self_record, best) if record],
+                    STRESS: [replaced.over(row, mask) for row in best],
+                }
+                for name, writer in writers.items():
+                    writer.write(made[name])
+                funnel.self_records += len(made["self"])
+                funnel.stress.update(row["replaced_by"] for row in made[STRESS] if row["replaced_by"])
+                chosen.update(row["id"] for row in best)
+    return chosen
+
+
+def _write_pairs(pairs: ShardStore, plans: list[str], chosen: set[str], new: Path, mask: Mask, funnel: Funnel) -> None:
+    """Write `preference`: the pairs of the `chosen` rows that were not dropped."""
+    with _Writer(new / "preference", PREFERENCE_SCHEMA) as preference:
+        for table in pairs.tables(plans):
+            rows = [row for row in table.to_pylist() if row["row"] in chosen]
+            count_pairs(rows, funnel.preference)
+            preference.write([masked_row(row, mask) for row in rows if row["reason"] is None])
+    funnel.pairs = sum(counts.pairs for counts in funnel.preference.values())
+
+
+def _write_grades(
+    samples: ShardStore, grades: ShardStore, plans: list[str], new: Path, mask: Mask, funnel: Funnel
+) -> None:
+    """Write `grades`: the raw gradings of all rows."""
+    with _Writer(new / "grades", GRADES_SCHEMA) as raw:
+        for shard in (shard for plan in plans for shard in samples.of_plan(plan)):
+            rows = samples.rows(shard, ["id", "grader"]).to_pylist()
+            gradings = [masked_row(row, mask) for row in gradings_of(rows, shard, grades)]
+            raw.write(gradings)
+            funnel.gradings += len(gradings)
 
 
 _MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation", "raw")
@@ -196,25 +243,22 @@ class _Writer:
         self.close()
 
 
-def _split(rows: list[dict[str, Any]], sft: _Writer, rejected: _Writer, funnel: Funnel) -> list[str]:
-    """The ids of the rows that went to `sft`."""
-    funnel.count(rows)
-    for row in rows:
-        row["signals"] = dict(row["signals"] or [])
-    chosen = list(accepted_cells(rows))
-    sft.write(chosen)
-    rejected.write([row for row in rows if row["verdict"] == "rejected"])
-    return [row["id"] for row in chosen]
+class _Replaced:
+    """The stress set's answers, laid over the rows that they belong to; both come in the order of index."""
 
+    def __init__(self, answers: Iterable[dict[str, Any]]) -> None:
+        self._answers = iter(answers)
+        self._next = next(self._answers, None)
 
-def _of_rows(pairs: list[dict[str, Any]], chosen: set[str], known: dict[str, set[str]]) -> Iterator[dict[str, Any]]:
-    """The pairs of chosen rows; `known` keeps the ids that their pairs have, by source."""
-    for pair in pairs:
-        source = pair["rejected_source"]
-        if source not in known:
-            known[source] = {pair_id(row, source) for row in chosen}
-        if pair["id"] in known[source]:
-            yield pair
+    def over(self, row: dict[str, Any], mask: Mask) -> dict[str, Any]:
+        """A row of `STRESS_SCHEMA`."""
+        while self._next is not None and self._next["index"] < row["index"]:  # of a row that is no `sft` row any more
+            self._next = next(self._answers, None)
+        own = {name: row.get(name) for name in STRESS_SCHEMA.names}
+        if self._next is None or self._next["row"] != row["id"] or not self._next["text"]:
+            return own
+        answer = [{"role": "assistant", "content": mask(self._next["text"])}]
+        return {**own, "completion": answer, "replaced_by": self._next["source"]}
 
 
 def _with_signal_columns(samples: ShardStore, plans: list[str]) -> pa.Schema:
@@ -230,19 +274,3 @@ def _with_signal_columns(samples: ShardStore, plans: list[str]) -> pa.Schema:
 def _checksum(folder: Path) -> str:
     lines = [(str(file.relative_to(folder)), sha256_of(file)) for file in sorted(folder.rglob("*.parquet"))]
     return hashlib.sha256(orjson.dumps(lines)).hexdigest()
-
-
-def _card(facts: CardFacts, funnel: Funnel, checksum: str) -> str:
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["cell"] = table_cell
-    environment.filters["yaml"] = lambda text: orjson.dumps(text).decode()  # JSON strings are YAML strings
-    template = environment.get_template("card.md.jinja")
-    return template.render(facts=facts, funnel=funnel, checksum=checksum, configurations=CONFIGURATIONS)
-
-
-def table_cell(text: object) -> str:
-    """Any text inside a Markdown table: no line breaks, no pipes, no HTML."""
-    line = " ".join(str(text).split())
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")

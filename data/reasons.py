@@ -1,18 +1,23 @@
-"""Why a row was rejected. Every reason is a value that lies in the row, with a sentence for people."""
+"""Why a row was rejected or a pair dropped. Every reason is a value that is stored, with a sentence for people."""
 
 from enum import StrEnum
+from typing import Self
 
 
-class Reason(StrEnum):
+class _Explained(StrEnum):
     """One machine-readable reason; `explanation` is what reports and cards print."""
 
     explanation: str
 
-    def __new__(cls, value: str, explanation: str = "") -> "Reason":
+    def __new__(cls, value: str, explanation: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.explanation = explanation
         return member
+
+
+class Reason(_Explained):
+    """Why a row was rejected."""
 
     # the teacher gave no usable answer
     TRANSPORT = "transport", "the teacher did not answer this request, retries included"
@@ -49,6 +54,21 @@ class Reason(StrEnum):
     SEMANTIC_DUPLICATE = "semantic_duplicate", "a row with a lower index, or of another plan, means the same"
     # a person
     OVERRIDE = "override", "a person rejected it in overrides.jsonl"
+
+
+class PairReason(_Explained):
+    """Why a source gave no preference pair for an accepted row."""
+
+    NO_DRAFT = "no_draft", "the row has no draft: its first answer is the final one"
+    NOT_GRADED = "not_graded", "the row has no grade, or no other graded answer in its cell"
+    SAME_GRADE = "same_grade", "no other answer of the cell has a lower grade"
+    NO_REPLY = "no_reply", "teacher, student or grader gave no reply, retries included"
+    EMPTY = "empty", "the rejected side has no text"
+    CUT_OFF = "cut_off", "the rejected side stops in the middle: the pair would teach length"
+    IDENTICAL = "identical", "both sides say the same, word for word"
+    NEAR_IDENTICAL = "near_identical", "both sides say nearly the same"
+    ORDER_DOUBTED = "order_doubted", "the scores or the grader do not find the chosen side better"
+    UNREADABLE = "unreadable", "the grader's word on which side is better could not be read"
 
 
 CUSTOM = "custom:"

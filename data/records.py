@@ -76,6 +76,47 @@ PREFERENCE_SCHEMA = pa.schema(
     ]
 )
 
+PAIR_SCHEMA = pa.schema(
+    [
+        *PREFERENCE_SCHEMA,
+        ("row", pa.string()),
+        ("chosen_words", pa.int32()),
+        ("rejected_words", pa.int32()),
+        ("reason", pa.string()),
+    ]
+)
+"""As pairs lie in `pairs/`: with the `id` of their sample row, lengths, and the `PairReason` of a dropped one."""
+
+STRESS_ANSWER_SCHEMA = pa.schema(
+    [("row", pa.string()), ("index", pa.int64()), ("source", pa.string()), ("text", pa.string())]
+)
+"""As answers of the stress set lie in `stress/`: to the sample row with the `id` `row`, "" where none was given."""
+
+STRESS_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("k", pa.int32()),
+        ("skills", pa.list_(pa.string())),
+        ("topic", pa.string()),
+        ("query_type", pa.string()),
+        ("prompt", MESSAGES),
+        ("completion", MESSAGES),
+        ("replaced_by", pa.string()),
+    ]
+)
+"""A row of the export's `stress`: that of `sft` with the same `id`, but where `replaced_by` says what its answer is."""
+
+SELF_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("instruction", pa.string()),
+        ("answer", pa.string()),
+        ("feedback", pa.string()),
+        ("refined_answer", pa.string()),
+    ]
+)
+"""SELF's record (papers.md 6.1): an answer, what was found of it in plain words, and the answer made anew."""
+
 GRADES_SCHEMA = pa.schema(
     [("id", pa.string()), ("run", pa.int32()), ("grader", pa.string()), ("grade", GRADE), ("raw", pa.string())]
 )

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import hidden, sha256_of, store_errors, sync, write_whole
-from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA
+from skillmill.data.records import GRADES_SCHEMA, PAIR_SCHEMA, SAMPLE_SCHEMA, STRESS_ANSWER_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,13 @@ def sample_store(root: Path) -> ShardStore:
 
 
 def pair_store(root: Path) -> ShardStore:
-    return ShardStore(root, "pairs", PREFERENCE_SCHEMA, "pairs/manifest.jsonl")
+    """Pairs and, with a reason, what was dropped."""
+    return ShardStore(root, "pairs", PAIR_SCHEMA, "pairs/manifest.jsonl")
+
+
+def stress_store(root: Path) -> ShardStore:
+    """The answers of the stress set."""
+    return ShardStore(root, "stress", STRESS_ANSWER_SCHEMA, "stress/manifest.jsonl")
 
 
 def grade_store(root: Path) -> ShardStore:

@@ -41,3 +41,14 @@ def ngram_hashes(words: Hashes, n: int) -> Hashes:
         total *= MULTIPLIER
         total += words[place : place + count]
     return total
+
+
+def jaccard(one: str, other: str, n: int = 3) -> float:
+    """The share of runs of n words that two texts have in common, 0..1, counted exactly.
+
+    Texts of fewer than n words are compared by runs as long as the shorter one; two without any word are alike.
+    """
+    words = normal_words(one), normal_words(other)
+    n = max(1, min(n, *map(len, words)))
+    runs = [set(ngram_hashes(hashed(each), n).tolist()) for each in words]
+    return len(runs[0] & runs[1]) / len(runs[0] | runs[1]) if runs[0] or runs[1] else 1.0

@@ -174,6 +174,13 @@ def shirker(sample: Sample, cell: Cell, options: Shirker) -> Verdict:
     return verdict(Reason.SHIRKER, score >= threshold, shirker_score=round(score, 6))
 
 
+def effort_margin(instruction: str, better: str, worse: str, options: Shirker) -> float:
+    """How much more effort the calibrated model sees in `better` than in `worse`, -1..1. English answers alone."""
+    model = load_model(options.model)
+    one, other = model.scores(model.signals([instruction] * 2, [better, worse]))
+    return round(float(other - one), 6)
+
+
 def strongest(model: ShirkerModel, signals: Floats, count: int = 3) -> list[list[str]]:
     """For each row the names of the `count` signals that speak most for low effort, the strongest first."""
     parts = (model.effort, model.gamed)

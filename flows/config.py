@@ -14,6 +14,7 @@ from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.language import LANGUAGES
 from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine
+from skillmill.generators.preference import PairsConfig
 from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.targets import Difficulty, Length, Targets
@@ -23,7 +24,6 @@ from skillmill.teachers.accounting import Budget, Prices
 from skillmill.teachers.config import TeacherConfig
 from skillmill.train.config import TrainConfig
 
-PairSource = Literal["draft", "brevity", "junk", "low_grade", "student"]
 Kind = str
 """`skill_mix`, `instruct_skill_mix`, or `package.module:Class` for a generator of the user's own."""
 
@@ -147,16 +147,19 @@ class GenerationConfig(Section):
         return self.model_copy(update={"path": path, "prompts": prompts, "evolve": evolve})
 
 
-class PairsConfig(Section):
-    """Each source gives one pair for each of `share` of the accepted rows."""
+class StressConfig(Section):
+    """`share` of the `sft` answers replaced by low-effort ones of a kind, or of both in turn (papers.md 3.7)."""
 
-    sources: tuple[PairSource, ...] = ("draft",)
-    share: float = Field(1.0, ge=0, le=1)
+    kind: Literal["brevity", "junk", "both"] = "brevity"
+    share: float = Field(0.2, gt=0, le=1)
 
 
 class ExportConfig(Section):
+    """`stress`: a further configuration of that name, the `sft` rows with some answers made worse."""
+
     repo_id: str | None = None
     private: bool = True
+    stress: StressConfig | None = None
 
 
 class RunnerConfig(Section):
@@ -195,6 +198,22 @@ class Config(Section):
     def _money_has_prices(self) -> "Config":
         if self.budget.money is not None and (self.prices is None or not any(self.prices.model_dump().values())):
             raise ValueError("budget.money: expected prices too, such as prices: {input: 0.15, output: 0.6}")
+        return self
+
+    @model_validator(mode="after")
+    def _grades_are_compared_within_a_cell(self) -> "Config":
+        if "low_grade" in self.pairs.sources and self.generation.generations < 2:
+            raise ValueError(
+                "pairs.sources: low_grade compares the answers of a cell, expected generation.generations of at least "
+                f"2, got {self.generation.generations}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_trained_on_is_exported(self) -> "Config":
+        sft = self.train and self.train.sft
+        if sft and sft.dataset == "stress" and self.export.stress is None:
+            raise ValueError("train.sft.dataset: stress expects export.stress too, such as {kind: brevity, share: 0.2}")
         return self
 
     @model_validator(mode="after")
@@ -294,7 +313,6 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _refuse_what_is_not_there_yet(config: Config) -> None:
     """The whole schema is checked, but not every part of it is built: one clear line says which."""
     missing = {
-        "pairs.sources": next((s for s in config.pairs.sources if s in ("low_grade", "student")), None),
         "export.repo_id": config.export.repo_id,
         "evaluate": config.evaluate and "evaluation",
         "runner.kind": config.runner.kind != "local" and config.runner.kind,
@@ -314,6 +332,7 @@ def _with_paths_of(config: Config, folder: Path) -> Config:
             "teacher": config.teacher.relative_to(folder),
             "filters": config.filters.relative_to(folder),
             "grader": config.grader and config.grader.relative_to(folder),
+            "pairs": config.pairs.relative_to(folder),
         }
     )
     if config.work_dir:

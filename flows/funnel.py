@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skillmill.data.export import Funnel
-from skillmill.data.reasons import CUSTOM, Reason, explanation_of
+from skillmill.data.reasons import CUSTOM, PairReason, Reason, explanation_of
 from skillmill.data.store import ShardStore
 
 A_REASON = 3
@@ -67,6 +67,11 @@ def meaning(reason: str) -> str:
     """The sentence for people; "" for what an earlier version stored."""
     known = reason.startswith(CUSTOM) or any(reason == each for each in Reason)
     return explanation_of(reason) if known else ""
+
+
+def why_dropped(reason: str) -> str:
+    """The sentence for people of a `PairReason`; "" for what an earlier version stored."""
+    return next((each.explanation for each in PairReason if each == reason), "")
 
 
 def repeated(row: Row) -> str:

@@ -1,34 +1,82 @@
-"""The pairs step: for each accepted row a worse answer to the same prompt, for preference training."""
+"""The pairs step: for each accepted row worse answers to the same prompt, for preference training."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any
+from itertools import chain, groupby
+from typing import Any, get_args
 
 import orjson
 
 from skillmill.data.export import accepted_cells
-from skillmill.data.records import pair_id, text_of
+from skillmill.filters import comparison
 from skillmill.flows.committer import Committer
-from skillmill.flows.config import PairsConfig
+from skillmill.flows.config import Config
+from skillmill.flows.grading import grader_config
 from skillmill.flows.plan import Plan
 from skillmill.flows.runner import in_order, rows_at_once
 from skillmill.flows.workspace import Workspace
 from skillmill.generators import shirkers
+from skillmill.generators.preference import AllAsked, Asked, PairsConfig, pairs_of
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.teachers.accounting import BudgetMet
-from skillmill.teachers.base import Sampling, Teacher, TurnFailed
-from skillmill.teachers.build import open_teacher
+from skillmill.teachers.accounting import BudgetMet, Usage
+from skillmill.teachers.base import Teacher
+from skillmill.teachers.build import open_teacher, teacher_name
+from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.journal import Journal
 
-_ASKED = {"brevity": shirkers.brevity, "junk": shirkers.junk}
+Row = dict[str, Any]
 
 
-def pairs_plan(plan: Plan, config: PairsConfig) -> str:
-    """The fingerprint of the pairs: they change with the rows, the sources, the share and the prompts."""
-    parts = [plan.fingerprint, config.model_dump(mode="json"), shirkers.prompts()]
+def pairs_plan(plan: Plan, config: Config) -> str:
+    """The fingerprint of the pairs: they change with the rows, with what is asked, and with who answers."""
+    pairs = config.pairs
+    parts = [plan.fingerprint, pairs.model_dump(mode="json", exclude={"student"}), shirkers.prompts()]
+    if "student" in pairs.sources:
+        parts.append(_answers(whom(config)["student"]))
+    if pairs.check == "always":
+        parts += [comparison.prompts(), _answers(grader_config(config))]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
+
+
+def _answers(config: TeacherConfig) -> list[Any]:
+    """What changes the answers of a model."""
+    return [teacher_name(config), config.sampling.model_dump(), config.extra_body]
+
+
+def whom(config: Config) -> dict[str, TeacherConfig]:
+    """Who is asked for pairs, by the field of `AllAsked`; the teacher where no other grader is named."""
+    pairs, found = config.pairs, dict[str, TeacherConfig]()
+    if pairs.share == 0:
+        return found
+    if set(pairs.sources) & set(get_args(shirkers.Shirk)):
+        found["teacher"] = config.teacher
+    if "student" in pairs.sources and pairs.student is not None:
+        found["student"] = pairs.student
+    if pairs.check == "always":
+        found["grader"] = grader_config(config)
+    return found
+
+
+@asynccontextmanager
+async def all_asked(
+    config: Config, journal: Journal, usage: Usage, teacher: Teacher | None = None
+) -> AsyncIterator[AllAsked]:
+    """Everybody who is asked for pairs, open for the length of the block; `teacher` where it is open already."""
+    sections = {"teacher": "teacher", "student": "pairs.student", "grader": "grader" if config.grader else "teacher"}
+    opened, found = dict[str, Asked](), dict[str, Asked]()
+    if teacher is not None:
+        opened["teacher"] = Asked(teacher, config.teacher.sampling)
+    async with AsyncExitStack() as stack:
+        for role, settings in whom(config).items():
+            section = sections[role]
+            if section not in opened:
+                model = await stack.enter_async_context(open_teacher(settings, journal, usage, section))
+                opened[section] = Asked(model, settings.sampling)
+            found[role] = opened[section]
+        yield AllAsked(**found)
 
 
 @dataclass
@@ -43,23 +91,25 @@ class PairsOutcome:
 
 async def make_pairs(workspace: Workspace, plan: Plan, outcome: PairsOutcome) -> None:
     """Pair every accepted row that has no pairs yet; `outcome` is kept up to date."""
-    config, name = workspace.config, pairs_plan(plan, workspace.config.pairs)
-    committer = Committer(workspace.pairs, name, config.generation.shard_rows)
-    rows = _unpaired(workspace, plan, committer.stop)
-    first = next(rows, None)
+    config = workspace.config
+    committer = Committer(workspace.pairs, pairs_plan(plan, config), config.generation.shard_rows)
+    cells = _unpaired(workspace, plan, committer.stop)
+    first = next(cells, None)
     if first is None:
         return
+    async with all_asked(config, workspace.journal, workspace.usage) as asked:
 
-    async def run(teacher: Teacher | None) -> None:
-        async def make(row: dict[str, Any]) -> tuple[int, list[dict[str, Any]], Counter[str]]:
-            return await pairs_of(row, config.pairs, teacher, config.teacher.sampling)
+        async def make(cell: tuple[Row, list[Row]]) -> tuple[int, list[Row]]:
+            row, others = cell
+            return row["index"], await pairs_of(row, others, config.pairs, config.filters.shirker, asked)
 
-        at_once = rows_at_once(config.teacher.max_in_flight)
+        at_once = rows_at_once(max((each.max_in_flight for each in whom(config).values()), default=1))
         try:
-            async for index, pairs, lost in in_order(chain([first], rows), make, at_once, lead=8 * at_once):
-                committer.add(index, pairs, bool(pairs))
-                outcome.dropped.update(lost)
-                outcome.pairs += len(pairs)
+            async for index, pairs in in_order(chain([first], cells), make, at_once, lead=8 * at_once):
+                dropped = [pair["reason"] for pair in pairs if pair["reason"] is not None]
+                committer.add(index, pairs, len(dropped) < len(pairs))
+                outcome.dropped.update(dropped)
+                outcome.pairs += len(pairs) - len(dropped)
                 outcome.rows += 1
                 if committer.full:
                     committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
@@ -67,68 +117,27 @@ async def make_pairs(workspace: Workspace, plan: Plan, outcome: PairsOutcome) ->
             outcome.stopped = met.reason
         finally:
             committer.commit()
-
-    if asked_sources(config.pairs):
-        async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
-            await run(teacher)
-    else:
-        await run(None)  # the draft is in the row: nothing is asked
     workspace.pairs.tidy()
 
 
-def asked_sources(config: PairsConfig) -> list[str]:
-    """The sources for which the teacher is asked, once a pair."""
-    return [source for source in config.sources if source in _ASKED] if config.share > 0 else []
-
-
-def is_paired(row: dict[str, Any], config: PairsConfig) -> bool:
+def is_paired(row: Row, config: PairsConfig) -> bool:
     """Whether an accepted row is in the share that gets pairs: a draw of its own seed."""
     return derived_seed("share", row["seed"]) < config.share * 2**31
 
 
-def _unpaired(workspace: Workspace, plan: Plan, start: int) -> Iterator[dict[str, Any]]:
+def with_their_cells(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """The `sft` rows among the rows of whole cells, each with all rows of its cell."""
+    for _, of_cell in groupby(rows, key=lambda row: row["index"]):
+        cell = list(of_cell)
+        for row in accepted_cells(cell):
+            yield row, cell
+
+
+def _unpaired(workspace: Workspace, plan: Plan, start: int) -> Iterator[tuple[Row, list[Row]]]:
     """The accepted rows of the plan from position `start` on, as many as the share takes."""
     for shard in workspace.samples.of_plan(plan.fingerprint):
         if shard.stop <= start:
             continue
-        for row in accepted_cells(workspace.samples.rows(shard).to_pylist()):
+        for row, cell in with_their_cells(workspace.samples.rows(shard).to_pylist()):
             if row["index"] >= start and is_paired(row, workspace.config.pairs):
-                yield row
-
-
-async def pairs_of(
-    row: dict[str, Any], config: PairsConfig, teacher: Teacher | None, sampling: Sampling
-) -> tuple[int, list[dict[str, Any]], Counter[str]]:
-    """The row's index, its pairs, and the sources that gave none, by reason. `teacher` may be None where none asks."""
-    pairs, dropped = [], Counter[str]()
-    for source in config.sources:
-        if source in _ASKED:
-            assert teacher is not None
-            seed = derived_seed(row["seed"], source)
-            try:
-                worse, _ = await _ASKED[source](text_of(row["prompt"]), teacher, sampling, seed)
-            except TurnFailed as failure:
-                dropped[failure.reason] += 1
-                continue
-        else:
-            worse = row["draft"] or ""
-        chosen = text_of(row["completion"])
-        if not worse.strip():
-            dropped["empty"] += 1
-        elif " ".join(worse.split()) == " ".join(chosen.split()):
-            dropped["identical"] += 1
-        else:
-            pairs.append(_pair(row, source, worse))
-    return row["index"], pairs, dropped
-
-
-def _pair(row: dict[str, Any], source: str, worse: str) -> dict[str, Any]:
-    return {
-        "id": pair_id(row["id"], source),
-        "prompt": row["prompt"],
-        "chosen": row["completion"],
-        "rejected": [{"role": "assistant", "content": worse}],
-        "chosen_source": "final" if source == "draft" else "accepted",
-        "rejected_source": source,
-        "margin": None,
-    }
+                yield row, cell

@@ -46,7 +46,7 @@ def run(
     outcome = step("generate", generate_step)(config)
     step("filter", filter_step)(config, again=False)
     stopped = outcome.stopped
-    if config.pairs.sources and config.pairs.share > 0:
+    if (config.pairs.sources and config.pairs.share > 0) or config.export.stress is not None:
         stopped = step("pairs", pairs_step)(config).stopped or stopped
     funnel = step("export", export_step)(config)
     publish(config.name, funnel.as_dict())
@@ -55,7 +55,7 @@ def run(
         for method in ("sft", "dpo"):
             if getattr(config.train, method) is not None:
                 step(f"train {method}", train_step)(config, method)
-                found[f"{method} model"] = config.output / "train" / method
+                found[f"{method} model"] = config.output / "train" / config.train.folder(method)
     status = "failed" if outcome.missed else "partial" if stopped else "finished"
     found["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
     if outcome.missed:

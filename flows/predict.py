@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import ceil, sqrt
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
-from skillmill.data.export import accepted_cells
 from skillmill.data.files import write_whole
-from skillmill.data.records import sample_of
+from skillmill.data.records import sample_of, text_of
+from skillmill.filters.comparison import finds_better
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.generate import HOPELESS, make_rows, next_cells, undecided_rows
 from skillmill.flows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
-from skillmill.flows.pairs import asked_sources, is_paired, pairs_of
+from skillmill.flows.pairs import all_asked, is_paired, pairs_plan, whom, with_their_cells
 from skillmill.flows.plan import Plan
 from skillmill.flows.refilter import load_rules
 from skillmill.flows.runner import in_order
+from skillmill.flows.stress import answer, drawn
 from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
+from skillmill.generators.preference import AllAsked, Asked, Row, pairs_of
+from skillmill.generators.shirkers import Shirk
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.accounting import StageUsage, total
 from skillmill.teachers.base import Reply, Request, Teacher
@@ -132,66 +135,101 @@ def probe(config: Config, plan: Plan, cells: int = PROBE_CELLS) -> Sizes:
 async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
     config, rules = workspace.config, load_rules(workspace.config)
     cells = list(next_cells(workspace.samples, plan, 0, count))
-    accepted, shared = 0, (workspace.journal, workspace.usage)
+    stages, accepted, shared = dict[str, StageUsage](), list[Row](), (workspace.journal, workspace.usage)
     async with (
-        open_teacher(config.teacher, *shared) as teacher,
-        open_grading(config, plan, *shared, teacher) as grading,
+        open_teacher(config.teacher, *shared) as opened,
+        open_grading(config, plan, *shared, opened) as grading,
+        all_asked(config, *shared, opened) as asked,
     ):
-        tally = _Tally(teacher)
+        teacher, tallied = _Tally(opened, stages), _tallied(asked, stages)
         if grading and grading.grader:
-            graded_by = replace(grading.grader, teacher=_Tally(grading.grader.teacher, tally.stages))
+            graded_by = replace(grading.grader, teacher=_Tally(grading.grader.teacher, stages))
             grading = replace(grading, grader=graded_by)
 
-        async def make(cell: Cell) -> bool:
-            made = await make_rows(cell, plan, tally, rules, grading)
-            for row in accepted_cells(made.rows):
+        async def make(cell: Cell) -> list[Row]:
+            best = list(with_their_cells((await make_rows(cell, plan, teacher, rules, grading)).rows))
+            for row, of_cell in best:
                 if is_paired(row, config.pairs):
-                    await pairs_of(row, config.pairs, tally, config.teacher.sampling)
-            return made.accepted
+                    await pairs_of(row, of_cell, config.pairs, config.filters.shirker, tallied)
+            return [row for row, _ in best]
 
-        async for good in in_order(cells, make, config.teacher.max_in_flight, lead=len(cells)):
-            accepted += good
-    for name, stage in tally.stages.items():  # replies out of the journal came at once: go by those that were asked
-        asked = workspace.usage.stage(name)
-        stage.seconds = stage.calls * asked.seconds / asked.calls if asked.calls else 0.0
-    return Sizes(_settings(config, plan), len(cells), accepted, tally.stages)
+        async for rows in in_order(cells, make, config.teacher.max_in_flight, lead=len(cells)):
+            accepted += rows
+        if config.export.stress is not None:
+            replacing = drawn([row["id"] for row in accepted], config.export.stress, config.seed)
+            for row in accepted:
+                how = replacing.get(row["id"])
+                if how and not (how in config.pairs.sources and is_paired(row, config.pairs)):
+                    await answer(row, how, teacher, config.teacher.sampling)
+    for name, stage in stages.items():  # replies out of the journal came at once: go by those that were asked
+        spent = workspace.usage.stage(name)
+        stage.seconds = stage.calls * spent.seconds / spent.calls if spent.calls else 0.0
+    return Sizes(_settings(config, plan), len(cells), len(accepted), stages)
+
+
+def _tallied(asked: AllAsked, stages: dict[str, StageUsage]) -> AllAsked:
+    """The same models, with their replies counted."""
+    everybody = (asked.teacher, asked.student, asked.grader)
+    return AllAsked(*(each and Asked(_Tally(each.teacher, stages), each.sampling) for each in everybody))
 
 
 async def _estimate(config: Config, plan: Plan) -> Sizes:
     """The prompts of a few cells, rendered for real, and answers as long as `max_tokens` allows."""
-    tally, of_rows = _Tally(_Longest()), set[str]()
+    of_rows, of_pairs, of_stress = (dict[str, StageUsage]() for _ in range(3))
     cells = list(islice(plan.combinations.cells(), PROBE_CELLS))
     for cell in cells:
-        rows = await undecided_rows(cell, plan, tally)  # no verdict on filler matters
+        teacher = _Tally(_Longest(), of_rows)
+        rows = await undecided_rows(cell, plan, teacher)  # no verdict on filler matters
         if asks_a_model(config, plan):
-            grader = Grader(tally, grader_config(config).sampling, config.grading.runs)
             for row in rows:
-                await grade(sample_of(row), cell, grader)
-        of_rows = of_rows or set(tally.stages)
-        if asked_sources(config.pairs) and rows[0]["prompt"]:
-            await pairs_of(rows[0], config.pairs, tally, config.teacher.sampling)
-    share = config.pairs.share
-    stages = {name: stage if name in of_rows else _times(stage, share) for name, stage in tally.stages.items()}
+                await grade(sample_of(row), cell, Grader(teacher, grader_config(config).sampling, config.grading.runs))
+        if rows[0]["prompt"]:
+            await _estimate_pairs(config, rows[0], _Tally(_Longest(), of_pairs))
+            for how in _shirks(config):
+                await answer(rows[0], how, _Tally(_Longest(), of_stress), config.teacher.sampling)
+    stages = {**of_rows, **{name: _times(stage, config.pairs.share) for name, stage in of_pairs.items()}}
+    for how, share in _shirks(config).items():
+        if how in of_stress:
+            stages[how] = total([stages.get(how, StageUsage()), _times(of_stress[how], share)])
     return Sizes(_settings(config, plan), len(cells), None, stages)
 
 
 def _settings(config: Config, plan: Plan) -> str:
-    """Of all that says what is asked: other gradings or pairs of the same plan take more or less."""
-    asked = [plan.fingerprint, grading_fingerprints(config), config.pairs.model_dump(mode="json")]
+    """Of all that says what is asked: other gradings, pairs or stress sets of the same plan take more or less."""
+    asked = [pairs_plan(plan, config), grading_fingerprints(config), config.export.model_dump(mode="json")["stress"]]
     return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:16]
+
+
+async def _estimate_pairs(config: Config, row: Row, teacher: "_Tally") -> None:
+    """Ask what the pairs of a row take, as if the grader were asked about each of them."""
+    asked = {role: Asked(teacher, settings.sampling) for role, settings in whom(config).items()}
+    never = config.pairs.model_copy(update={"check": "never"})  # filler is like filler: no pair would come to a check
+    await pairs_of(row, [row], never, config.filters.shirker, AllAsked(**asked))
+    if "grader" in asked:
+        filler = _words(config.teacher.sampling.max_tokens * CHARS_PER_TOKEN)
+        for _ in config.pairs.sources:
+            await finds_better(text_of(row["prompt"]), filler, filler, teacher, asked["grader"].sampling, 0)
+
+
+def _shirks(config: Config) -> dict[Shirk, float]:
+    """The share of the rows for which the stress set alone asks, by what it asks for."""
+    stress, pairs = config.export.stress, config.pairs
+    if stress is None:
+        return {}
+    kinds: tuple[Shirk, ...] = get_args(Shirk) if stress.kind == "both" else (stress.kind,)
+    return {how: stress.share / len(kinds) * (1 - pairs.share * (how in pairs.sources)) for how in kinds}
 
 
 class _Tally:
     """A teacher whose replies are counted per stage, wherever they come from."""
 
-    def __init__(self, teacher: Teacher, stages: dict[str, StageUsage] | None = None) -> None:
+    def __init__(self, teacher: Teacher, stages: dict[str, StageUsage]) -> None:
         self.name = teacher.name
-        self.stages = {} if stages is None else stages
-        self._teacher = teacher
+        self._teacher, self._stages = teacher, stages
 
     async def chat(self, request: Request) -> Reply:
         reply = await self._teacher.chat(request)
-        stage = self.stages.setdefault(request.stage, StageUsage())
+        stage = self._stages.setdefault(request.stage, StageUsage())
         stage.calls += 1
         stage.add(reply)
         return reply

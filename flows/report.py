@@ -5,11 +5,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from skillmill.data.export import Funnel, masked_row, table_cell
+from skillmill.data.card import number, share, table_cell
+from skillmill.data.export import Funnel, masked_row
 from skillmill.data.files import write_whole
 from skillmill.data.records import text_of
 from skillmill.filters.safety import hide
-from skillmill.flows.funnel import Row, Survey, cut, meaning, repeated
+from skillmill.flows.funnel import Row, Survey, cut, meaning, repeated, why_dropped
 from skillmill.flows.overlap import overlaps, shared_lines
 from skillmill.flows.plan import Plan
 from skillmill.flows.progress import duration, money
@@ -21,7 +22,8 @@ _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 _environment.filters |= {"text_of": text_of, "money": money, "duration": duration, "cut": cut, "repeated": repeated}
-_environment.globals["meaning"] = meaning
+_environment.filters |= {"number": number, "share": share}
+_environment.globals |= {"meaning": meaning, "why_dropped": why_dropped}
 
 
 def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], found: Survey) -> Path:
@@ -41,6 +43,7 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], found:
         plan=plan.fingerprint,
         funnel=found.funnel,
         pairs=(state.get("funnel") or {}).get("pairs"),
+        preference=(state.get("funnel") or {}).get("preference") or {},
         used=used,
         prices=prices,
         total=total(used.values()),

@@ -104,7 +104,9 @@ def describe_directory(root: Path) -> None:
     console.print(table)
     gradings = sum(shard.rows for shard in grade_store(root).shards)
     graded = f", {gradings:,} gradings" if gradings else ""
-    console.print(f"{sum(shard.rows for shard in pairs.shards):,} preference pairs{graded}")
+    plans = dict.fromkeys(shard.plan for shard in pairs.shards)
+    kept = sum(table["reason"].null_count for table in pairs.tables(plans, ["reason"]))
+    console.print(f"{kept:,} preference pairs{graded}")
     for name in ("export", "train/sft", "train/dpo", "report.html"):
         if (root / name).exists():
             console.print(str(root / name))

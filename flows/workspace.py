@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import hidden, store_errors, write_whole
-from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
+from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.flows.config import Config
 from skillmill.teachers.accounting import Usage
 from skillmill.teachers.journal import Journal
@@ -25,6 +25,7 @@ class Workspace:
     samples: ShardStore
     pairs: ShardStore
     grades: ShardStore
+    stress: ShardStore
     journal: Journal
     usage: Usage
 
@@ -51,11 +52,12 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
             raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
     try:
         stores = sample_store(config.output), pair_store(config.output), grade_store(config.output)
-        for store in stores if recover else ():
+        stress = stress_store(config.output)
+        for store in (*stores, *[stress] * (config.export.stress is not None)) if recover else ():
             store.recover()
         journal = Journal(config.work / "journal.sqlite")
         try:
-            yield Workspace(config, *stores, journal, _usage_so_far(config))
+            yield Workspace(config, *stores, stress, journal, _usage_so_far(config))
         finally:
             journal.close()
     finally:

@@ -17,6 +17,9 @@ SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,200}[.]$"
 ANY_TEXT = r"^[^\"\\\n]{10,400}$"
 """The short form in any language."""
 
+PARAGRAPH = {"stop": ["\n\n"]}
+"""Ends a short answer where its one paragraph ends; every chat API knows `stop`."""
+
 PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -67,6 +70,12 @@ def described(skill: Skill) -> str:
 def is_short(sampling: Sampling) -> bool:
     """Whether the token budget of a turn asks for the short form."""
     return sampling.max_tokens < SHORT_BUDGET
+
+
+def answer_sampling(sampling: Sampling) -> Sampling:
+    """How answers are decoded: as all turns, but a short one is a single paragraph."""
+    given = sampling.model_extra or {}
+    return sampling.model_copy(update={**PARAGRAPH, **given}) if is_short(sampling) else sampling
 
 
 def text_schema(sampling: Sampling, short_pattern: str) -> dict[str, object]:

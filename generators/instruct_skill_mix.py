@@ -22,6 +22,7 @@ from skillmill.generators.conversation import (
     PROMPTS,
     SHORT_REMARK,
     Asking,
+    answer_sampling,
     assistant,
     copies,
     described,
@@ -50,9 +51,6 @@ QUESTION = (
     r"Can you (explain|compare|describe|suggest|help me)) [^\"\\\n?.!]{15,200}[?]$"
 )
 """In the short form, the question that one of the skills answers."""
-
-PARAGRAPH = {"stop": ["\n\n"]}
-"""Ends a short answer where its one paragraph ends; every chat API knows `stop`."""
 
 
 Refine = Literal["always", "needed"]
@@ -258,12 +256,6 @@ def kind_of_question(cell: Cell) -> str:
     """The query type for a prompt: its definition says more than its name."""
     about = cell.query_type
     return (about.definition.rstrip(".") or about.name) if about else "any"
-
-
-def answer_sampling(sampling: Sampling) -> Sampling:
-    """How answers are decoded: as all turns, but a short one is a single paragraph."""
-    given = sampling.model_extra or {}
-    return sampling.model_copy(update={**PARAGRAPH, **given}) if is_short(sampling) else sampling
 
 
 def answer_length(sampling: Sampling, cell: Cell, parts: int) -> str:

@@ -1,27 +1,32 @@
-"""Deliberate low-effort answers to a given instruction, the rejected side of preference pairs (papers.md 3.7)."""
+"""Deliberate low-effort answers to a given instruction: the rejected side of preference pairs, and what replaces good
+answers in a stress set (papers.md 3.7)."""
 
-from skillmill.generators.conversation import PROMPTS, system, user
+from dataclasses import replace
+from typing import Literal
+
+from skillmill.filters.form import SKILL_MIX
+from skillmill.generators.conversation import PROMPTS, answer_sampling, system, user
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 from skillmill.teachers.prompts import prompts_fingerprint, render
 from skillmill.teachers.structured import clean
 
 FOLDER = PROMPTS / "shirkers"
 
-
-async def brevity(instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> tuple[str, Reply]:
-    """A good but short answer, in one short paragraph, and what it cost. Raises `TurnFailed`."""
-    return await _shirk("brevity", instruction, teacher, sampling, seed)
+Shirk = Literal["brevity", "junk"]
 
 
-async def junk(instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> tuple[str, Reply]:
-    """An unhelpful answer: lazy, generic, vague, padded; and what it cost. Raises `TurnFailed`."""
-    return await _shirk("junk", instruction, teacher, sampling, seed)
+async def shirked(how: Shirk, kind: str, instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> Reply:
+    """A low-effort answer to the instruction of a row of that `kind`. Raises `TurnFailed`.
 
+    Skill-Mix texts, which are short as they are, have prompts of their own. In the short form it is one paragraph, as
+    all answers: most others would be cut off.
 
-async def _shirk(kind: str, instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> tuple[str, Reply]:
-    messages = [system(render(FOLDER, kind)), user(instruction)]
-    reply = await teacher.chat(Request(messages, sampling, seed, stage=kind))
-    return clean(reply.text).strip(), reply
+    `brevity`: right, but with little in it. `junk`: lazy, generic, vague, padded.
+    """
+    turn = f"{how}_text" if kind == SKILL_MIX else how
+    messages = [system(render(FOLDER, turn)), user(instruction)]
+    reply = await teacher.chat(Request(messages, answer_sampling(sampling), seed, stage=how))
+    return replace(reply, text=clean(reply.text).strip())
 
 
 def prompts() -> str:

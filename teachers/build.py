@@ -5,17 +5,17 @@ Each engine is imported where it is chosen: a run needs one of them, and aiohttp
 
 import asyncio
 import atexit
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from skillmill.data.errors import TeacherError
+from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.teachers.accounting import Counted, Usage
-from skillmill.teachers.base import Teacher
+from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.concurrency import Load
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.journal import Journal, Journalled
@@ -49,11 +49,42 @@ def teacher_name(config: TeacherConfig) -> str:
 
 
 @asynccontextmanager
-async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) -> AsyncIterator[Teacher]:
-    """The configured teacher, open for the length of the block.
+async def open_teacher(
+    config: TeacherConfig, journal: Journal, usage: Usage, section: str = "teacher"
+) -> AsyncIterator[Teacher]:
+    """The configured teacher, open for the length of the block. `section`: where in the configuration it stands.
 
     Raises `ConfigError` for settings that the engine refuses, `TeacherError` when it cannot start.
     """
+    async with AsyncExitStack() as stack:
+        with naming(section):
+            teacher = await stack.enter_async_context(_opened(config, journal, usage))
+        yield teacher if section == "teacher" else Named(teacher, section)
+
+
+@contextmanager
+def naming(section: str) -> Iterator[None]:
+    """Complaints about `teacher.KEY` name `section.KEY`."""
+    try:
+        yield
+    except (ConfigError, TeacherError) as error:
+        raise type(error)(str(error).replace("teacher.", f"{section}.")) from None
+
+
+class Named:
+    """A teacher that stands in another section of the configuration, and complains of that."""
+
+    def __init__(self, teacher: Teacher, section: str) -> None:
+        self.name = teacher.name
+        self._teacher, self._section = teacher, section
+
+    async def chat(self, request: Request) -> Reply:
+        with naming(self._section):
+            return await self._teacher.chat(request)
+
+
+@asynccontextmanager
+async def _opened(config: TeacherConfig, journal: Journal, usage: Usage) -> AsyncIterator[Teacher]:
     if config.kind != "openai":
         engine = await asyncio.to_thread(_shared_engine, config)
         yield Journalled(_resilient(engine, config, usage), journal, config.extra_body)

@@ -1,6 +1,6 @@
 """The `train:` block of the configuration. Imports no torch: the command line loads it at every start."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -63,7 +63,9 @@ class StageConfig(BaseModel):
 
 
 class SftConfig(StageConfig):
-    """`train.sft`: imitate the accepted answers; `args` are those of `trl.SFTConfig`."""
+    """`train.sft`: imitate the answers of a `dataset` of the export; `args` are those of `trl.SFTConfig`."""
+
+    dataset: Literal["sft", "stress"] = "sft"
 
     defaults: ClassVar[dict[str, Any]] = {
         "num_train_epochs": EPOCHS_WITHOUT_SELECTION,
@@ -93,6 +95,10 @@ class TrainConfig(BaseModel):
     student: str | None = None
     sft: SftConfig | None = None
     dpo: DpoConfig | None = None
+
+    def folder(self, stage: str) -> str:
+        """The name of the folder of a stage's result: a student of the stress set lies beside the other."""
+        return f"{stage}-stress" if self.sft and self.sft.dataset == "stress" else stage
 
     @model_validator(mode="after")
     def _dpo_continues_sft(self) -> "TrainConfig":

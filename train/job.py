@@ -130,8 +130,8 @@ def check_train(config: TrainConfig, done: Path) -> None:
 
     Does nothing, and loads nothing, where every stage has a result under `done`. Raises `ConfigError`.
     """
-    stages = {stage: getattr(config, stage) for stage in ("sft", "dpo")}
-    missing = {stage: settings for stage, settings in stages.items() if settings and not (done / stage).exists()}
+    stages = {stage: getattr(config, stage) for stage in ("sft", "dpo") if not (done / config.folder(stage)).exists()}
+    missing = {stage: settings for stage, settings in stages.items() if settings}
     if not missing:
         return
     require_extra()

@@ -10,7 +10,7 @@ from skillmill.train.result import TrainResult
 
 
 def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: int) -> TrainResult:
-    """Train the student on the configuration `sft` of the dataset folder; leaves the weights in `output_dir`.
+    """Train the student on `train.sft.dataset` of the dataset folder; leaves the weights in `output_dir`.
 
     A second identical call gives the recorded result. Raises `ConfigError`, `SkillmillError`.
     """
@@ -21,7 +21,7 @@ def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: in
         settings=config.sft,
         student=config.student,
         dataset_dir=dataset_dir,
-        configuration="sft",
+        configuration=config.sft.dataset,
         columns=("prompt", "completion"),
         output_dir=output_dir,
         seed=seed,

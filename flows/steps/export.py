@@ -1,16 +1,18 @@
 """The export step: the dataset folder of the current plan."""
 
-from skillmill.data.export import CardFacts, Funnel
+from skillmill.data.card import CardFacts
+from skillmill.data.export import Funnel, StressAnswers
 from skillmill.data.export import export as write_export
 from skillmill.filters.safety import hide
 from skillmill.flows.config import Config
 from skillmill.flows.pairs import pairs_plan
-from skillmill.flows.plan import make_plan
+from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.progress import say
 from skillmill.flows.steps.filter import lay_overrides
-from skillmill.flows.steps.state import remember
+from skillmill.flows.steps.pairs import STRESSED
+from skillmill.flows.steps.state import noted, remember
 from skillmill.flows.steps.taxonomy import existing_taxonomy
-from skillmill.flows.workspace import open_workspace
+from skillmill.flows.workspace import Workspace, open_workspace
 from skillmill.teachers.build import teacher_name
 
 
@@ -27,10 +29,23 @@ def export_step(config: Config) -> Funnel:
             teacher=teacher_name(config.teacher),
             taxonomy=f"{taxonomy.name}: {len(taxonomy.skills)} skills",
             plans=[plan.fingerprint],
-            pair_plans=[pairs_plan(plan, config.pairs)],
+            pair_plans=[pairs_plan(plan, config)],
         )
         stores = (workspace.samples, workspace.pairs, workspace.grades)
-        funnel, checksum = write_export(*stores, folder, facts, hide(config.filters.safety))
+        mask, stress = hide(config.filters.safety), _stress_answers(workspace, plan)
+        funnel, checksum = write_export(*stores, folder, facts, mask, stress)
         remember(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
     say(f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}")
     return funnel
+
+
+def _stress_answers(workspace: Workspace, plan: Plan) -> StressAnswers | None:
+    """The stress set's answers of the plan; None, in one line, where one is wanted that nobody has asked for yet."""
+    if workspace.config.export.stress is None:
+        return None
+    name = noted(workspace, STRESSED).get(plan.fingerprint)
+    if name is None:
+        say("export: no configuration `stress` yet: run `skillmill pairs` first, which asks for its answers")
+        return None
+    answers = (row for table in workspace.stress.tables([name]) for row in table.to_pylist())
+    return {plan.fingerprint: answers}

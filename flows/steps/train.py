@@ -25,12 +25,12 @@ def train_step(config: Config, method: str) -> Path:
     from skillmill.train.dpo import train_dpo  # torch: seconds to import, so only here
     from skillmill.train.sft import train_sft
 
-    sft_dir = config.output / "train" / "sft"
+    sft_dir, dpo_dir = (config.output / "train" / settings.folder(stage) for stage in ("sft", "dpo"))
     if method == "sft":
         result = train_sft(settings, folder, sft_dir, config.seed)
     else:
         trained = sft_dir if settings.sft is not None else None
-        result = train_dpo(settings, folder, config.output / "train" / "dpo", trained, config.seed)
+        result = train_dpo(settings, folder, dpo_dir, trained, config.seed)
     with open_workspace(config) as workspace:
         facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
         remember(workspace, {f"train_{method}": facts})

@@ -70,6 +70,10 @@ PAIR = {
     "chosen_source": "accepted",
     "rejected_source": "brevity",
     "margin": None,
+    "row": row_id(PLAN, 1, 0),
+    "chosen_words": 1,
+    "rejected_words": 1,
+    "reason": None,
 }
 
 

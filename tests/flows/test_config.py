@@ -74,6 +74,17 @@ def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
         ("generation: {k: {1: 0.5, 2: 0.4}}", r"^generation\.k: shares must sum to 1, these sum to 0\.9"),
         ("generation: {samples: -4}", r"^generation\.samples: "),
         ("pairs: {sources: [none]}", r"^pairs\.sources\[0\]: Input should be 'draft', 'brevity'"),
+        ("pairs: {sources: [student]}", r"^pairs: student: expected who answers for the source `student`, such as"),
+        (
+            "pairs: {sources: [student], student: {modle: x}}",
+            r"^pairs\.student\.modle: unknown key, expected one of kind",
+        ),
+        (
+            "pairs: {sources: [low_grade]}",
+            r"^pairs\.sources: low_grade .* generation\.generations of at least 2, got 1",
+        ),
+        ("train: {sft: {dataset: stress}}", r"^train\.sft\.dataset: stress expects export\.stress too"),
+        ("export: {stress: {share: 0}}", r"^export\.stress\.share: .*greater than 0, got 0"),
         ("train: {sft: {lora: {rank: 3}}}", r"^train\.sft\.lora\.rank: unknown key"),
         ("taxonomy: dataset", r"^taxonomy\.dataset: expected a name on the Hugging Face hub"),
         ("- a list", r"expected a mapping of keys to values, got list"),
@@ -96,7 +107,6 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("pairs: {sources: [student]}", "pairs.sources"),
         ("export: {repo_id: me/data}", "export.repo_id"),
         ("evaluate: {k: [2]}", "evaluate"),
         ("runner: {kind: ray}", "runner.kind"),

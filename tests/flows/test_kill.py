@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 IN_FLIGHT = 8
+OF_THE_STUDENT = 2
 
 
 def write_config(folder: Path, base_url: str, grading: dict[str, Any] | None = None, **generation: Any) -> Path:
@@ -25,12 +26,16 @@ def write_config(folder: Path, base_url: str, grading: dict[str, Any] | None = N
             "kind": "openai",
             "model": "scripted",
             "base_url": base_url,
-            "max_in_flight": IN_FLIGHT,
+            "max_in_flight": IN_FLIGHT - OF_THE_STUDENT,
             "sampling": {"max_tokens": 400},
         },
         "generation": {"kind": "instruct_skill_mix", "k": 2, "shard_rows": 7, **generation},
-        "pairs": {"sources": ["draft", "brevity"]},
         "grading": grading or {},
+        "pairs": {
+            "sources": ["draft", "brevity", "student", *["low_grade"] * (generation.get("generations", 1) > 1)],
+            "student": {"kind": "openai", "model": "small", "base_url": base_url, "max_in_flight": OF_THE_STUDENT},
+        },
+        "export": {"stress": {"kind": "both", "share": 0.4}},
     }
     path = folder / "skillmill.yaml"
     path.write_text(yaml.safe_dump(content))

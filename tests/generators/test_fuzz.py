@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,16 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.records import SAMPLE_SCHEMA, Sample, sample_row
+from skillmill.data.self_records import feedback
+from skillmill.filters.comparison import finds_better
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.judge import apply_filters
 from skillmill.generators.base import Generator
 from skillmill.generators.instruct_skill_mix import InstructSkillMix, read_critique, read_parts
-from skillmill.generators.parsing import answer_and_explanation, clean, is_true, string_field, unquoted
-from skillmill.generators.shirkers import brevity, junk
+from skillmill.generators.parsing import answer_and_explanation, is_true, string_field, unquoted
+from skillmill.generators.shirkers import Shirk, shirked
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Reply, Request, Sampling
+from skillmill.teachers.structured import clean
 
 SKILLS = (Skill(name="metaphor", definition="speaking of one thing by naming another"), Skill(name="red herring"))
 CELLS = {
@@ -127,10 +128,24 @@ def test_every_parser_takes_any_text(text: str) -> None:
         (string_field(text, key) or "").encode("utf-8")  # escapes of lone surrogates in JSON included
 
 
-@pytest.mark.parametrize("shirk", [brevity, junk])
+@pytest.mark.parametrize("how", ["brevity", "junk"])
 @settings(max_examples=20, deadline=None)
 @given(replies=REPLIES)
-def test_shirkers_can_be_stored(shirk: Callable[..., Any], replies: list[tuple[str, str]]) -> None:
-    text, _ = asyncio.run(shirk("How do I bake bread?", Babbler(replies), Sampling(), 1))
-    assert "\0" not in text
-    text.encode("utf-8")
+def test_shirkers_can_be_stored(how: Shirk, replies: list[tuple[str, str]]) -> None:
+    said = asyncio.run(shirked(how, "instruct_skill_mix", "How do I bake bread?", Babbler(replies), Sampling(), 1)).text
+    assert "\0" not in said
+    said.encode("utf-8")
+
+
+@settings(max_examples=60, deadline=None)
+@given(critique=ANYTHING)
+def test_feedback_is_text_whatever_the_critique(critique: str) -> None:
+    said = feedback(clean(critique))
+    assert isinstance(said, str)
+    said.encode("utf-8")
+
+
+@pytest.mark.parametrize("text", [*HUGE, *TEXTS, "", "null", '{"better": null}', '{"better": ["A"]}', '{"better": {}}'])
+def test_a_comparison_ends_in_a_verdict_or_none(text: str) -> None:
+    found = asyncio.run(finds_better("Q?", "one", "two", Babbler([(text, "stop")]), Sampling(), 1))
+    assert found in (None, True, False)

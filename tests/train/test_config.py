@@ -44,6 +44,12 @@ def test_dpo_takes_the_adapter_shape_of_sft() -> None:
         TrainConfig.model_validate({"sft": {"lora": {"r": 8}}, "dpo": {"lora": {"r": 4}}})
 
 
+def test_a_student_of_the_stress_set_lies_beside_the_other() -> None:
+    assert [TrainConfig.model_validate({"sft": {}}).folder(stage) for stage in ("sft", "dpo")] == ["sft", "dpo"]
+    stressed = TrainConfig.model_validate({"sft": {"dataset": "stress"}})
+    assert [stressed.folder(stage) for stage in ("sft", "dpo")] == ["sft-stress", "dpo-stress"]
+
+
 @pytest.mark.parametrize(
     ("block", "where"),
     [
