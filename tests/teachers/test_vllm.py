@@ -177,7 +177,7 @@ def test_steps_and_grader_share_one_engine(engine: Vllm, tmp_path: Path, monkeyp
         started.append(arguments)
         return engine
 
-    monkeypatch.setattr("skillmill.teachers.build.Vllm", once)
+    monkeypatch.setattr("skillmill.teachers.vllm.Vllm", once)
     journal, usage = Journal(tmp_path / "journal.sqlite"), Usage()
 
     async def step(config: TeacherConfig, text: str) -> Reply:
