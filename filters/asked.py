@@ -4,14 +4,14 @@ The cues are our own lists; each is a plain search in the instruction's first an
 an instruction in another language has none of them and is measured by its length alone.
 """
 
-import json
 import math
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
-from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple
+
+from skillmill.filters.rarity import rarity, stem
+from skillmill.filters.word_vectors import Vector, word_vectors
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
 ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
@@ -19,8 +19,6 @@ ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
 UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 """Scripts without spaces: each character counts as a word."""
 
-stem = itemgetter(slice(5))
-"""The first five letters of a word: enough to find "improving" in "improve"."""
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
 """A request stands at the head or the end of a long instruction; between lies the text it is about."""
@@ -109,6 +107,8 @@ class Asked(NamedTuple):
     """How many items are asked for, 0 where no number is named."""
     wants_code: bool
     wants_brief: bool
+    meaning: Vector
+    """What the words of the subject are about."""
     usual_words: tuple[float, float]
     """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
 
@@ -142,22 +142,6 @@ def tokens(text: str) -> list[str]:
     if UNSPACED.search(text):
         text = UNSPACED.sub(r" \g<0> ", text)
     return WORD.findall(text)
-
-
-@cache
-def _rarities() -> dict[str, float]:
-    """log(answers / answers that have the stem), counted over the 3,215 answers of docs/filters.md's calibration."""
-    by_rarity = json.loads((Path(__file__).parent / "common_stems.json").read_text())
-    return {word: float(rarity) for rarity, words in by_rarity.items() for word in words.split()}
-
-
-UNCOMMON = 6.5
-"""The rarity of a stem that is not in the list."""
-
-
-def rarity(stemmed: str) -> float:
-    """How little a stem tells by chance: about 1 for one that a third of all answers have, `UNCOMMON` at most."""
-    return _rarities().get(stemmed, UNCOMMON)
 
 
 @lru_cache(maxsize=4096)
@@ -197,8 +181,9 @@ def asked(instruction: str) -> Asked:
     )
     grams = frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
     pairs = frozenset(pairwise(words))
+    meaning = word_vectors().sum(set(words) - FUNCTION_WORDS)
     short = _short_range(ends, given)
-    return Asked(profile, subject, grams, pairs, promised, bool(cues["code"]), bool(cues["brief"]), short)
+    return Asked(profile, subject, grams, pairs, promised, bool(cues["code"]), bool(cues["brief"]), meaning, short)
 
 
 def _short_range(ends: str, given: str) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Answers that try to get through without any effort, made from real ones: what calibration is trained on as well."""
 
 import random
+import re
 from collections.abc import Callable, Sequence
 
 STOCK = (
@@ -23,6 +24,20 @@ STOCK = (
     "Good things take time.\n\nBy following these tips, you will be well on your way to success!",
 )
 FILLER = (
+    "Some see it one way, and others see it another way.",
+    "In conclusion, it is a subject that will stay with us for a long time.",
+    "This is of great importance for individuals and for society as a whole.",
+    "Nobody knows what the future will bring, but one can be prepared.",
+    "It pays to look at the matter from more than one side.",
+    "There are good reasons for it, and there are good reasons against it.",
+    "Everything has its advantages and its drawbacks.",
+    "A lot has been written about this, and more will be written.",
+    "The possibilities are endless if you put your mind to it.",
+    "What is right for one person may not be right for the next.",
+    "With the right attitude, nearly every problem can be solved.",
+    "Quality takes time, and good preparation is half the battle.",
+    "Let us not forget that every case is special in its own way.",
+    "This shows once more how diverse and exciting the subject is.",
     "It is important to note that this is a complex subject with many aspects.",
     "There are many factors to consider here.",
     "Overall, this is something that many people find useful and interesting.",
@@ -39,6 +54,61 @@ TEMPLATES = (
     "# [Title]\n\n## Introduction\n[Introduce {0}]\n\n## Main part\n[Explain {1}]\n\n## Conclusion\n[Sum up]",
     "Here is your answer about {0}: [insert answer here]. For {1}, see [insert details].",
     "1. [First point about {0}]\n2. [Second point about {1}]\n3. [Third point]\n",
+)
+LOREM = (
+    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna "
+    "aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo consequat"
+).split()
+ABOUT = (
+    "{0} is one of the things that come to mind first.",
+    "When it comes to {0}, opinions differ.",
+    "{0} has a long history, and so has {1}.",
+    "There is a lot to be said about {0}.",
+    "Without {0} there would be no {1}.",
+    "Everyone should know something about {0}.",
+    "{0} can be useful, and {1} can be too.",
+    "If you like {0}, you will also like {1}.",
+    "To understand {0}, one has to understand {1}.",
+    "The role of {0} should not be underestimated.",
+    "We have now seen why {0} matters.",
+    "Last but not least, there is {1}.",
+)
+PROVERBS = (
+    "Patience is a virtue",
+    "Keep things simple",
+    "Plan ahead",
+    "Ask questions",
+    "Be yourself",
+    "Stay curious",
+    "Practice every day",
+    "Do not give up",
+    "Think before you act",
+    "Share what you know",
+    "Take breaks",
+    "Health comes first",
+    "Rome was not built in a day",
+    "Actions speak louder than words",
+    "Less is more",
+    "Be kind to others",
+    "Set priorities",
+    "Celebrate success",
+    "Embrace change",
+    "Follow your heart",
+)
+WRAPPERS = (
+    "{0}",
+    "Sure! {0}",
+    "You asked: {0}",
+    "Here is the answer to your question: {0}",
+    "So what you want to know is this: {0} Let me see what can be done about that.",
+    'Your request, "{0}", has been received and will be dealt with.',
+    "The task reads: {0}\nThis is a task that has to be solved.",
+)
+OFFERS = (
+    "I can certainly help you with {0}. What exactly would you like to know about {1}?",
+    "Sure, let's get started! I will put together everything about {0} for you. It will be great.",
+    "Thanks for reaching out about {0}. I have a lot of experience with {1} and look forward to working on this.",
+    "Of course! Before I answer, could you tell me a bit more about {0} and what you expect?",
 )
 REFUSALS = (
     "As an AI language model, I cannot help with that.",
@@ -79,8 +149,77 @@ def _subject_salad(dice: random.Random, instruction: str, answer: str, other: st
 
 
 def _echoed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    opening = dice.choice(["", "Sure! ", "You asked: ", "Here is the answer to your question: "])
-    return opening + " ".join([instruction[:1500]] * dice.randint(1, 4))
+    echo = dice.choice(WRAPPERS).format(" ".join([instruction[:1500]] * dice.choice([1, 1, 1, 2, 3, 4])))
+    return echo + dice.choice(["", " " + _filler(dice, 2, 6), "\n\n" + _proverbs(dice)])
+
+
+def _filler(dice: random.Random, fewest: int, most: int) -> str:
+    return " ".join(dice.choice(FILLER) for _ in range(dice.randint(fewest, most)))
+
+
+def _proverbs(dice: random.Random) -> str:
+    sign = dice.choice(["- ", "* ", "{0}. ", "", "{0}) "])
+    line = dice.choice(["{0}.", "{0}", "**{0}**", "**{0}**: {1}", "{0}: {1}"])
+    chosen = dice.sample(PROVERBS, dice.randint(4, 12))
+    lines = [sign.format(n) + line.format(one, dice.choice(FILLER)) for n, one in enumerate(chosen, 1)]
+    return dice.choice(["\n", "\n\n"]).join(lines)
+
+
+def _listed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    opening = dice.choice(["", "Here are a few ideas:\n\n", f"Some points on {_two_words(dice, instruction)[0]}:\n\n"])
+    return opening + _proverbs(dice) + dice.choice(["", "\n\n" + dice.choice(FILLER)])
+
+
+def _about(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    said = [dice.choice(ABOUT).format(*_two_words(dice, instruction)) for _ in range(dice.randint(4, 20))]
+    return " ".join(line[0].upper() + line[1:] for line in said)
+
+
+def _sentences(answer: str) -> list[str]:
+    return [piece for piece in re.split(r"(?<=[.!?])\s+|\n+", answer.strip()) if piece]
+
+
+def _beginning(dice: random.Random, answer: str) -> list[str]:
+    said = _sentences(answer)
+    return said[: max(1, int(len(said) * dice.uniform(0.1, 0.4)))]
+
+
+def _fluffed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    return " ".join(piece for one in _beginning(dice, answer) for piece in (one, dice.choice(FILLER)))
+
+
+def _padded_long(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    return " ".join([*_beginning(dice, answer), _filler(dice, 4, 14)])
+
+
+def _twice(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    part = dice.choice([answer, answer, " ".join(_beginning(dice, answer))])
+    return dice.choice(["\n\n", "\n", " "]).join([part] * dice.randint(2, 4))
+
+
+def _cut(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    pieces = answer.split(" ")
+    return " ".join(pieces[: max(1, int(len(pieces) * dice.uniform(0.05, 0.4)))])
+
+
+def _out_of_order(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    said = _sentences(answer)
+    return " ".join(dice.sample(said, len(said)))
+
+
+def _lorem(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    words = [dice.choice(LOREM) for _ in range(dice.randint(20, 250))]
+    lines = [" ".join(words[i : i + 9]).capitalize() + "." for i in range(0, len(words), 9)]
+    return " ".join([*answer.split()[: dice.choice([0, 0, 10, 25])], *lines])
+
+
+def _other_introduced(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+    return (
+        dice.choice(["{0}: ", "As for {0}: ", "## {0}\n\n", "This is about {0} and {1}. "]).format(
+            *_two_words(dice, instruction)
+        )
+        + other
+    )
 
 
 def _filled_template(lines: Sequence[str]) -> Maker:
@@ -96,21 +235,31 @@ def _prompt_form(dice: random.Random, instruction: str, answer: str, other: str)
 
 FAMILIES: dict[str, Maker] = {
     "constant": lambda dice, instruction, answer, other: dice.choice(STOCK),
-    "filler": lambda dice, instruction, answer, other: " ".join(dice.sample(FILLER, dice.randint(2, len(FILLER)))),
+    "filler": lambda dice, instruction, answer, other: _filler(dice, 2, 20),
+    "proverbs": _listed,
+    "about": _about,
+    "offer": _filled_template(OFFERS),
     "other_answer": lambda dice, instruction, answer, other: other,
+    "other_introduced": _other_introduced,
     "padded": _padded,
+    "padded_long": _padded_long,
+    "fluffed": _fluffed,
     "repeated_sentence": _repeated,
+    "twice": _twice,
+    "cut": _cut,
+    "out_of_order": _out_of_order,
     "echo": _echoed,
     "template": _filled_template(TEMPLATES),
     "refusal": _filled_template(REFUSALS),
     "salad": _salad,
     "subject_salad": _subject_salad,
+    "lorem": _lorem,
     "prompt_form": _prompt_form,
 }
 
 
 def gamed_answers(
-    instructions: Sequence[str], answers: Sequence[str], seed: int = 0, share: float = 0.5
+    instructions: Sequence[str], answers: Sequence[str], seed: int = 0, share: float = 0.25
 ) -> list[tuple[str, str, str]]:
     """`(family, instruction, gamed answer)`: for each instruction and its good answer a random `share` of families."""
     dice = random.Random(seed)  # noqa: S311 - no secret
@@ -119,5 +268,7 @@ def gamed_answers(
         for family, make in FAMILIES.items():
             other = (place + dice.randrange(1, max(len(answers), 2))) % len(answers)
             if dice.random() < share:
-                made.append((family, instruction, make(dice, instruction, answer, answers[other])))
+                gamed = make(dice, instruction, answer, answers[other])
+                if gamed.split() != answer.split():  # an answer of one sentence cannot be put out of order
+                    made.append((family, instruction, gamed))
     return made

@@ -26,12 +26,16 @@ from skillmill.skill_taxonomy.cells import Cell
 
 Floats = NDArray[np.float64]
 
-EXPECTED = ("log_words", "log_new_words", "coverage", "rarity_coverage", "log_shared_rarity")
+EXPECTED = ("log_words", "log_new_words", "coverage", "rarity_coverage", "log_shared_rarity", "meaning")
 """Measures that are also taken relative to what good answers to such instructions have."""
 SIGNALS = (*MEASURES, *PROFILE, *(f"expected_{name}" for name in EXPECTED), *(f"{name}_gap" for name in EXPECTED))
 BRIEF_SHARE = 0.5
 """An answer as short as was asked for shows too little to be sure of low effort: it scores half at most. A rule, not
 learned: the labelled rows hold too few such answers."""
+ECHO_SCORE, ECHOED_OF_INSTRUCTION, ECHOED_OF_ANSWER = 0.95, 0.9, 0.5
+"""An answer that holds more than 0.9 of the instruction's runs of four words, and half of whose own they are, scores
+0.95 at least: a rule too. None of the 2,010 good and brief answers does so: a rewritten text comes without the request.
+"""
 SHIPPED = Path(__file__).parent / "shirker.json"
 FORMAT = "skillmill shirker model 1"
 
@@ -104,11 +108,15 @@ class ShirkerModel:
     def scores(self, signals: Floats) -> Floats:
         """A score in 0..1 for each row of `SIGNALS`, 1 is surely low effort: either part is enough.
 
-        An answer without any word scores 1; one as brief as was asked for, half of what it would.
+        An answer without any word scores 1; one that is the instruction again, `ECHO_SCORE` at least; one as brief as
+        was asked for, half of what it would.
         """
         either = 1 - (1 - self.effort.chance(signals)) * (1 - self.gamed.chance(signals))
-        either = np.where(signals[:, SIGNALS.index("brief_as_asked")] == 1, BRIEF_SHARE * either, either)
-        return np.where(signals[:, SIGNALS.index("log_words")] == 0, 1.0, either)
+        names = ("brief_as_asked", "instruction_echoed", "echoed_4grams", "log_words")
+        brief, of_instruction, of_answer, words = (signals[:, SIGNALS.index(name)] for name in names)
+        either = np.where(brief == 1, BRIEF_SHARE * either, either)
+        echo = (of_instruction > ECHOED_OF_INSTRUCTION) & (of_answer > ECHOED_OF_ANSWER)
+        return np.where(words == 0, 1.0, np.where(echo, np.maximum(either, ECHO_SCORE), either))
 
     def save(self, path: Path) -> None:
         """Writes the model as JSON, whole or not at all."""

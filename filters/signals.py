@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from itertools import compress, pairwise, repeat
 from operator import eq
 
-from skillmill.filters.asked import FUNCTION_WORDS, Asked, stem, tokens
+from skillmill.filters.asked import FUNCTION_WORDS, Asked, tokens
+from skillmill.filters.rarity import UNCOMMON, rarity_table, stem
 from skillmill.filters.substance import REFUSAL
+from skillmill.filters.word_vectors import likeness, word_vectors
 
 READ_CHARACTERS = 16_000
 """About 2,500 words; of a longer answer the head and the end are read, so that no text takes long."""
@@ -162,6 +164,14 @@ MEASURES = (
     "log_shared_rarity",
     "rarest_shared",
     "brief_as_asked",
+    "meaning",
+    "meaning_first_half",
+    "meaning_second_half",
+    "halves_alike",
+    "mean_rarity",
+    "instruction_echoed",
+    "repeated_sentences",
+    "halves_shared",
 )
 """The names of the numbers of `measures`, in order. "log" is log(1 + count); the rest are shares or per 100 words."""
 
@@ -210,6 +220,11 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
     closes = _may_hold(tail.lower(), CLOSING_SIGNS) and CLOSING.search(tail) is not None
     shortens = _may_hold(head, SHORTENING_SIGNS) and SHORTENING.search(head) is not None
     fewest, most = request.usual_words
+    middle = len(words) // 2
+    halves = subject_words.intersection(words[:middle]), subject_words.intersection(words[middle:])
+    vectors = word_vectors()
+    first_half, second_half = map(vectors.sum, halves)
+    echoed = request.four_grams.intersection(fours)
     log = math.log1p
 
     def share(of: Iterable[str]) -> float:
@@ -237,7 +252,7 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         len(shared) / len(request.subject) if request.subject else 0.5,
         log(len(shared)),
         len(shared) / max(len(stems), 1),
-        len(request.four_grams.intersection(fours)) / max(len(fours), 1),
+        len(echoed) / max(len(fours), 1),
         on_subject / n,
         log(per_100 * numbers),
         log(numbers),
@@ -302,6 +317,11 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         log(rarity_shared),
         max(rarities, default=0.0),
         float(bool(words) and fewest <= len(words) <= most and not (declines or blanks)),
+        *likeness(request.meaning, first_half, second_half),
+        math.fsum(map(rarity_table().get, stems, repeat(UNCOMMON))) / max(len(stems), 1),
+        len(echoed) / max(len(request.four_grams), 1),
+        1 - len(set(sentences)) / n_sentences,
+        len(halves[0] & halves[1]) / max(len(halves[1]), 1),
     )
 
 

@@ -127,7 +127,7 @@ def test_characters_of_scripts_without_spaces_are_words() -> None:
 
 
 @given(st.text(), st.text())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_text_has_a_score(instruction: str, response: str) -> None:
     signals = MODEL.signals([instruction], [response])
     assert np.isfinite(signals).all()

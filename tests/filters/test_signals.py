@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from skillmill.filters import signals
 from skillmill.filters.asked import FUNCTION_WORDS, asked, tokens
+from skillmill.filters.rarity import rarity
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.substance import REFUSAL
 
@@ -62,15 +63,29 @@ def plain(instruction: str, response: str) -> dict[str, float]:
             if request.subject
             else 0.5
         ),
+        "mean_rarity": math.fsum(rarity(one) for one in stems) / max(len(stems), 1),
+        "instruction_echoed": len(request.four_grams & fours) / max(len(request.four_grams), 1),
+        "repeated_sentences": 1 - len(set(pieces)) / max(len(pieces), 1),
     }
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_measures_are_those_of_the_plain_way(instruction: str, response: str) -> None:
     found = dict(zip(MEASURES, measures(asked(instruction), response), strict=True))
     expected = plain(instruction, response)
     assert {name: found[name] for name in expected} == expected
+
+
+def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it() -> None:
+    """With no word in common: "bake" and "bread" are near "oven" and "flour", and far from "election" and "railway"."""
+    request = asked("How do I bake bread?")
+    on = "Mix flour, yeast and water into dough and put the loaf into a hot oven."
+    off = "The election was won by a senator who opposed the new railway law."
+    places = [MEASURES.index(name) for name in ("meaning", "meaning_first_half", "meaning_second_half")]
+    for place in places:
+        assert measures(request, on)[place] > measures(request, off)[place] + 0.1
+    assert all(measures(request, "")[place] == 0 for place in places)
 
 
 @pytest.mark.parametrize(
