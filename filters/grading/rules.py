@@ -16,6 +16,10 @@ from skillmill.skill_taxonomy.checkers import check
 RULES = "rules"
 """The grader's name where no model was asked."""
 
+SHORT_TEXT = Repetition(min_words=8, max_compression=2.2, max_repeated_openings=1)
+"""What a text of one or two sentences may repeat. None of the 204 examples of builtin:language and builtin:checkable,
+some of which repeat by design, is as compressible (1.73 at most); two of 42 texts of the embedded teacher are."""
+
 
 def needs_a_model(cell: Cell) -> bool:
     """Whether the cell has a skill that no rule decides."""
@@ -37,11 +41,15 @@ def points_by_rules(sample: Sample, cell: Cell) -> Points:
     were asked for.
     """
     shown = tuple(skill_points(sample, cell).values())
-    sense = not repetition(sample, cell, Repetition()).reasons
     if cell.kind == SKILL_MIX:
         topic = cell.topic.name if cell.topic else ""
+        sense = not repetition(sample, cell, SHORT_TEXT).reasons
         return Points(shown, _about(topic, sample.response), float(sense), within_sentences(sample, cell))
-    sense = sense and not no_request(sample, cell, FilterOptions()).reasons and not lacks_material(sample.instruction)
+    sense = (
+        not repetition(sample, cell, Repetition()).reasons
+        and not no_request(sample, cell, FilterOptions()).reasons
+        and not lacks_material(sample.instruction)
+    )
     return Points(shown, _about(sample.instruction, sample.response), float(sense), _whole(sample))
 
 

@@ -8,6 +8,7 @@ from scripted_teacher import Scripted
 from skillmill.data.records import Sample
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling
 
@@ -67,6 +68,18 @@ def test_on_topic_is_a_shared_word_but_for_its_ending(topic: str, text: str, sha
 )
 def test_a_row(instruction: str, response: str, expected: list[float]) -> None:
     assert points(Sample(instruction, response, finish_reason="stop"), ASKED) == expected
+
+
+@pytest.mark.parametrize("name", ["language", "checkable"])
+def test_the_examples_of_the_skills_make_sense(name: str) -> None:
+    cell = Cell("skill_mix", 0, (LOUD,), None, None, 1)
+    for skill in builtin(name).skills:
+        assert points(Sample("", skill.example or "A text."), cell)[2] == 1, skill.example
+
+
+def test_a_short_text_that_goes_round_in_circles_makes_none() -> None:
+    text = "The lightest lightest is the lightest lightest of all, and the lightest lightest is the lightest lightest."
+    assert points(Sample("", text), TOLD)[3] == 0
 
 
 def test_the_evidence_is_the_piece_that_the_rule_found() -> None:
