@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_teacher import Scripted
 
@@ -51,7 +51,7 @@ def graded(sample: Sample, cell: Cell, replies: list[str]) -> tuple[Sample, list
 
 
 @given(st.sampled_from(CELLS), st.text(alphabet=st.characters(), min_size=1, max_size=40), REPLIES)
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_reply_ends_in_a_grade_that_can_be_stored_or_in_none(cell: Cell, text: str, replies: list[str]) -> None:
     text = text.encode("utf-8", "replace").decode()
     sample, gradings = graded(Sample("Why?", text), cell, replies)
