@@ -16,6 +16,8 @@ from skillmill.flows.taxonomy_cli import taxonomy_app
 # No analytics leave the machine, whoever starts Prefect; a user's own setting stands.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+# Prefect's own server takes 18 s to start and Prefect waits for 20: too little on a busy machine.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "300")
 # OpenMP reads this once, when llama.cpp or torch loads: threads that spin at barriers make busy cores several
 # times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -132,8 +134,9 @@ def run(
     """
     loaded = _config(config, overrides)  # complain before Prefect starts
     if prefect or os.environ.get("PREFECT_API_URL"):
-        from skillmill.flows.prefect_run import skillmill_run  # seconds to import, so only here
+        from skillmill.flows.prefect_run import reach_prefect, skillmill_run  # seconds to import, so only here
 
+        reach_prefect()
         found = skillmill_run(str(config), overrides or [])
     else:
         from skillmill.flows.pipeline import run as plain_run

@@ -1,10 +1,10 @@
 """The configuration: the whole schema, read from YAML, every complaint in one line that names the key."""
 
+import re
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from skillmill.data.errors import ConfigError
@@ -16,6 +16,7 @@ from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine
 from skillmill.generators.preference import PairsConfig
 from skillmill.generators.skill_mix import Order
+from skillmill.skill_taxonomy.lines import read_yaml
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.targets import Difficulty, Length, Targets
 from skillmill.skill_taxonomy.taxonomy import dotted
@@ -167,13 +168,19 @@ class RunnerConfig(Section):
 
     kind: Literal["local", "ray", "dask"] = "local"
 
+    @model_validator(mode="after")
+    def _local_has_no_options(self) -> "RunnerConfig":
+        if self.kind == "local" and self.model_extra:
+            raise ValueError(f"{next(iter(self.model_extra))}: kind local has no options, expected kind alone")
+        return self
+
 
 class Config(Section):
     """One run. Paths in the file are relative to it, `output_dir` to the working directory."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\r]+$")] = "skillmill"
-    seed: int = 42
-    output_dir: str = "runs/demo"
+    seed: int = Field(42, ge=0, lt=2**32)  # what NumPy's and torch's generators take
+    output_dir: str = Field("runs/demo", min_length=1)
     work_dir: str | None = None
     taxonomy: TaxonomyConfig = TaxonomyConfig()
     teacher: TeacherConfig = TeacherConfig()
@@ -239,11 +246,11 @@ class Config(Section):
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     """Read a configuration file and lay `key.path=value` overrides over it. Raises `ConfigError`."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        content = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -268,9 +275,21 @@ def _complaint(error: ValidationError) -> str:
     where = dotted(tuple(part for part in first["loc"] if part != "[key]"))
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
+    if first["type"] == "value_error":
+        message = first["msg"].removeprefix("Value error, ")
+        names_a_key = where and re.match(r"[a-z_]+: ", message)
+        return f"{where.removesuffix(': ')}.{message}" if names_a_key else f"{where}{message}"
     secret = {"headers", "base_url"} & set(first["loc"])
     given = "" if secret or isinstance(first["input"], dict) else f", got {_short(first['input'])}"
-    return f"{where}{first['msg'].removeprefix('Value error, ')}{given if first['type'] != 'value_error' else ''}"
+    return f"{where}{_EXPECTED.get(first['type'], first['msg'])}{given}"
+
+
+_EXPECTED = {
+    "model_type": "expected a section of keys and values",
+    "dict_type": "expected a section of keys and values",
+    "tuple_type": "expected a list",
+}
+"""In place of pydantic's words for what YAML has other names for."""
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
@@ -294,8 +313,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise ConfigError(f"--set {override}: expected key.path=value")
     try:
-        value = yaml.load(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError:
+        value = read_yaml(text, "")
+    except ConfigError:
         raise ConfigError(f"--set {override}: the value is not YAML") from None
     *parents, last = key.strip().split(".")
     here = content

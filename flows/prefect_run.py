@@ -10,8 +10,10 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
 from prefect.tasks import Task
 
 from skillmill.data.errors import SkillmillError, TeacherError
@@ -29,6 +31,18 @@ def _one_line(record: logging.LogRecord) -> bool:
 
 for _name in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_name).addFilter(_one_line)
+
+
+def reach_prefect() -> None:
+    """Find the Prefect server, or start one where no address is set. Raises `SkillmillError` where there is none."""
+    address = PREFECT_API_URL.value()
+    try:
+        client = get_client(sync_client=True)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise SkillmillError(f"--prefect: Prefect's own server does not start: {error}") from None
+    if (error := client.api_healthcheck()) is not None:
+        where = f"PREFECT_API_URL: cannot reach {address}" if address else "--prefect: cannot reach its own server"
+        raise SkillmillError(f"{where} ({error}); start it with `prefect server start`, or run without Prefect")
 
 
 def _flow_run_name() -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from skillmill.data.errors import ConfigError
+
 Location = tuple[int | str, ...]
 """A path into the content as pydantic writes it: ("skills", 3, "name")."""
 
@@ -21,6 +23,21 @@ class UniqueKeys(yaml.CSafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """The content of the YAML file `where`. Raises `ConfigError` with its line, also for a key that comes twice."""
+    try:
+        return yaml.load(text, Loader=UniqueKeys)  # noqa: S506 (a safe loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{where}{line}: is not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:  # a date or a number that YAML's own pattern takes and Python does not
+        raise ConfigError(f"{where}: is not YAML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{where}: is not YAML that can be read: it is nested too deeply") from None
 
 
 class Lines:

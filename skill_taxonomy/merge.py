@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.duplicates import Group, duplicates
-from skillmill.skill_taxonomy.lines import Lines, Location, UniqueKeys
+from skillmill.skill_taxonomy.lines import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.similarity import Vectors
 from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Name, Taxonomy, canonical, dotted
 
@@ -81,12 +81,11 @@ def load_plan(path: Path) -> tuple[MergePlan, Lines]:
     """The plan and where its parts stand. Raises `ConfigError` with file, line, key and what was expected."""
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=UniqueKeys) or {}  # noqa: S506 (a safe loader)
     except OSError as error:
         raise ConfigError(f"merge plan: cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"merge plan: {path} is not YAML: {' '.join(str(error).split())}") from None
-    lines = Lines(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"merge plan: {path} is not YAML: {error}") from None
+    content, lines = read_yaml(text, f"merge plan: {path}") or {}, Lines(text)
     if not isinstance(content, dict):
         raise ConfigError(f"merge plan: {path}: expected a mapping with skills, topics and query_types")
     try:

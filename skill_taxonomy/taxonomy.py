@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import write_whole
 from skillmill.skill_taxonomy.checkers import CHECKERS
-from skillmill.skill_taxonomy.lines import Lines, Location, UniqueKeys
+from skillmill.skill_taxonomy.lines import Lines, Location, read_yaml
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -141,14 +141,7 @@ def read_taxonomy(text: str, where: str, duplicates: bool = False) -> Taxonomy:
 
     `duplicates` lets a name come twice, for who wants to find or merge them.
     """
-    try:
-        content = yaml.load(text, Loader=UniqueKeys)  # noqa: S506 (a safe loader)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"taxonomy: {where}{line}: is not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"taxonomy: {where} is not YAML: {' '.join(str(error).split())}") from None
-    return parse_taxonomy(content, where, text, duplicates)
+    return parse_taxonomy(read_yaml(text, f"taxonomy: {where}"), where, text, duplicates)
 
 
 def parse_taxonomy(content: object, where: str, text: str | None = None, duplicates: bool = False) -> Taxonomy:

@@ -1,9 +1,10 @@
 """The one protocol between skillmill and whatever answers."""
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skillmill.data.reasons import Reason
 
@@ -12,13 +13,23 @@ Message = dict[str, str]
 
 
 class Sampling(BaseModel):
-    """How the teacher decodes. All of it is part of the plan and of the journal's key."""
+    """How the teacher decodes. All of it is part of the plan and of the journal's key.
+
+    Other fields (`top_k`, `min_p`, …) go to the engine as they are.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     temperature: float = Field(0.8, ge=0, le=5)
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(1024, ge=1)
+
+    @model_validator(mode="after")
+    def _is_not_misspelled(self) -> "Sampling":
+        for name in self.model_extra or ():
+            if near := get_close_matches(name, type(self).model_fields, n=1, cutoff=0.85):
+                raise ValueError(f"{name}: unknown key, expected {near[0]}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

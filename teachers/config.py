@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
-from skillmill.teachers.address import HIDDEN, shown
+from skillmill.teachers.address import HIDDEN, parse_address, shown
 from skillmill.teachers.base import Sampling
 
 
@@ -52,6 +52,16 @@ class TeacherConfig(BaseModel):
             raise ValueError("serve: expected no base_url beside it, the command serves on a port of our choice")
         if self.serve is not None and not self.model:
             raise ValueError("serve: expected teacher.model beside it, the model's name on that server")
+        return self
+
+    @model_validator(mode="after")
+    def _a_server_has_an_address_and_a_model(self) -> "TeacherConfig":
+        if self.kind == "openai" and self.serve is None:
+            if not self.base_url:
+                raise ValueError("base_url: expected the server's address, such as http://127.0.0.1:8000/v1")
+            parse_address(self.base_url)
+            if not self.model:
+                raise ValueError("model: expected the model's name on the server")
         return self
 
     @field_serializer("base_url")

@@ -63,17 +63,12 @@ class Unreachable(Temporary):
 class OpenAI:
     """One chat endpoint. Must be opened and closed inside the event loop that uses it.
 
-    Raises `ConfigError` where the configuration names no server or no model.
+    Raises `ConfigError` for an address or a header that HTTP does not take.
     """
 
     def __init__(self, config: TeacherConfig, base_url: str | None = None) -> None:
-        base_url = base_url or config.base_url
-        if not base_url:
-            raise ConfigError("teacher.base_url: expected the server's address, such as http://127.0.0.1:8000/v1")
-        self._address = parse_address(base_url)
-        if not config.model:
-            raise ConfigError("teacher.model: expected the model's name on the server")
-        self.name = config.model
+        self._address = parse_address(base_url or config.base_url or "")
+        self.name = config.model or ""
         self._config = config
         self._url = URL(self._address.endpoint("chat/completions"), encoded=True)
         headers, self._secrets = _headers(config, self._address)

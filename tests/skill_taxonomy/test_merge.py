@@ -182,7 +182,7 @@ def arguments(path: Path) -> tuple[MergePlan, str, object]:
         ("skills:\n- {keep: irony, merge: []}\n", ":2: skills[0].merge: "),
         ("skils: []\n", ":1: skils: Extra inputs"),
         ("- irony\n", ": expected a mapping"),
-        ("skills: [", " is not YAML"),
+        ("skills: [", ":2: is not YAML"),
     ],
 )
 def test_a_plan_that_does_not_fit_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -72,7 +72,7 @@ def test_a_command_is_split_without_a_shell_and_told_its_port() -> None:
 @pytest.mark.parametrize(
     ("teacher", "complaint"),
     [
-        ({"kind": "embedded", "serve": "x"}, r"teacher: serve: expected kind: openai"),
+        ({"kind": "embedded", "serve": "x"}, r"^teacher\.serve: expected kind: openai"),
         ({"kind": "openai", "serve": "x", "model": "m", "base_url": "http://h/v1"}, r"expected no base_url"),
         ({"kind": "openai", "serve": "x"}, r"expected teacher\.model"),
     ],

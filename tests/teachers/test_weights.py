@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gguf import GGUFReader, dequantize
 
-from skillmill.data.errors import TeacherError
+from skillmill.data.errors import ConfigError, SkillmillError, TeacherError
 from skillmill.teachers import weights
 
 
@@ -24,8 +24,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def failure(call: object, *arguments: object) -> str:
-    with pytest.raises(TeacherError) as caught:
+def failure(call: object, *arguments: object, kind: type[SkillmillError] = TeacherError) -> str:
+    with pytest.raises(kind) as caught:
         call(*arguments)  # type: ignore[operator]
     message = str(caught.value)
     assert "\n" not in message
@@ -77,9 +77,9 @@ def test_a_cache_that_cannot_be_written_names_the_variable(cache: Path) -> None:
 
 def test_a_users_own_file_must_exist_and_be_gguf(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"\x89PNG....")
-    assert "is not a GGUF file" in failure(weights.own_weights, tmp_path / "model.gguf")
-    assert "No such file" in failure(weights.own_weights, tmp_path / "none.gguf")
-    assert "Is a directory" in failure(weights.own_weights, tmp_path)
+    assert "is not a GGUF file" in failure(weights.own_weights, tmp_path / "model.gguf", kind=ConfigError)
+    assert "No such file" in failure(weights.own_weights, tmp_path / "none.gguf", kind=ConfigError)
+    assert "Is a directory" in failure(weights.own_weights, tmp_path, kind=ConfigError)
 
 
 @pytest.mark.model
