@@ -353,7 +353,7 @@ def _not_there_yet(where: typer.Typer, name: str, what: str) -> None:
     def missing(context: typer.Context) -> None:
         raise ConfigError(f"{context.command_path.replace('skillmill ', '')}: not there yet in this version")
 
-    missing.__doc__ = f"{what} (not there yet in this version)."
+    missing.__doc__ = f"{what} (not there yet in this version).\n\nExample: skillmill {name} -c skillmill.yaml"
 
 
 _not_there_yet(app, "evaluate", "Skill-Mix evaluation of a student")

@@ -19,7 +19,7 @@ from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.lines import read_yaml
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.targets import Difficulty, Length, Targets
-from skillmill.skill_taxonomy.taxonomy import dotted
+from skillmill.skill_taxonomy.taxonomy import complaint, dotted
 from skillmill.skill_taxonomy.thinning import CategoryMix
 from skillmill.teachers.accounting import Budget, Prices
 from skillmill.teachers.config import TeacherConfig
@@ -275,21 +275,13 @@ def _complaint(error: ValidationError) -> str:
     where = dotted(tuple(part for part in first["loc"] if part != "[key]"))
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
+    message = complaint(first)
     if first["type"] == "value_error":
-        message = first["msg"].removeprefix("Value error, ")
         names_a_key = where and re.match(r"[a-z_]+: ", message)
         return f"{where.removesuffix(': ')}.{message}" if names_a_key else f"{where}{message}"
     secret = {"headers", "base_url"} & set(first["loc"])
     given = "" if secret or isinstance(first["input"], dict) else f", got {_short(first['input'])}"
-    return f"{where}{_EXPECTED.get(first['type'], first['msg'])}{given}"
-
-
-_EXPECTED = {
-    "model_type": "expected a section of keys and values",
-    "dict_type": "expected a section of keys and values",
-    "tuple_type": "expected a list",
-}
-"""In place of pydantic's words for what YAML has other names for."""
+    return f"{where}{message}{given}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

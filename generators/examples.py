@@ -5,7 +5,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.taxonomy import Skill, dotted
+from skillmill.skill_taxonomy.taxonomy import Skill, complaint, dotted
 from skillmill.teachers.prompts import Prompts
 
 
@@ -47,4 +47,4 @@ def _example(line: str, where: str, form: type[Example]) -> Example:
         return form.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{where}: {dotted(first['loc'])}{first['msg']}") from None
+        raise ConfigError(f"{where}: {dotted(first['loc'])}{complaint(first)}") from None

@@ -74,9 +74,11 @@ class Combinations:
         self._about = about
         if not self.abouts:
             raise ConfigError(f"taxonomy: {kind} needs {'topics' if about == 'topic' else 'query_types'}, found none")
+        out = len(taxonomy.skills) - len(self.skills)
+        held = f" ({out} more are held out or weigh 0)" if out else ""
         for k in shares:
             if k > len(self.skills):
-                raise ConfigError(f"generation.k: {k} is larger than the number of skills, {len(self.skills)}")
+                raise ConfigError(f"generation.k: {k} is larger than the number of skills, {len(self.skills)}{held}")
         self._blocks = [len(list(block)) for _, block in groupby(self.skills, key=lambda s: canonical(s.category))]
         self._pattern = interleaving(shares, seed)
         self._spaces = {k: self._space(k) for k in sorted(shares)}

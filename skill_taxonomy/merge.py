@@ -12,7 +12,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.duplicates import Group, duplicates
 from skillmill.skill_taxonomy.lines import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.similarity import Vectors
-from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Name, Taxonomy, canonical, dotted
+from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Name, Taxonomy, canonical, complaint, dotted
 
 _HEADER = """\
 # Duplicates in {file}, compared by {made_by}. Nothing is changed yet.
@@ -92,7 +92,9 @@ def load_plan(path: Path) -> tuple[MergePlan, Lines]:
         return MergePlan.model_validate({key: groups or () for key, groups in content.items()}), lines
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"merge plan: {path}:{lines[first['loc']]}: {dotted(first['loc'])}{first['msg']}") from None
+        raise ConfigError(
+            f"merge plan: {path}:{lines[first['loc']]}: {dotted(first['loc'])}{complaint(first)}"
+        ) from None
 
 
 def merged(taxonomy: Taxonomy, plan: MergePlan, where: str, lines: Lines) -> Taxonomy:

@@ -34,10 +34,13 @@ def taxonomy_step(config: Config) -> Taxonomy:
     if path.exists():
         return load_taxonomy(path)
     source = config.taxonomy.source
+    given = None if source in ASKED else configured_taxonomy(config)
+    if given is not None:
+        make_plan(config, given)  # complain before anything is written
     with open_workspace(config) as workspace:
         load_rules(config)  # complain before a teacher is asked
-        taxonomy = _extracted(workspace) if source in ASKED else configured_taxonomy(config)
-        make_plan(config, taxonomy)  # complain before anything is written
+        taxonomy = given or _extracted(workspace)
+        make_plan(config, taxonomy)
         save_taxonomy(taxonomy, path)
         remember(workspace, {})
     say(

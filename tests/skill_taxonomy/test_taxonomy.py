@@ -72,7 +72,7 @@ def test_the_order_in_the_file_is_not_in_the_fingerprint_but_definitions_are() -
         ({"skills": [{"name": ["a"]}]}, "skills[0].name: Input should be a valid string"),
         ({"skills": [{"name": "a", "common": "perhaps"}]}, "skills[0].common: Input should be a valid boolean"),
         ({"skills": [{"definition": "x"}]}, "skills[0].name: Field required"),
-        ({"skills": []}, "skills: Tuple should have at least 1 item"),
+        ({"skills": []}, "skills: expected a list of at least 1, got 0"),
         ({"skills": [{"name": "a b"}, {"name": "c"}, {"name": "A_B"}]}, "skills[2].name: 'A_B' is already skills[0]"),
         ({"skills": [{"name": "a"}], "query_types": [{"name": "q", "min_words": -1}]}, "query_types[0].min_words: "),
         (["a", "b"], "expected a mapping"),
@@ -114,7 +114,10 @@ def test_a_file_that_is_no_yaml_is_one_line(tmp_path: Path, content: bytes, mess
         ),
         ("skills:\n- name: a\ntopics: []\nskills:\n- name: b\n", ":4: is not YAML: the key 'skills' comes twice"),
         ("skills:\n- name: a\n   name: b\n", ":3: is not YAML: "),
-        ("topics: 3\nskills:\n- name: a\n", ":1: topics: Input should be"),
+        ("skills:\n- irony\n", ":2: skills[0]: expected a section of keys and values"),
+        ("skills: []\n", ":1: skills: expected a list of at least 1, got 0"),
+        ("skills:\n- name: 2020-13-77\n", ": is not YAML: month must be in 1..12"),
+        ("topics: 3\nskills:\n- name: a\n", ":1: topics: expected a list"),
     ],
 )
 def test_a_fault_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
