@@ -40,9 +40,9 @@ def reach_prefect() -> None:
         client = get_client(sync_client=True)
     except (RuntimeError, OSError, ValueError) as error:
         raise SkillmillError(f"--prefect: Prefect's own server does not start: {error}") from None
-    if (error := client.api_healthcheck()) is not None:
+    if (fault := client.api_healthcheck()) is not None:
         where = f"PREFECT_API_URL: cannot reach {address}" if address else "--prefect: cannot reach its own server"
-        raise SkillmillError(f"{where} ({error}); start it with `prefect server start`, or run without Prefect")
+        raise SkillmillError(f"{where} ({fault}); start it with `prefect server start`, or run without Prefect")
 
 
 def _flow_run_name() -> str:

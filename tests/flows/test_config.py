@@ -74,7 +74,7 @@ def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
         ("generation: {k: {1: 0.5, 2: 0.4}}", r"^generation\.k: shares must sum to 1, these sum to 0\.9"),
         ("generation: {samples: -4}", r"^generation\.samples: "),
         ("pairs: {sources: [none]}", r"^pairs\.sources\[0\]: Input should be 'draft', 'brevity'"),
-        ("pairs: {sources: [student]}", r"^pairs: student: expected who answers for the source `student`, such as"),
+        ("pairs: {sources: [student]}", r"^pairs\.student: expected who answers for the source `student`, such as"),
         (
             "pairs: {sources: [student], student: {modle: x}}",
             r"^pairs\.student\.modle: unknown key, expected one of kind",
