@@ -121,7 +121,7 @@ def test_another_student_is_asked_anew_and_more_of_them_at_once_changes_nothing(
 
 
 def test_a_student_that_is_not_there_is_named(configure: Any) -> None:
-    with pytest.raises(ConfigError, match=r"^pairs: student: expected who answers for the source `student`"):
+    with pytest.raises(ConfigError, match=r"^pairs\.student: expected who answers for the source `student`"):
         configure(pairs={"sources": ["student"]})
     away = student(configure, base_url="http://127.0.0.1:9/v1")
     config = configure(generation={"samples": 4}, pairs={"sources": ["student"], "student": away})
