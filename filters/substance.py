@@ -56,11 +56,12 @@ EDITING = re.compile(
 )
 """An instruction that asks for a revision may be answered with "here is a revised version"."""
 MARKER = re.compile(
-    r"^[ \t#*_>]{0,12}(?:instruction|response|strengths?|weakness(?:es)?|critique|(?:your )?notes"
-    r"|a reader (?:liked|missed) this[a-z ]{0,20})[ \t*_]{0,4}:",
+    r"^[ \t#*_>]{0,12}(?:instruction|response|strengths?|weakness(?:es)?|critique|(?:your )?notes)[ \t*_]{0,4}:",
     re.IGNORECASE | re.MULTILINE,
 )
 """The labels of critique and refinement, this project's and the paper's, at the head of a line."""
+OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
+"""The labels of the notes that a short answer is refined from: nobody else writes them, so any place counts."""
 
 PLACEHOLDER = re.compile(r"\[insert\b[^\]\n]{0,60}\](?!\()|<insert\b[^>\n]{0,60}>|\blorem ipsum\b", re.IGNORECASE)
 BLANK = re.compile(r"\[(?:your|enter|add|name|describe|fill|specify|topic|skill)\b[^\]\n]{0,60}\](?!\()", re.IGNORECASE)
@@ -120,8 +121,9 @@ def echo(sample: Sample, cell: Cell, options: Echo) -> Verdict:
 
 
 def critique_residue(sample: Sample, cell: Cell, options: CritiqueResidue) -> Verdict:
-    """The answer opens with talk about its own revision, or keeps the markers of a form (papers.md 3.6)."""
+    """The answer opens with talk about its own revision, or keeps the labels of a form (papers.md 3.6)."""
     opening = sample.response[: options.within_characters]
     asked_for = EDITING.search(sample.instruction) is not None
-    found = MARKER.search(opening) or (None if asked_for else RESIDUE.search(opening))
+    found = MARKER.search(opening) or OWN_NOTES.search(sample.response)
+    found = found or (None if asked_for else RESIDUE.search(opening))
     return verdict(Reason.CRITIQUE_RESIDUE, found is not None)

@@ -57,6 +57,7 @@ def test_good_rows_pass() -> None:
         ("critique_residue", "Here is the refined response: " + ANSWER),
         ("critique_residue", "Based on your feedback, I made it more concrete. " + ANSWER),
         ("critique_residue", "Response: " + ANSWER),
+        ("critique_residue", ANSWER + "\nA reader liked this about them: It is short.\n" + ANSWER),
         ("critique_residue", "The previous answer was too vague. " + ANSWER),
         ("critique_residue", "The answer is too wordy and needs more detail. " + ANSWER),
     ],
