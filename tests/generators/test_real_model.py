@@ -11,7 +11,7 @@ from skillmill.filters.config import FiltersConfig
 from skillmill.filters.judge import apply_filters
 from skillmill.generators.base import Generator
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
-from skillmill.generators.shirkers import junk
+from skillmill.generators.shirkers import shirked
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -64,6 +64,7 @@ def test_short_texts(teacher: Embedded) -> None:
 
 
 def test_a_junk_answer(teacher: Embedded) -> None:
-    text, reply = asyncio.run(junk("How should I prepare for a chess tournament?", teacher, SAMPLING, 1))
-    assert text
+    question = "How should I prepare for a chess tournament?"
+    reply = asyncio.run(shirked("junk", "instruct_skill_mix", question, teacher, SAMPLING, 1))
+    assert reply.text
     assert reply.completion_tokens <= 160

@@ -59,7 +59,7 @@ def made(
     return teacher
 
 
-@pytest.mark.parametrize(("cell", "max_tokens"), product((PLAIN, TEXT), (200, 1024)))
+@pytest.mark.parametrize(("cell", "max_tokens"), [*product((PLAIN, TEXT), (200, 1024))])
 def test_a_cell_without_targets_is_asked_for_as_ever(cell: Cell, max_tokens: int) -> None:
     assert made(cell, max_tokens, with_targets=True).asked == made(cell, max_tokens, with_targets=False).asked
 
@@ -117,7 +117,7 @@ def test_the_short_form_takes_other_scripts(cell: Cell) -> None:
     assert not re.search(next(iter(english["properties"].values()))["pattern"], "Как мне сказать об этом хозяину?")  # type: ignore[index]
 
 
-@pytest.mark.parametrize("values", product(("easy", "medium", "hard"), (None, "short"), (None, "German")))
+@pytest.mark.parametrize("values", [*product(("easy", "medium", "hard"), (None, "short"), (None, "German"))])
 def test_every_target_prompt_renders(values: tuple[str, str | None, str | None]) -> None:
     difficulty, length, language = values
     templates = shipped(FOLDER)
