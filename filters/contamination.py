@@ -31,7 +31,7 @@ from skillmill.filters.ngrams import Hashes, hashed, ngram_hashes, normal_words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 
-FORMAT = "skillmill evaluation n-grams 1"
+FORMAT = "skillmill evaluation n-grams 2"
 KEY = "filters.contamination.sets"
 BORDER = "\n"
 """Stands between instruction and response. It is no word, so no run crosses it."""

@@ -11,6 +11,7 @@ from skillmill.filters.contamination import contamination
 from skillmill.filters.language import language
 from skillmill.filters.low_grade import low_grade
 from skillmill.filters.material import missing_material
+from skillmill.filters.residue import critique_residue
 from skillmill.filters.safety import safety
 from skillmill.filters.shirker import shirker
 from skillmill.filters.verdict import Filter, Verdict
@@ -28,7 +29,7 @@ FILTERS: dict[str, Filter] = {
     "cut_off": form.cut_off,
     "repetition": substance.repetition,
     "echo": substance.echo,
-    "critique_residue": substance.critique_residue,
+    "critique_residue": critique_residue,
     "skill_named": leak.skill_named,
     "meta_talk": leak.meta_talk,
     "prompt_fragment": leak.prompt_fragment,

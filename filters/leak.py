@@ -1,6 +1,7 @@
 """Does the text show what it was made from: its skills by name, its task, skillmill's own prompts?"""
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import FilterOptions, PromptFragment, SkillNamed
 from skillmill.filters.form import SKILL_MIX
-from skillmill.filters.text import ngrams, phrase_pattern, words
+from skillmill.filters.text import BETWEEN_WORDS, INVISIBLE, ngrams, phrase_pattern, words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill
@@ -22,7 +23,7 @@ def skill_named(sample: Sample, cell: Cell, options: SkillNamed) -> Verdict:
     words count in any inflection too, in their order ("assessed risks" is no "risk assessment"); single words do not,
     for their inflections are ordinary words.
     """
-    text = sample.response if cell.kind == SKILL_MIX else sample.instruction
+    text = _comparable(sample.response if cell.kind == SKILL_MIX else sample.instruction)
     named = sum(_names(skill, options.aliases, text) for skill in cell.skills)
     return verdict(Reason.SKILL_NAMED, named > 0, skills_named=named)
 
@@ -35,25 +36,37 @@ def _names(skill: Skill, aliases: bool, text: str) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
-    shown = [name.split("(", 1)[0] or name for name in names]
+    shown = [_comparable(name.split("(", 1)[0] or name) for name in names]
     plain = phrase_pattern(shown)
     inflected = [_inflected(parts) for name in shown if len(parts := words(name.replace("-", " "))) > 1]
     return ([plain] if plain else []) + inflected
 
 
+def _comparable(text: str) -> str:
+    """The text in composed letters, without invisible ones, with "and" for a lone "&"."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.translate(INVISIBLE))
+    return text.replace(" & ", " and ")
+
+
 _SUFFIX = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|e|y)$")
+_DOUBLED = re.compile(r"(?<=\w\w)([bdglmnprt])\1$")
+"""As in "planning" and "plan"."""
 
 
 def _inflected(parts: list[str]) -> re.Pattern[str]:
     """The words in their order, each with any of the common endings of English; short ones as they are."""
-    return re.compile(r"(?<![^\W_])" + r"[\s_-]+".join(map(_with_endings, parts)) + r"(?![^\W_])", re.IGNORECASE)
+    return re.compile(
+        r"(?<![^\W_])" + rf"{BETWEEN_WORDS}+".join(map(_with_endings, parts)) + r"(?![^\W_])", re.IGNORECASE
+    )
 
 
 def _with_endings(word: str) -> str:
     base = _SUFFIX.sub("", word)
     if len(base) < 3:
         return re.escape(word)
-    return re.escape(base) + r"(?:e|s|es|ed|er|ers|ing|ings|y|ies|ied|ying)?"
+    ended = re.escape(base) + r"(?:e|s|es|ed|er|ers|ing|ings|y|ies|ied|ying|ly)?"
+    return rf"(?:{ended}|{re.escape(base[:-1])}s?)" if base != word and _DOUBLED.search(base) else ended
 
 
 _MADE_FROM = re.compile(

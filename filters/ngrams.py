@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from skillmill.filters.asked import UNSPACED
+from skillmill.filters.text import INVISIBLE
 
 Hashes = NDArray[np.uint64]
 
@@ -20,10 +21,11 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def normal_words(text: str) -> list[str]:
-    """Letters and digits, case folded; `don't` is `dont`, `well-known` two words. In scripts without spaces every
-    character is a word."""
+    """Letters and digits, case folded; `don't` is `dont`, `well-known` two words, a soft hyphen nothing. In
+    scripts without spaces every character is a word."""
     if text.isascii():
         return ASCII_WORD.findall(text.lower().replace("'", ""))
+    text = text.translate(INVISIBLE)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return WORD.findall(UNSPACED.sub(r" \g<0> ", APOSTROPHE.sub("", text)))
 

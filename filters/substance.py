@@ -1,10 +1,10 @@
-"""Does the answer answer? Refusals, loops, echoes and the traces of a revision."""
+"""Does the answer answer? Refusals, loops and echoes."""
 
 import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import CritiqueResidue, Echo, Refusal, Repetition
+from skillmill.filters.config import Echo, Refusal, Repetition
 from skillmill.filters.text import (
     compression_ratio,
     covered_share,
@@ -32,36 +32,6 @@ EVEN_SO = re.compile(
     r"^[^.!?\n]{0,80}[,.;]? ?(?:but|however,?|still,?) (?:here|i(?: can| will|['’]ll| am happy))", re.IGNORECASE
 )
 """After "I cannot …": the answer comes all the same."""
-
-RESIDUE = re.compile(
-    r"\b(?:refined|revised|improved|rewritten|updated|reworked|polished|enhanced|shortened) (?:and \w+ |, \w+ )?"
-    r"(?:response|answer|version|draft|reply|instruction|text)\b"
-    r"|\b(?:complete|full) and concise\b"
-    r"|\b(?:based on|incorporat\w+|address\w*|thank(?:s| you) for|given) (?:\w+ )?(?:your|the|this|that) (?:\w+ )?"
-    r"(?:feedback|critique|criticism)\b"
-    r"|\blength constraint\b"
-    r"|\bstrengths and weaknesses of (?:the|my|this|your) (?:\w+ )?(?:response|answer|draft|text)\b"
-    r"|\b(?:the|my|this|your) (?:previous|first|earlier|original|initial|last) "
-    r"(?:response|answer|draft|version|attempt)\b"
-    r"|\ba (?:more|less|better) (?:\w+ )?(?:answer|response) (?:could|would|might|is)\b"
-    r"|\b(?:the|this) answer is (?:too|not (?:quite|very))\b"
-    r"|\b(?:the|this|my|your) (?:response|draft)(?: above)? "
-    r"(?:is|was|could|should|lacks|does|shows|provides|uses|has)\b",
-    re.IGNORECASE,
-)
-EDITING = re.compile(
-    r"\b(?:re-?writ\w*|re-?word\w*|re-?phras\w*|revis\w*|edit\w*|correct\w*|improv\w*|proofread\w*|grammar\w*|"
-    r"polish\w*|shorten\w*|feedback|critique|draft\w*|version\w*|update\w*|weaknesses)\b",
-    re.IGNORECASE,
-)
-"""An instruction that asks for a revision may be answered with "here is a revised version"."""
-MARKER = re.compile(
-    r"^[ \t#*_>]{0,12}(?:instruction|response|strengths?|weakness(?:es)?|critique|(?:your )?notes)[ \t*_]{0,4}:",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""The labels of critique and refinement, this project's and the paper's, at the head of a line."""
-OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
-"""The labels of the notes that a short answer is refined from: nobody else writes them, so any place counts."""
 
 PLACEHOLDER = re.compile(r"\[insert\b[^\]\n]{0,60}\](?!\()|<insert\b[^>\n]{0,60}>|\blorem ipsum\b", re.IGNORECASE)
 BLANK = re.compile(r"\[(?:your|enter|add|name|describe|fill|specify|topic|skill)\b[^\]\n]{0,60}\](?!\()", re.IGNORECASE)
@@ -118,12 +88,3 @@ def echo(sample: Sample, cell: Cell, options: Echo) -> Verdict:
     blanks += len(PLACEHOLDER.findall(sample.instruction)) + len(BLANK.findall(sample.instruction))
     rejected = overlap > options.max_answer_from_instruction or blanks > options.max_placeholders
     return verdict(Reason.ECHO, rejected, instruction_overlap=overlap, placeholders=blanks)
-
-
-def critique_residue(sample: Sample, cell: Cell, options: CritiqueResidue) -> Verdict:
-    """The answer opens with talk about its own revision, or keeps the labels of a form (papers.md 3.6)."""
-    opening = sample.response[: options.within_characters]
-    asked_for = EDITING.search(sample.instruction) is not None
-    found = MARKER.search(opening) or OWN_NOTES.search(sample.response)
-    found = found or (None if asked_for else RESIDUE.search(opening))
-    return verdict(Reason.CRITIQUE_RESIDUE, found is not None)

@@ -84,6 +84,12 @@ def _ends_a_sentence(found: re.Match[str]) -> bool:
     return stop and not after.islower()
 
 
+BETWEEN_WORDS = r"[\s_\-\u2010-\u2015]"
+"""What may part the words of a name: space, underscore, hyphens and dashes."""
+INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+"""Soft hyphen, zero-width spaces and joiners, byte order mark: what `str.translate` drops."""
+
+
 def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     """All runs of n neighbouring tokens, in order."""
     return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
@@ -113,15 +119,15 @@ def compression_ratio(text: str) -> float:
 
 
 def phrase_pattern(phrases: Iterable[str]) -> re.Pattern[str] | None:
-    """Any of the phrases as whole words, case aside, any spaces or hyphens between words, a plural allowed.
+    """Any of the phrases as whole words, case aside, any spaces, hyphens or dashes between words, a plural allowed.
 
     None where no phrase has a letter or digit in it.
     """
     alternatives = []
     for phrase in phrases:
-        *parts, last = re.split(r"[\s_\-]+", phrase.strip(" \t\r\n_-\"'“”")) or [""]
+        *parts, last = re.split(rf"{BETWEEN_WORDS}+", phrase.strip(" \t\r\n_-\"'“”")) or [""]
         if WORD.search(phrase):
-            alternatives.append(r"[\s_\-]+".join([*map(re.escape, parts), _or_plural(last)]))
+            alternatives.append(rf"{BETWEEN_WORDS}+".join([*map(re.escape, parts), _or_plural(last)]))
     if not alternatives:
         return None
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(alternatives)})(?![^\W_])", re.IGNORECASE)

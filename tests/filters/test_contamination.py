@@ -156,6 +156,7 @@ def test_a_row_without_such_a_run_is_never_touched(bees: Contamination, row: lis
         ("ﬁve km²", "five km2"),
         ("蜂蜜は甘い", "蜂 蜜 は 甘 い"),
         ("snake_case", "snake case"),
+        ("a soft\u00adly hid\u200bden word", "a softly hidden word"),
     ],
 )
 def test_words_that_are_the_same(one: str, other: str) -> None:

@@ -27,11 +27,35 @@ TOLD = Cell("skill_mix", 0, SKILLS, None, None, 1)
         ("Does perspective takes patience?", True),
         ("How are plans made for a wedding in May?", False),  # one word: its inflections are ordinary words
         ("What is at risk when an assessment of my roof is late?", False),
+        ("Is a risk\u2013assessment or a risk\u2011assessment due for my kitchen?", True),
+        ("Is a risk\u00a0assess\u00adment due for my kit\u200bchen?", True),
+        ("Are brisk assessments of use?", False),
         ("What perspective does a taxi driver take?", False),
     ],
 )
 def test_names_of_several_words_count_in_any_inflection(instruction: str, named: bool) -> None:
     assert bool(skill_named(Sample(instruction, ""), ASKED, SkillNamed()).reasons) == named
+
+
+@pytest.mark.parametrize(
+    ("name", "instruction", "named"),
+    [
+        ("planning trips", "How do I plan trips for a class?", True),
+        ("planning trips", "How do planes trip a sensor?", False),
+        ("critical thinking", "Does thinking critically help?", False),
+        ("critical thinking", "Is critically thinking tiring?", True),
+        ("storytelling & pacing", "What is storytelling and pacing?", True),
+        ("cause and effect", "Is it cause & effect?", True),
+        ("naïve realism", "Is nai\u0308ve realism right?", True),
+        ("C++", "Is C++ hard?", True),
+        ("C++", "Is C hard?", False),
+        ("metaphor", "Is *metaphor* or meta\u00adphor meant?", True),
+        ("metaphor", "Is it metaphorical?", False),
+    ],
+)
+def test_names_in_other_dress(name: str, instruction: str, named: bool) -> None:
+    cell = Cell("instruct_skill_mix", 0, (Skill(name=name),), None, None, 1)
+    assert bool(skill_named(Sample(instruction, ""), cell, SkillNamed()).reasons) == named
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,30 @@ TOKENS = {
     "google": "AIza" + "SyA1bC2dE3fG4hI5jK6lM7nO8pQ9rS0tU1v",
     "slack": "xoxb-" + "123456789012-aBcDeFgHiJkL",
     "jwt": "eyJ" + "hbGciOiJIUzI1NiJ9." + "eyJ" + "zdWIiOiIxMjM0NTY3ODkwIn0." + "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
+    "slack app": "xapp-" + "1-A1B2C3D4E5F-1234567890123-0a1b2c3d4e5f6a7b8c9d",
+    "slack hook": "hooks.slack." + "com/services/T1A2B3C4D/B5E6F7G8H/aBcDeFgHiJkLmNoPqRsTuVwX",
+    "google client": "GOCSPX-" + "aB3dE5gH7jK9mN1pQ3sT5vX7yZ9b",
+    "google access": "ya29." + "aB3dE5gH7jK9mN1pQ3sT5vX7yZ9baB3dE5gH7jK9",
+    "pypi": "pypi-" + "AgEIcHlwaS5vcmcCJDhhYTZkN2Y4LTRlYzEtNDZiYS1hZDM1",
+    "sendgrid": "SG." + "aB3dE5gH7jK9mN1pQ3sT5v." + "aB3dE5gH7jK9mN1pQ3sT5vX7yZ9baB3dE5gH7jK9mN1",
+    "pgp": "-----BEGIN PGP " + "PRIVATE KEY BLOCK-----\n\nlQOYBF\n-----END PGP " + "PRIVATE KEY BLOCK-----",
     "pem": "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\nABCD==\n-----END RSA " + "PRIVATE KEY-----",
 }
+
+
+MASKS = ("[e-mail address]", "[phone number]")
 
 
 @pytest.mark.parametrize("name", TOKENS)
 def test_keys_and_tokens_go(name: str) -> None:
     assert mask(f"Set KEY={TOKENS[name]} and restart.") == "Set KEY=[key] and restart."
+
+
+@pytest.mark.parametrize("name", ["aws_secret_access_key = ", 'AWS_SECRET_ACCESS_KEY="', "'SecretAccessKey': '"])
+def test_an_aws_secret_is_known_by_its_name_alone(name: str) -> None:
+    secret = "wJalrXUtnFEMI/K7MDENG+" + "bPxRfiCYzLq8TtVw2K"
+    assert mask(f"{name}{secret}\n") == f"{name}[key]\n"
+    assert mask(f"sha1: {secret}\n") == f"sha1: {secret}\n"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +62,18 @@ def test_keys_and_tokens_go(name: str) -> None:
             "Call (415) 738-2671 or 415-738-2671 or 1-415-738-2671.",
             "Call [phone number] or [phone number] or [phone number].",
         ),
+        (
+            "Mail -joe@firm.com, info@bücher.de or a@x.org/b@x.org",
+            "Mail -{0}, {0} or {0}/{0}".format("[e-mail address]"),
+        ),
+        ("**joe@firm.com**, *joe@firm.com* (+49 30 901820)", "**{0}**, *{0}* ({1})".format(*MASKS)),
+        ("(+49) 30 901820, 415\u2011738\u20112671, +44\u00a020\u00a07946\u00a01958", "{1}, {1}, {1}".format(*MASKS)),
+        (
+            "Phone: 4157382671. Tel. 020 7946 1958; my cell phone number is (089) 1234567",
+            "Phone: {1}. Tel. {1}; my cell phone number is {1}".format(*MASKS),
+        ),
+        ("IBAN DE89 3704 0044 0532 0130 00, GB29NWBK60161331926819.", "IBAN [account number], [account number]."),
+        ("Card 4539\u00a01488\u00a00343\u00a06467", "Card [card number]"),
         (
             "Card 4539 1488 0343 6467, 4539148803436467, 3782-822463-10005.",
             "Card [card number], [card number], [card number].",
@@ -64,7 +93,12 @@ def test_addresses_and_numbers_go(text: str, safe: str) -> None:
         "From 2019-05-17 to 2020-12-31, 10:30-12:45, pages 415-738, version 3.11.4, IP 192.168.100.200.",
         "ISBN 978-3-16-148410-0, EAN 4006381333931, 1732420000000 milliseconds, pi is 3.141592653589793.",
         "Ask jane@example.com, root@mail.example.org or me@shop.test. Clone git@github.com:org/repo.git.",
-        "Call 555-0123 or (212) 555-0147: numbers for stories.",
+        "Call 555-0123 or (212) 555-0147 or (555) 555-5555: numbers for stories.",
+        "Growth of +250 000 000 people, +1 000 000 000 bees, +1 234 567 890 and +100 200 300 400 drops.",
+        "y = x@w.transpose(0, 1) + x@self.weight; this@Main.finish(); ssh -T git@github.com",
+        "Phone: 2024-05-17 10:30. Samsung mobile 2019 2020 2021. The cell. 1989 was a year. Fax: 12 pages.",
+        "IBAN DE89 3704 0044 0532 0130 01 has wrong check digits; VIN 1HGCM82633A004352, AB12CDEF345678901.",
+        "pk_user_id_1234567890123456 is a column.",
         "@decorator def f(a=+1, b=2**31): return a@b  # user@host",
         "x = sk_learn_model_selection_version_2_test; class='sk-folding-cube-grid-item-number-10'",
         "hash 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

@@ -1,0 +1,103 @@
+"""Does the answer talk about its own revision, as a refinement that takes its critique for a conversation does?"""
+
+import re
+
+from skillmill.data.reasons import Reason
+from skillmill.data.records import Sample
+from skillmill.filters.config import CritiqueResidue
+from skillmill.filters.verdict import Verdict, verdict
+from skillmill.skill_taxonomy.cells import Cell
+
+_ANSWER = r"(?:responses?|answers?|repl(?:y|ies)|drafts?|instructions?)\b(?! (?:to(?! be\b)|of|from|by)\b)"
+_TEXT = r"(?:versions?|texts?|attempts?)\b(?! of\b)"
+_REVISED = (
+    r"(?:refined|revised|improved|rewritten|updated|reworked|polished|enhanced|shortened|reworded|rephrased|corrected|"
+    r"expanded)"
+)
+_FAULT = (
+    r"(?:too|not (?:quite|very|really|as)|(?:a (?:bit|little)|somewhat|rather|quite|fairly|overly|more|less)) ?"
+    r"(?:\w+ )?(?:vague|generic|general|wordy|verbose|long|short|brief|concise|clear|unclear|specific|concrete|"
+    r"detailed|helpful|complete|natural|formal|repetitive|abstract|thorough|engaging|well[- ]\w+)"
+)
+RESIDUE = re.compile(
+    rf"\b{_REVISED} (?:and \w+ |, \w+ )?{_ANSWER}"
+    rf"|\b(?:here(?:['’]s| is| are)|below is|this is|my) (?:[\w-]+ ){{0,3}}?(?:{_REVISED}|final|second|third|new|"
+    rf"more \w+|better) (?:and \w+ |, \w+ )?(?:{_TEXT}|(?:response|draft)\b(?! (?:to|of|from|by)\b))"
+    rf"|\bhere(?:['’]s| is) (?:another|a second|a new) (?:try|attempt|go)\b|\bafter (?:revising|rewriting|refining)\b, "
+    r"|\b(?:complete|full) and concise\b"
+    r"|\b(?:(?:based|acting) on|incorporating|addressing|following|considering|given|per|in (?:light of|response to)|"
+    r"thank(?:s| you) for|noted in|incorporated|addressed|(?:to|i(?:['’]ve| have)?) (?:address|addressed|incorporate)) "
+    r"(?:\w+ )?(?:your|the|this|that|these) (?:\w+ )?(?:feedback|critique|criticism|weaknesses)\b(?! (?:is|of|from)\b)"
+    r"|\b(?:addressed|incorporat(?:ed|ing)) the (?:reader['’]s|suggested) (?:\w+)"
+    r"|\b(?:taking|with) (?:into account )?(?:your|the|this|these) (?:\w+ )?(?:feedback|critique|comments|suggestions)"
+    r"(?: \w+)? (?:into (?:account|consideration)|in mind)\b|\btaking into account (?:your|the) (?:feedback|critique)\b"
+    rf"|\bi(?:['’]ve| have)(?: \w+)? {_REVISED} (?:it|this|(?:the|my|this) (?:\w+ )?(?:{_ANSWER}|{_TEXT}))"
+    rf"|\bi(?:['’]ve| have)? (?:made|rewrote|rewrite|tried to make) (?:the|my|this) (?:{_ANSWER}|tone|wording)"
+    r"|\bi(?:['’]ve| have)? made (?:the following|these|some|several) (?:changes|edits|revisions|improvements)\b"
+    r"|\blength constraint\b"
+    r"|\bstrengths and weaknesses of (?:the|my|this|your) (?:\w+ )?(?:response|answer|draft|text)\b"
+    rf"|\b(?:the|my|this|your) (?:previous|earlier|original) (?:\w+ )?{_ANSWER}"
+    rf"|\b(?:the|my|this|your) (?:previous|first|earlier|original|initial|last) (?:{_ANSWER}|{_TEXT}) "
+    rf"(?:(?:was|is) {_FAULT}|did not|didn['’]t|lack\w*|miss\w*|fail\w*)"
+    r"|\ba (?:more|less|better) (?:\w+ )?(?:answer|response) (?:could|would|might) "
+    r"(?:be(?! to\b)|have|include|mention|give)\b"
+    rf"|\b(?:the|this|my|your) (?:response|draft|answer|reply|version)(?: above)? "
+    rf"(?:is|was|should be|could be) {_FAULT}"
+    r"|\b(?:the|this|my|your) (?:response|draft)(?: above)? "
+    r"(?:lacks|provides|does(?: not|n['’]t) \w+|shows|uses|addresses|improves|"
+    r"could (?:be improved|have|include|use|benefit)|"
+    r"should (?:include|mention|have|use|give|provide|offer|contain|address|focus))\b",
+    re.IGNORECASE,
+)
+OPENS_REVISED = re.compile(
+    rf"[\W_]*(?:{_REVISED}(?: (?:and \w+ )?(?:{_ANSWER}|{_TEXT}))?|(?:final|second|third|new) "
+    rf"(?:version|draft|response|attempt)|(?:response|answer|instruction) [(\[]{_REVISED}[)\]]|"
+    rf"revision|changes made)[\W_]*?[:\]]"
+    r"|(?:thank you|thanks) for pointing (?:that|this|it) out\b"
+    r"|you(?:['’]re| are) (?:\w+ )?right[,:;.!—–-]+ "
+    r"(?:i (?:left|forgot|missed|should)|my|the (?:previous|first|original))"
+    r"|as (?:you )?(?:suggested|requested|asked|advised|recommended|noted), i(?:['’]ve| have) (?:now )?"
+    rf"(?:{_REVISED}|added more|simplified|clarified|tightened|trimmed|"
+    rf"made (?:it|this|the (?:{_ANSWER}|tone|wording|text)))",
+    re.IGNORECASE,
+)
+"""What a text may say in the middle, but not begin with."""
+EDITING = re.compile(
+    r"\b(?:re-?writ\w*|re-?word\w*|re-?phras\w*|revis\w*|edit\w*|correct\w*|improv\w*|proofread\w*|grammar\w*|"
+    r"polish\w*|shorten\w*|feedback|critique|draft\w*|version\w*|update\w*|weaknesses)\b",
+    re.IGNORECASE,
+)
+"""An instruction that asks for a revision may be answered with "here is a revised version"."""
+MARKER = re.compile(
+    r"^[ \t#*_>]{0,12}(?:(?P<judged>strengths?|weakness(?:es)?|critique|feedback)|(?P<label>instruction|response|notes)"
+    r"|your notes|strengths and weaknesses)[ \t*_]{0,4}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The labels of critique and refinement, this project's and the paper's, at the head of a line."""
+OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
+"""The labels of the notes that a short answer is refined from: nobody else writes them, so any place counts."""
+JUDGING = re.compile(
+    r"\b(?:strengths?|weakness\w*|swot|pros|compar\w*|evaluat\w*|assess\w*|review\w*|analy[sz]\w*|critiqu\w*|feedback|"
+    r"judg\w*|advantages?)\b",
+    re.IGNORECASE,
+)
+"""An instruction that asks for a judgement may be answered under "Strengths:" and "Weaknesses:"."""
+
+
+def critique_residue(sample: Sample, cell: Cell, options: CritiqueResidue) -> Verdict:
+    """The answer opens with talk about its own revision, or keeps the labels of a form (papers.md 3.6)."""
+    opening = sample.response[: options.within_characters]
+    asked_for = EDITING.search(sample.instruction) is not None
+    talks = not asked_for and bool(OPENS_REVISED.match(opening) or RESIDUE.search(opening))
+    labelled = _has_marker(opening, sample.instruction) or OWN_NOTES.search(sample.response) is not None
+    return verdict(Reason.CRITIQUE_RESIDUE, talks or labelled)
+
+
+def _has_marker(opening: str, instruction: str) -> bool:
+    """A label of critique and refinement that the instruction did not ask for."""
+    for found in MARKER.finditer(opening):
+        label = found["label"]
+        asked_for = label.lower() in instruction.lower() if label else found["judged"] and JUDGING.search(instruction)
+        if not asked_for:
+            return True
+    return False
