@@ -191,7 +191,7 @@ def _write_grades(
             funnel.gradings += len(gradings)
 
 
-_MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation", "raw")
+_MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation", "raw", "topic", "query_type")
 
 
 def masked_row(row: dict[str, Any], mask: Mask) -> dict[str, Any]:

@@ -26,7 +26,7 @@ no code such as `a@b.transpose()`."""
 _SPACE = " \u00a0\u202f"
 _DASH = "\u2010\u2011\u2013-"
 _BETWEEN = f"[{_SPACE}.{_DASH}]"
-_GROUPS = rf"(?:{_BETWEEN}?(?:\(\d{{1,4}}\)|\d{{1,4}}))"
+_GROUPS = rf"(?:{_BETWEEN}{{0,2}}(?:\(\d{{1,4}}\)|\d{{1,4}}))"
 _PHONE = re.compile(
     rf"(?<![\w+./=-])(?:(?:\(\+[1-9]\d{{0,2}}\)|\+[1-9]\d{{0,2}}){_GROUPS}{{2,5}}"  # +49 30 1234567
     rf"|(?:1{_BETWEEN})?(?:\([2-9]\d\d\)[{_SPACE}]?|[2-9]\d\d([.{_DASH}]))"  # (415) 738-2671, 415-738-2671

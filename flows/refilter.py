@@ -21,6 +21,7 @@ from skillmill.filters.custom import Custom, custom_reasons, load_custom
 from skillmill.filters.grading.grade import grade, ungraded, wants_grade
 from skillmill.filters.judge import apply_filters, apply_grade, undecided
 from skillmill.filters.overrides import Overrides, read_overrides
+from skillmill.filters.safety import hide
 from skillmill.flows.config import Config
 from skillmill.flows.duplicates import Duplicates
 from skillmill.flows.grading import Grading, graded_at_once, open_grading
@@ -80,7 +81,7 @@ async def decided(
     judged = apply_filters(ungraded(made) if grading else made, cell, rules.filters)
     row = rules.overrides.over(_laid(row, judged))
     if rules.custom and row["completion"]:
-        said = await custom_reasons(rules.custom, row)
+        said = [*map(hide(rules.filters.safety), await custom_reasons(rules.custom, row))]  # they may quote the answer
         judged = judged.with_verdict(said, {})
         row["reasons"] = [*row["reasons"], *said]
     gradings: list[Row] = []

@@ -247,7 +247,7 @@ def test_what_is_masked_is_in_no_text_that_leaves_the_run(runs: Runs) -> None:
         everything = [*rows(config), *rows(config, "rejected"), *rows(config, "preference")]
         return [
             text_of(row[column]) for row in everything for column in ("prompt", "completion", "chosen") if column in row
-        ]
+        ] + [row["topic"] for row in everything if row.get("topic")]
 
     assert any("a note to [e-mail address]" in text for text in texts())
     assert not any("eva@kiosk.de" in text for text in texts())
@@ -284,6 +284,17 @@ def test_filters_of_your_own_lie_beside_the_configuration(runs: Runs) -> None:
     assert data(house) == before
     report_step(house, None)
     assert "custom:mentions the river" in (house.output / "report.html").read_text()
+
+
+def test_a_reason_of_your_own_that_quotes_the_answer_is_masked(runs: Runs) -> None:
+    body = "def quote(instruction, response, row):\n    return [f'ask eva@kiosk.de {{{{ 1 }}}}']\n"
+    (runs.folder / "quoting.py").write_text(body)
+    config = runs("out", generation={"samples": 3}, filters={"custom": ["quoting:quote"]})
+    run(config)
+    said = "custom:ask [e-mail address] {{ 1 }}"
+    assert all(said in row["reasons"] for row in rows(config, "rejected") if row["completion"])
+    told = [config.output / name for name in ("report.html", "run.json", "export/README.md")]
+    assert all(said in page and "eva@" not in page for page in (path.read_text() for path in told))
 
 
 @pytest.mark.parametrize(
