@@ -29,7 +29,7 @@ $(INSTALLED): pyproject.toml constraints/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("skillmill needs Python 3.11 or later: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (2 to 4 minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/dev.txt -e ".[dev,train]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/dev.txt -e ".[dev,train,embeddings]"
 	@# As pip does for a wheel: where PYTHONDONTWRITEBYTECODE is set, each start would compile the sources again.
 	@$(BIN)/python -m compileall -q data teachers skill_taxonomy filters generators train flows
 	@touch $@

@@ -191,7 +191,8 @@ def _write_grades(
             funnel.gradings += len(gradings)
 
 
-_MESSAGES, _TEXTS = ("prompt", "completion", "chosen", "rejected"), ("draft", "critique", "explanation", "raw", "topic", "query_type")
+_MESSAGES = ("prompt", "completion", "chosen", "rejected")
+_TEXTS = ("draft", "critique", "explanation", "raw", "topic", "query_type")
 
 
 def masked_row(row: dict[str, Any], mask: Mask) -> dict[str, Any]:

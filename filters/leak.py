@@ -77,32 +77,58 @@ _MADE_FROM = re.compile(
     r"|\b(?:this|the|my) (?:text|response|answer|instruction|question|reply|sentence) "
     r"(?:uses|combines|demonstrates|shows|exercises|requires|illustrates|showcases|incorporates|tests) "
     r"(?:the |both |all |these )?(?:of the )?(?:\w+ )?skills?\b"
+    r"|\b(?:a|an|the|this) (?:response|answer|instruction|question|text) that "
+    r"(?:combines|uses|demonstrates|shows|requires|exercises|tests) (?:the |both |all |these )(?:\w+ )?skills\b"
+    r"|\bskills? (?:used|shown|demonstrated|exercised|required|tested|combined)"
+    r"(?: here| in this (?:answer|response|text))?(?: (?:is|are))?[ \t*_]*:"
+    r"|\bthe skills used (?:here|in this (?:answer|response|text))\b"
+    r"|\bi(?:['’]ve| have)? (?:used|shown|demonstrated|combined|applied) the skills? of\b|[(\[]skills?: "
     r"|\bas (?:requested|asked|instructed|specified|required|stated|described) (?:in|by) (?:the|this|your) "
-    r"(?:prompt|task|system message)\b"
+    r"(?:prompt|task|system message)\b|\b(?:instructions? in|per) the system (?:prompt|message)\b"
     r"|\bskill[- ]?mix\b",
     re.IGNORECASE,
 )
 _TALK_OF_PROMPTS = re.compile(
-    r"\bthe prompt (?:asks|asked|requires|required|says|said|wants|wanted|specifies)\b", re.IGNORECASE
+    r"\bthe (?:prompt|instruction) (?:asks|asked|requires|required|says|said|wants|wanted|specifies)\b"
+    r"|^[\W_]*query type[*_]*:|\bthe (?:task|instruction) (?:requires|asks|wants|tells) me\b"
+    r"|\bthis question tests \w[\w-]*(?: \w+)? skills\b",
+    re.IGNORECASE | re.MULTILINE,
 )
-
-
-_SOURCES = re.compile(r"[Ss]kill|SKILL|[Pp]rompt|PROMPT|[Tt]ask|TASK|[Ss]ystem message")
-"""Without any of these there is nothing to look for; most texts end here."""
+_OPENS_ON_USER = re.compile(
+    r"[\W_]*the user (?:asks|asked|wants|wanted|is asking|requests|requested|needs)\b", re.IGNORECASE
+)
+_SOURCES = (
+    *("skill", "Skill", "SKILL", "prompt", "Prompt", "PROMPT", "task", "Task", "TASK"),
+    *("ystem message", "he instruction", "uery type"),
+)
+"""Without any of these in a line there is nothing to look for; most texts have none."""
 
 
 def meta_talk(sample: Sample, cell: Cell, options: FilterOptions) -> Verdict:
     """The instruction or the answer talks about the skills, the task or the prompt that it was made from.
 
-    An answer to someone who asked about skills or prompts may speak of them.
+    An answer to someone who asked about skills, prompts, instructions or users may speak of them.
     """
-    if not _SOURCES.search(sample.response) and not _SOURCES.search(sample.instruction):
+    asked, said = _lines_with_sources(sample.instruction), _lines_with_sources(sample.response)
+    opens = _OPENS_ON_USER.match(sample.response) is not None
+    if not (asked or said or opens):
         return Verdict()
-    asked_about = re.search(r"\b(?:skill|prompt|task)", sample.instruction, re.IGNORECASE) is not None
-    in_instruction = cell.kind != SKILL_MIX and _MADE_FROM.search(sample.instruction) is not None
-    may_speak = asked_about and cell.kind != SKILL_MIX
-    in_answer = not may_speak and any(p.search(sample.response) for p in (_MADE_FROM, _TALK_OF_PROMPTS))
+    in_instruction = cell.kind != SKILL_MIX and _MADE_FROM.search(asked) is not None
+    in_answer = opens or any(pattern.search(said) for pattern in (_MADE_FROM, _TALK_OF_PROMPTS))
+    if in_answer and cell.kind != SKILL_MIX:
+        about = re.search(r"\b(?:skill|prompt|task|instruction|quer(?:y|ies)\b|users?\b)", sample.instruction, re.I)
+        in_answer = about is None
     return verdict(Reason.META_TALK, in_instruction or in_answer)
+
+
+def _lines_with_sources(text: str) -> str:
+    if not _has_source(text):
+        return ""
+    return "\n".join(filter(_has_source, text.split("\n")))
+
+
+def _has_source(text: str) -> bool:
+    return any(source in text for source in _SOURCES)
 
 
 # Data of a sibling folder, not its code: what no row may repeat has to be read where it is written.

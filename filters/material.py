@@ -21,6 +21,7 @@ THING = (
     r"documents?|pdfs?|lists?|notes?|recipes?|statements?|paintings?|numbers?|words?)\b)"
 )
 """What a message can bring along, with up to three words before its name."""
+FIGURE = r"(?:tables?|data|charts?|graphs?|figures?|diagrams?|images?|pictures?|photos?|lists?)\b"
 TIMES = r"(?:hours?|days?|mornings?|evenings?|nights?|weeks?|weekends?|months?|quarters?|seasons?|years?|decades?)\b"
 WORK = (
     r"(?:summari[sz]e|proofread|edit|translate|paraphrase|re-?write|re-?phrase|review|check|correct|fix|debug|"
@@ -29,7 +30,7 @@ WORK = (
 """What is done to a text that is there."""
 
 REFERENCE = re.compile(
-    rf"\b(?:the|these|this) following (?!{TIMES})\w"
+    rf"\b(?:the|these|this) following (?!{TIMES})(?!up\b)\w"
     rf"|\b(?:the|this|these|my|our|a|some) {THING}(?: [\w'’]+){{0,3}}? (?:below|underneath)\b"
     r"(?! (?:\d|average|the|a)\b)"
     rf"|\b{THING} (?:is|are) (?:given |shown |included |pasted |copied )?below\b"
@@ -38,6 +39,9 @@ REFERENCE = re.compile(
     rf"|\b(?:the|this) (?:given|provided|supplied|attached|enclosed|pasted|uploaded) {THING}"
     rf"|\b(?:i|we)(?:['’]ve| have|['’]m| am)? (?:just )?(?:attach|enclos|past|upload)(?:ed|ing) "
     rf"(?:a|an|the|my|our|some|two|three|both) {THING}"
+    rf"|\b(?:the|this|these) (?:{TEXT}|{FIGURE}) (?:provided|supplied|given)[,.?]"
+    rf"|^(?:based on|given|using|according to|look(?:ing)? at) the (?:[\w-]+ )?(?:{TEXT}|{FIGURE}) above\b"
+    rf"|^(?:please )?look at (?:this|these) {FIGURE}"
     rf"|\battached (?:is|are) {THING}|\b(?:see|in|find) (?:the )?attach(?:ed|ment)\b"
     rf"|^(?:[^\s]+\s+){{0,12}}?{WORK} (?:this|these) (?:[\w'’-]+ ){{0,2}}?{TEXT}",
     re.IGNORECASE,
