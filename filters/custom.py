@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,12 @@ async def custom_reasons(functions: Iterable[Custom], row: dict[str, Any]) -> li
             said: Any = custom.function(text_of(row["prompt"]), text_of(row["completion"]), shown)
             if inspect.isawaitable(said):
                 said = await said
-            said = said if isinstance(said, str) else list(said)
+            if isinstance(said, Iterable) and not isinstance(said, str):
+                said = sorted(said) if isinstance(said, Set) else list(said)  # a set has no order of its own
         except Exception as error:  # whatever the user's function raises
             why = f"failed on row {row['id']}: {described(error)}"
             raise SkillmillError(f"filters.custom: {custom.name} {why}") from None
-        if isinstance(said, str) or not all(isinstance(reason, str) and reason.strip() for reason in said):
+        if not isinstance(said, list) or not all(isinstance(reason, str) and reason.strip() for reason in said):
             raise SkillmillError(
                 f"filters.custom: {custom.name}: expected a list of reasons (strings) for row {row['id']}, got {said!r}"
             )

@@ -1,5 +1,6 @@
 """`overrides.jsonl`: what a person said about single rows. It counts more than any filter."""
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -53,7 +54,7 @@ def read_overrides(folder: Path) -> Overrides:
     if not path.exists():
         return Overrides()
     with store_errors(f"cannot read {path}"):
-        content = path.read_bytes()
+        content = path.read_bytes().removeprefix(BOM_UTF8)  # which some editors of Windows put there
     found = Overrides()
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():

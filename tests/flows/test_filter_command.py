@@ -303,7 +303,8 @@ def test_a_reason_of_your_own_that_quotes_the_answer_is_masked(runs: Runs) -> No
         ("raise ValueError('no\\nidea')", r"bad_\d+:judge failed on row [0-9a-f]{16}: ValueError: no idea"),
         ("return 'rude'", r"bad_\d+:judge: expected a list of reasons \(strings\) for row [0-9a-f]{16}, got 'rude'"),
         ("return [1]", r"bad_\d+:judge: expected a list of reasons \(strings\)"),
-        ("return None", r"bad_\d+:judge failed on row [0-9a-f]{16}: TypeError"),
+        ("return None", r"bad_\d+:judge: expected a list of reasons \(strings\) for row [0-9a-f]{16}, got None"),
+        ("yield 'rude'; raise ValueError('late')", r"bad_\d+:judge failed on row [0-9a-f]{16}: ValueError: late"),
     ],
 )
 def test_a_filter_of_your_own_that_fails_is_one_line_that_names_it(runs: Runs, body: str, complaint: str) -> None:
