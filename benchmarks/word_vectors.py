@@ -4,7 +4,7 @@
 
 FOLDER holds all-MiniLM-L6-v2 (Apache-2.0). The first words of its vocabulary are embedded one by one, centred, turned
 to their principal components, cut to `--size` of them and brought to unit length (Model2Vec's recipe, Minish Lab 2024).
-The sign of a component is an accident of the solver and changes no cosine. Five minutes on one busy core.
+The sign of a component is an accident of the solver and changes no cosine. Six minutes on a busy core.
 """
 
 import argparse

@@ -51,7 +51,7 @@ def read_dataset(key: str, name: str, subset: str | None, split: str, cache: Pat
         return datasets.load_dataset(name, subset, split=split, **own)
     except Exception as error:  # readers, hub clients and their transports raise whatever they like
         cause = error.__cause__ if isinstance(error, datasets.exceptions.DatasetGenerationError) else None
-        empty = isinstance(cause, StopIteration)  # what its reader says of a file without a line
+        empty = isinstance(cause or error, StopIteration)  # what its reader says of a file without a line
         said = "it has no rows" if empty else str(cause or error).strip() or type(error).__name__
         raise ConfigError(f"{key}: {name} cannot be loaded: {said.splitlines()[0]}") from None
     finally:

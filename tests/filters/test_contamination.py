@@ -306,6 +306,7 @@ class TestFaults:
         [
             ("missing.jsonl", None, r"contamination\.sets\.missing: there is no file .*missing\.jsonl"),
             ("bad.jsonl", "{not json\n", r"contamination\.sets\.bad: .* cannot be loaded: "),
+            ("empty.jsonl", "", r"contamination\.sets\.empty: .* cannot be loaded: it has no rows$"),
             ("other.jsonl", '{"text": "a"}\n', r"sets\.other: there is no column 'question' in .*, expected of text"),
             ("brief.jsonl", '{"question": "Why bees?"}\n', r"sets\.brief: no text in question of .* has 8 words"),
         ],

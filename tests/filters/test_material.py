@@ -26,6 +26,9 @@ MISSING = [
     "I pasted my cover letter. Is it too long?",
     "Here is my poem about the sea. Which lines are weak?",
     "Paraphrase the given text in an academic style.",
+    "Based on the table above, which plan is cheaper?",
+    "Using the data provided, compute the mean.",
+    "Look at this picture and describe it.",
     "Summarize this article for my team in three bullet points.",
 ]
 COMPLETE = [
@@ -42,6 +45,8 @@ ABOUT_NOTHING = [
     "In the following weeks I will train for a run. Write a plan.",
     "I grew attached to a story that my aunt told. How do I write it down?",
     "I am attached to my old notes. How do I throw papers away?",
+    "How do I write the following up with a client?",
+    "How do I make the picture above my sofa hang straight?",
     "How do I attach files to a message?",
     "I have attached a shelf to a hollow wall and it came loose. Which plug holds 20 kg?",
     "Should the attached garage have its own fuse box?",
