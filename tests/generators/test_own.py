@@ -194,7 +194,7 @@ def test_a_variable_of_another_turn_is_named_when_it_is_rendered(tmp_path: Path)
     ],
 )
 def test_an_option_goes_with_its_kind(tmp_path: Path, generation: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^generation: {complaint}"):
+    with pytest.raises(ConfigError, match=rf"^generation\.{complaint}"):
         plan_of(tmp_path, f"generation: {generation}")
 
 
