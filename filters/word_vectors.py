@@ -25,8 +25,8 @@ class WordVectors:
         self._nothing = np.zeros(vectors.shape[1], np.float32)
 
     def sum(self, words: Iterable[str]) -> Vector:
-        """The sum over the words, zeros where none is known."""
-        places = [row for row in map(self._rows.get, words) if row is not None]
+        """The sum over the words, zeros where none is known; the same to the last bit in whatever order they come."""
+        places = sorted([row for row in map(self._rows.get, words) if row is not None])
         total: Vector = self._vectors.take(places, axis=0).sum(axis=0) if places else self._nothing
         return total
 
