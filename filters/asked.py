@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from skillmill.filters.rarity import rarity, stem
-from skillmill.filters.word_vectors import Vector, word_vectors
+from skillmill.filters.word_vectors import Vector, Words, word_vectors
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
 ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
@@ -108,7 +108,9 @@ class Asked(NamedTuple):
     wants_code: bool
     wants_brief: bool
     meaning: Vector
-    """What the words of the subject are about."""
+    """What the words of the subject are about, together."""
+    about: Words
+    """The same word by word."""
     usual_words: tuple[float, float]
     """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
 
@@ -179,11 +181,19 @@ def asked(instruction: str) -> Asked:
         short_question,
         short_question * cues["fact"],
     )
-    grams = frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
-    pairs = frozenset(pairwise(words))
-    meaning = word_vectors().sum(set(words) - FUNCTION_WORDS)
-    short = _short_range(ends, given)
-    return Asked(profile, subject, grams, pairs, promised, bool(cues["code"]), bool(cues["brief"]), meaning, short)
+    about = word_vectors().of(set(words) - FUNCTION_WORDS)
+    return Asked(
+        profile=profile,
+        subject=subject,
+        four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
+        pairs=frozenset(pairwise(words)),
+        promised=promised,
+        wants_code=bool(cues["code"]),
+        wants_brief=bool(cues["brief"]),
+        meaning=about.sum,
+        about=about,
+        usual_words=_short_range(ends, given),
+    )
 
 
 def _short_range(ends: str, given: str) -> tuple[float, float]:

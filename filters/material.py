@@ -1,6 +1,7 @@
 """Is the text, table or code that an instruction speaks of really in it?"""
 
 import re
+from functools import cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
@@ -29,7 +30,7 @@ WORK = (
 )
 """What is done to a text that is there."""
 
-REFERENCE = re.compile(
+REFERENCE = (
     rf"\b(?:the|these|this) following (?!{TIMES})(?!up\b)\w"
     rf"|\b(?:the|this|these|my|our|a|some) {THING}(?: [\w'’]+){{0,3}}? (?:below|underneath)\b"
     r"(?! (?:\d|average|the|a)\b)"
@@ -42,9 +43,9 @@ REFERENCE = re.compile(
     rf"|\b(?:the|this|these) (?:{TEXT}|{FIGURE}) (?:provided|supplied|given)[,.?]"
     rf"|^(?:based on|given|using|according to|look(?:ing)? at) the (?:[\w-]+ )?(?:{TEXT}|{FIGURE}) above\b"
     rf"|^(?:please )?look at (?:this|these) {FIGURE}"
+    r"|^which (?:one |two |ones )?of (?:these|those)\b(?![^?]*(?:,| or ))"
     rf"|\battached (?:is|are) {THING}|\b(?:see|in|find) (?:the )?attach(?:ed|ment)\b"
-    rf"|^(?:[^\s]+\s+){{0,12}}?{WORK} (?:this|these) (?:[\w'’-]+ ){{0,2}}?{TEXT}",
-    re.IGNORECASE,
+    rf"|^(?:[^\s]+\s+){{0,12}}?{WORK} (?:this|these) (?:[\w'’-]+ ){{0,2}}?{TEXT}"
 )
 """Points at something that comes along with the message. "This text" alone does so at the beginning only: later on
 it may be what was just told."""
@@ -68,5 +69,11 @@ def missing_material(sample: Sample, cell: Cell, options: FilterOptions) -> Verd
 def lacks_material(instruction: str) -> bool:
     """Whether a text points at something that should come with it and is not there."""
     text = instruction.strip()
-    found = REFERENCE.search(text)
+    found = _reference().search(text)
     return found is not None and AFTER.search(text, found.end()) is None and ANYWHERE.search(text) is None
+
+
+@cache
+def _reference() -> re.Pattern[str]:
+    """Compiled when it is first needed: that takes as long as loading a library."""
+    return re.compile(REFERENCE, re.IGNORECASE)

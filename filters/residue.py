@@ -62,6 +62,12 @@ OPENS_REVISED = re.compile(
     re.IGNORECASE,
 )
 """What a text may say in the middle, but not begin with."""
+REOPENS_REVISED = re.compile(
+    rf"\n[ \t]*\n[ \t#*_>\"“]{{0,12}}here(?:['’]s| is) (?:[\w-]+ ){{0,3}}?(?:{_REVISED}|better|more \w+) "
+    rf"(?:and \w+ |, \w+ )?(?:{_TEXT}|{_ANSWER})[^.!?\n]{{0,60}}:",
+    re.IGNORECASE,
+)
+"""What no later paragraph begins with either: an answer to several questions has an opening for each."""
 EDITING = re.compile(
     r"\b(?:re-?writ\w*|re-?word\w*|re-?phras\w*|revis\w*|edit\w*|correct\w*|improv\w*|proofread\w*|grammar\w*|"
     r"polish\w*|shorten\w*|feedback|critique|draft\w*|version\w*|update\w*|weaknesses)\b",
@@ -88,7 +94,9 @@ def critique_residue(sample: Sample, cell: Cell, options: CritiqueResidue) -> Ve
     """The answer opens with talk about its own revision, or keeps the labels of a form (papers.md 3.6)."""
     opening = sample.response[: options.within_characters]
     asked_for = EDITING.search(sample.instruction) is not None
-    talks = not asked_for and bool(OPENS_REVISED.match(opening) or RESIDUE.search(opening))
+    talks = not asked_for and bool(
+        OPENS_REVISED.match(opening) or RESIDUE.search(opening) or REOPENS_REVISED.search(sample.response)
+    )
     labelled = _has_marker(opening, sample.instruction) or OWN_NOTES.search(sample.response) is not None
     return verdict(Reason.CRITIQUE_RESIDUE, talks or labelled)
 

@@ -26,7 +26,16 @@ from skillmill.skill_taxonomy.cells import Cell
 
 Floats = NDArray[np.float64]
 
-EXPECTED = ("log_words", "log_new_words", "coverage", "rarity_coverage", "log_shared_rarity", "meaning")
+EXPECTED = (
+    "log_words",
+    "log_new_words",
+    "coverage",
+    "rarity_coverage",
+    "log_shared_rarity",
+    "meaning",
+    "subject_met",
+    "words_on_subject",
+)
 """Measures that are also taken relative to what good answers to such instructions have."""
 SIGNALS = (*MEASURES, *PROFILE, *(f"expected_{name}" for name in EXPECTED), *(f"{name}_gap" for name in EXPECTED))
 BRIEF_SHARE = 0.5
@@ -36,6 +45,8 @@ ECHO_SCORE, ECHOED_OF_INSTRUCTION, ECHOED_OF_ANSWER = 0.95, 0.9, 0.5
 """An answer that holds more than 0.9 of the instruction's runs of four words, and half of whose own they are, scores
 0.95 at least: a rule too. None of the 2,010 good and brief answers does so: a rewritten text comes without the request.
 """
+SAID_AGAIN = 0.3
+"""So does one of which more than this share only says its beginning again: none of those 2,010 does."""
 SHIPPED = Path(__file__).parent / "shirker.json"
 FORMAT = "skillmill shirker model 1"
 
@@ -108,15 +119,16 @@ class ShirkerModel:
     def scores(self, signals: Floats) -> Floats:
         """A score in 0..1 for each row of `SIGNALS`, 1 is surely low effort: either part is enough.
 
-        An answer without any word scores 1; one that is the instruction again, `ECHO_SCORE` at least; one as brief as
-        was asked for, half of what it would.
+        An answer without any word scores 1; one that is the instruction or its own beginning again, `ECHO_SCORE` at
+        least; one as brief as was asked for, half of what it would.
         """
         either = 1 - (1 - self.effort.chance(signals)) * (1 - self.gamed.chance(signals))
-        names = ("brief_as_asked", "instruction_echoed", "echoed_4grams", "log_words")
-        brief, of_instruction, of_answer, words = (signals[:, SIGNALS.index(name)] for name in names)
+        names = ("brief_as_asked", "instruction_echoed", "echoed_4grams", "said_again", "log_words")
+        brief, of_instruction, of_answer, again, words = (signals[:, SIGNALS.index(name)] for name in names)
         either = np.where(brief == 1, BRIEF_SHARE * either, either)
         echo = (of_instruction > ECHOED_OF_INSTRUCTION) & (of_answer > ECHOED_OF_ANSWER)
-        return np.where(words == 0, 1.0, np.where(echo, np.maximum(either, ECHO_SCORE), either))
+        empty_words = echo | (again > SAID_AGAIN)
+        return np.where(words == 0, 1.0, np.where(empty_words, np.maximum(either, ECHO_SCORE), either))
 
     def save(self, path: Path) -> None:
         """Writes the model as JSON, whole or not at all."""

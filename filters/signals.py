@@ -4,14 +4,15 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import compress, pairwise, repeat
 from operator import eq
 
 from skillmill.filters.asked import FUNCTION_WORDS, Asked, tokens
+from skillmill.filters.form import stops_in_the_middle
 from skillmill.filters.rarity import UNCOMMON, rarity_table, stem
 from skillmill.filters.substance import REFUSAL
-from skillmill.filters.word_vectors import likeness, word_vectors
+from skillmill.filters.word_vectors import closeness, likeness, word_vectors
 
 READ_CHARACTERS = 16_000
 """About 2,500 words; of a longer answer the head and the end are read, so that no text takes long."""
@@ -75,6 +76,13 @@ COMMON_PAIRS = frozenset(
 """Neighbours that any English text of some length has, and shuffled words have not."""
 LOOSE = frozenset("a an the of to in on at by for from with and or but as is are was be your their its my our".split())
 """A sentence hardly ends in one of these. They are shorter than the eight characters in which they are looked for."""
+INLINE_ITEM = re.compile(r" (?<=\S )(?:\d{1,2}[.)]|[*•-]) [A-Z*]")
+"""What begins a line of a list, in the middle of one."""
+LEANING = frozenset(
+    "it this that these those they he she him her them its their but and or so also another finally however therefore "
+    "then thus additionally furthermore moreover lastly secondly second third next such because overall".split()
+)
+"""An answer hardly begins with a word that leans on a sentence before it."""
 ENDS = frozenset(".!?…。！？\"”')]`*|>}:")
 
 MEASURES = (
@@ -172,6 +180,13 @@ MEASURES = (
     "instruction_echoed",
     "repeated_sentences",
     "halves_shared",
+    "stops_midway",
+    "ends_unlike_rest",
+    "said_again",
+    "log_inline_items",
+    "leans_back",
+    "subject_met",
+    "words_on_subject",
 )
 """The names of the numbers of `measures`, in order. "log" is log(1 + count); the rest are shares or per 100 words."""
 
@@ -222,8 +237,7 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
     fewest, most = request.usual_words
     middle = len(words) // 2
     halves = subject_words.intersection(words[:middle]), subject_words.intersection(words[middle:])
-    vectors = word_vectors()
-    first_half, second_half = map(vectors.sum, halves)
+    about, about_halves = word_vectors().of_halves(*halves)
     echoed = request.four_grams.intersection(fours)
     log = math.log1p
 
@@ -317,12 +331,43 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         log(rarity_shared),
         max(rarities, default=0.0),
         float(bool(words) and fewest <= len(words) <= most and not (declines or blanks)),
-        *likeness(request.meaning, first_half, second_half),
+        *likeness(request.meaning, about_halves),
         math.fsum(map(rarity_table().get, stems, repeat(UNCOMMON))) / max(len(stems), 1),
         len(echoed) / max(len(request.four_grams), 1),
         1 - len(set(sentences)) / n_sentences,
         len(halves[0] & halves[1]) / max(len(halves[1]), 1),
+        float(stops_in_the_middle(text)),
+        0.0 if text[-1:] in ENDS else _ended_lines(text),
+        said_again(words),
+        log(len(INLINE_ITEM.findall(text))),
+        float(not LEANING.isdisjoint(words[:1])),
+        *closeness(request.about, about),
     )
+
+
+def _ended_lines(text: str) -> float:
+    """Which share of the lines before the last one, 0..1, ends as a sentence does; 0 where there is none."""
+    ends = [line[-1] in ENDS for line in text.split("\n")[:-1] if line]
+    return sum(ends) / len(ends) if ends else 0.0
+
+
+def said_again(words: Sequence[str]) -> float:
+    """Which share of a text, 0..1, only says its beginning again: 1/2 where it is there twice, 3/4 four times.
+
+    A beginning counts that comes again whole, or as far as the text goes.
+    """
+    n, best, start = len(words), 0, 1
+    while n - start > best:
+        try:
+            start = words.index(words[0], start)
+        except ValueError:
+            break
+        rest = n - start
+        if words[start : start + 4] == words[: min(4, rest)]:
+            lengths = (length for length in (rest, min(start, rest)) if words[start : start + length] == words[:length])
+            best = max(best, next(lengths, 0))
+        start += 1
+    return best / n if n else 0.0
 
 
 def _may_hold(text: str, signs: Iterable[str]) -> bool:

@@ -1,9 +1,12 @@
 """From a stream of decided cells to shards."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
 
 from skillmill.data.store import ShardStore, gradings_of
+from skillmill.teachers.accounting import BudgetMet
+
+Made = TypeVar("Made")
 
 
 class Committer:
@@ -56,3 +59,19 @@ class Committer:
         if self.full:
             self._rows, self._gradings = [], []
             self._cells = self._accepted = self._committed = 0
+
+    async def commit_all(self, results: AsyncIterator[Made], take: Callable[[Made], None]) -> str:
+        """`take` each result, commit each full shard, and at the end, whatever it is, what is there.
+
+        Returns the reason of the budget that ended the results, "" where they came to their end.
+        """
+        try:
+            async for made in results:
+                take(made)
+                if self.full:
+                    self.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+        except BudgetMet as met:
+            return met.reason
+        finally:
+            self.commit()
+        return ""

@@ -21,7 +21,7 @@ from skillmill.flows.workspace import Workspace
 from skillmill.generators import shirkers
 from skillmill.generators.preference import AllAsked, Asked, PairsConfig, pairs_of
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.teachers.accounting import BudgetMet, Usage
+from skillmill.teachers.accounting import Usage
 from skillmill.teachers.base import Teacher
 from skillmill.teachers.build import open_teacher, teacher_name
 from skillmill.teachers.config import TeacherConfig
@@ -103,20 +103,17 @@ async def make_pairs(workspace: Workspace, plan: Plan, outcome: PairsOutcome) ->
             row, others = cell
             return row["index"], await pairs_of(row, others, config.pairs, config.filters.shirker, asked)
 
+        def take(made: tuple[int, list[Row]]) -> None:
+            index, pairs = made
+            dropped = [pair["reason"] for pair in pairs if pair["reason"] is not None]
+            committer.add(index, pairs, len(dropped) < len(pairs))
+            outcome.dropped.update(dropped)
+            outcome.pairs += len(pairs) - len(dropped)
+            outcome.rows += 1
+
         at_once = rows_at_once(max((each.max_in_flight for each in whom(config).values()), default=1))
-        try:
-            async for index, pairs in in_order(chain([first], cells), make, at_once, lead=8 * at_once):
-                dropped = [pair["reason"] for pair in pairs if pair["reason"] is not None]
-                committer.add(index, pairs, len(dropped) < len(pairs))
-                outcome.dropped.update(dropped)
-                outcome.pairs += len(pairs) - len(dropped)
-                outcome.rows += 1
-                if committer.full:
-                    committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
-        except BudgetMet as met:
-            outcome.stopped = met.reason
-        finally:
-            committer.commit()
+        pairs_in_order = in_order(chain([first], cells), make, at_once, lead=8 * at_once)
+        outcome.stopped = await committer.commit_all(pairs_in_order, take)
     workspace.pairs.tidy()
 
 

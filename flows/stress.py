@@ -19,7 +19,6 @@ from skillmill.flows.workspace import Workspace
 from skillmill.generators import shirkers
 from skillmill.generators.shirkers import Shirk, shirked
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.teachers.accounting import BudgetMet
 from skillmill.teachers.base import Sampling, Teacher, TurnFailed
 from skillmill.teachers.build import open_teacher
 
@@ -78,18 +77,14 @@ async def make_stress(
         async def make(row: Row) -> Row:
             return await answer(row, replacing[row["id"]], teacher, config.teacher.sampling)
 
+        def take(made: Row) -> None:
+            committer.add(made["index"], [made], bool(made["text"]))
+            outcome.replaced += bool(made["text"])
+            outcome.without += not made["text"]
+
         at_once = rows_at_once(config.teacher.max_in_flight)
-        try:
-            async for made in in_order(chain([first], rows), make, at_once, lead=8 * at_once):
-                committer.add(made["index"], [made], bool(made["text"]))
-                outcome.replaced += bool(made["text"])
-                outcome.without += not made["text"]
-                if committer.full:
-                    committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
-        except BudgetMet as met:
-            outcome.stopped = met.reason
-        finally:
-            committer.commit()
+        answers = in_order(chain([first], rows), make, at_once, lead=8 * at_once)
+        outcome.stopped = await committer.commit_all(answers, take)
     workspace.stress.tidy()
 
 

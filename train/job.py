@@ -145,9 +145,10 @@ def model_arguments(job: Job) -> dict[str, Any]:
     """Keyword arguments of `from_pretrained` for the student.
 
     Full fine-tuning keeps its weights in fp32: steps of 1e-5 vanish in bf16's 8 bits. Frozen weights
-    under an adapter lose nothing in bf16 and take half the memory; the adapter itself is fp32.
+    under an adapter lose nothing in bf16 and take half the memory, where the machine reckons in it;
+    the adapter itself is fp32.
     """
-    dtype = "bfloat16" if job.settings.lora else "float32"
+    dtype = "bfloat16" if job.settings.lora and _has_bf16() else "float32"
     return {"dtype": dtype, **(job.settings.args.get("model_init_kwargs") or {})}
 
 
@@ -216,15 +217,21 @@ def _machine_defaults() -> dict[str, Any]:
     import torch
 
     gpu = torch.accelerator.is_available()
-    # bf16 arithmetic halves the time on a CPU that has it, and is emulated, slowly, on one that does not.
-    bf16_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    bf16 = (not torch.cuda.is_available() or torch.cuda.is_bf16_supported()) if gpu else bf16_cpu
     return {
-        "bf16": bf16,
+        "bf16": _has_bf16(),
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,
         "gradient_checkpointing": gpu,  # saves memory, of which a CPU has plenty, for a fifth of the time
     }
+
+
+def _has_bf16() -> bool:
+    """Whether the machine reckons in bf16: it halves the time there, and is emulated, many times slower, elsewhere."""
+    import torch
+
+    if torch.accelerator.is_available():
+        return not torch.cuda.is_available() or torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _made(job: Job, make_trainer: Callable[[Job, str, Path], Any], student: str, work: Path) -> Any:

@@ -46,7 +46,8 @@ def _pair(workspace: Workspace, plan: Plan) -> PairsOutcome:
         finally:
             remember(workspace, {"status": "partial", "reason": outcome.stopped} if outcome.stopped else {})
     lost = ", ".join(f"{reason} {count}" for reason, count in sorted(outcome.dropped.items()))
-    say(f"pairs: {outcome.pairs} made from {', '.join(config.sources)}{f'; dropped: {lost}' if lost else ''}")
+    done = "" if outcome.rows or outcome.stopped else " (nothing left to do)"
+    say(f"pairs: {outcome.pairs} made from {', '.join(config.sources)}{f'; dropped: {lost}' if lost else ''}{done}")
     if outcome.rows and outcome.dropped[PairReason.NOT_GRADED] == outcome.rows:
         say("pairs: low_grade gives none, no row has a graded answer beside it: set grading.when to unsure or always")
     return outcome

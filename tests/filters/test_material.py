@@ -30,6 +30,7 @@ MISSING = [
     "Using the data provided, compute the mean.",
     "Look at this picture and describe it.",
     "Summarize this article for my team in three bullet points.",
+    "Which one of these can be used for healing? How can I use this product?",
 ]
 COMPLETE = [
     "Fix the code below:\n\ndef f(): pass",
@@ -39,6 +40,7 @@ COMPLETE = [
     "Is the following sentence right? “Me and him went home.”",
     "Provide a formula for the following numbers, 5, 14, 23, 32, 41.",
     "Rank the following companies by price: Apple, Google.",
+    "Which of these is a fruit, an apple or a stone?",
     "Paraphrase the given text.\n\nLots of papers have been published.",
 ]
 ABOUT_NOTHING = [

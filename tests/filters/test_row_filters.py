@@ -154,6 +154,13 @@ def test_ordinary_sentences_with_the_same_words_are_none(opening: str) -> None:
     assert reasons(f"{opening} {ANSWER}") == set()
 
 
+def test_each_paragraph_may_open_with_talk_about_a_revision() -> None:
+    assert "critique_residue" in reasons(f"{ANSWER}\n\nHere's a revised version: {ANSWER}")
+    assert "critique_residue" in reasons(f"{ANSWER}\n\n**Here is a more detailed answer:** {ANSWER}")
+    assert "critique_residue" not in reasons(f"{ANSWER}\n\nHere is a cheaper version: a box with your name on it.")
+    assert "critique_residue" not in reasons(f"{ANSWER}\n\nHere is an improved version of the note: no milk today.")
+
+
 def test_labels_that_the_instruction_asks_for_are_no_residue() -> None:
     answer = "Strengths: it is cheap.\nWeaknesses: it is slow.\n" + ANSWER
     assert reasons(answer, instruction="Compare a shared fridge with one of my own for the milk.") == set()

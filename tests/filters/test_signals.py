@@ -89,6 +89,39 @@ def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it()
 
 
 @pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("a b c a b c", 1 / 2),
+        ("a b c a b c a b c a b c", 3 / 4),
+        ("a b c d a b c", 3 / 7),  # as far as the text goes
+        ("a a a a", 3 / 4),
+        ("a b c a b d", 0),
+        ("the cat and the dog", 0),
+        ("once", 0),
+        ("", 0),
+    ],
+)
+def test_a_text_that_says_its_beginning_again_is_known_by_how_much_does(text: str, share: float) -> None:
+    assert signals.said_again(text.split()) == pytest.approx(share)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.integers(2, 5))
+def test_what_is_said_n_times_is_said_again_in_all_but_its_first_part(words: list[str], times: int) -> None:
+    assert signals.said_again(words * times) >= 1 - 1 / times - 1e-9
+
+
+def test_words_near_those_asked_about_count_one_by_one() -> None:
+    request = asked("How do I bake bread and repair a bicycle?")
+    both = "Knead flour into dough and heat the oven; then pump the tyre and oil the chain of the bike."
+    one = "Knead flour into dough and heat the oven; then let the loaf cool and cut a slice of it."
+    neither = "The senator opposed the railway law and lost the election in November."
+    met, on_subject = MEASURES.index("subject_met"), MEASURES.index("words_on_subject")
+    found = [measures(request, text) for text in (both, one, neither, "")]
+    assert [row[met] for row in found] == sorted((row[met] for row in found), reverse=True)
+    assert found[1][on_subject] > found[2][on_subject] > found[3][on_subject] == 0
+
+
+@pytest.mark.parametrize(
     ("pattern", "signs"),
     [
         (REFUSAL, signals.DECLINING_SIGNS),
