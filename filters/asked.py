@@ -7,7 +7,6 @@ an instruction in another language has none of them and is measured by its lengt
 import math
 import re
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 from skillmill.filters.rarity import rarity, stem
@@ -16,6 +15,8 @@ from skillmill.filters.word_vectors import Vector, Words, word_vectors
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
 ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
 """The same on plain ASCII in lower case, in half the time."""
+APART = {number: " " for number in range(128) if not (chr(number).isalnum() or chr(number) == "'")}
+"""Splitting at spaces takes a third of the time of a pattern."""
 UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 """Scripts without spaces: each character counts as a word."""
 
@@ -101,8 +102,6 @@ class Asked(NamedTuple):
     subject: dict[str, float]
     """Stems of the words that carry the subject, each with its `rarity`."""
     four_grams: frozenset[tuple[str, ...]]
-    pairs: frozenset[tuple[str, ...]]
-    """Neighbouring words: an answer without any of them has none of the 4-grams."""
     promised: int
     """How many items are asked for, 0 where no number is named."""
     wants_code: bool
@@ -139,7 +138,10 @@ def tokens(text: str) -> list[str]:
     """Words and whole numbers in lower case; a character of a script without spaces is a word."""
     text = text.lower()
     if text.isascii():
-        return ASCII_WORD.findall(text)
+        pieces = text.translate(APART).split()
+        if "".join(pieces).isalpha():
+            return pieces
+        return [word for piece in pieces for word in ((piece,) if piece.isalpha() else ASCII_WORD.findall(piece))]
     text = text.replace("’", "'")
     if UNSPACED.search(text):
         text = UNSPACED.sub(r" \g<0> ", text)
@@ -186,7 +188,6 @@ def asked(instruction: str) -> Asked:
         profile=profile,
         subject=subject,
         four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
-        pairs=frozenset(pairwise(words)),
         promised=promised,
         wants_code=bool(cues["code"]),
         wants_brief=bool(cues["brief"]),

@@ -34,7 +34,7 @@ EFFORT_STRENGTH, GAMED_STRENGTH, RIDGE = 0.002, 0.02, 100.0
 LEAST_SPREAD = 1e-6
 LEAST_LOG_WORDS = 2.5
 """Answers below a dozen words count as a dozen when the usual length is learned: one "Test" tells nothing."""
-GAMED_WEIGHT = 0.1
+GAMED_WEIGHT = 0.13
 """The weight of all gamed answers together, where all real ones weigh 1: how often they are taken to come."""
 
 

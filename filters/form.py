@@ -96,8 +96,8 @@ def stops_in_the_middle(text: str, english: bool = True) -> bool:
     stripped = text.rstrip()
     if not stripped:
         return False
-    fences = len(CODE_FENCE.findall(stripped))
-    if fences % 2:
+    fenced = "```" in stripped or "~~~" in stripped
+    if fenced and len(CODE_FENCE.findall(stripped)) % 2:
         return True
     if (BROKEN_END if english else LOOSE_STOP).search(stripped[-20:]):
         return True

@@ -1,16 +1,14 @@
-"""What is measured in an answer: some seventy plain numbers, none of which decides anything."""
+"""What is measured in an answer: some ninety plain numbers, none of which decides anything."""
 
 import math
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import compress, pairwise, repeat
-from operator import eq
+from itertools import repeat
 
 from skillmill.filters.asked import FUNCTION_WORDS, Asked, tokens
 from skillmill.filters.form import stops_in_the_middle
-from skillmill.filters.rarity import UNCOMMON, rarity_table, stem
+from skillmill.filters.rarity import stem
 from skillmill.filters.substance import REFUSAL
 from skillmill.filters.word_vectors import closeness, likeness, word_vectors
 
@@ -66,16 +64,6 @@ CLOSING_SIGNS = ("let me know", "hope th", "feel free", "good luck", "enjoy", "h
 SUMMING_UP = frozenset(("remember", "overall", "conclusion", "ultimately", "additionally"))
 SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
 SHORTENING_SIGNS = ("concise", "brief", "short", "simplified")
-COMMON_PAIRS = frozenset(
-    tuple(pair.split())
-    for pair in "of the|in the|to the|on the|for the|and the|with the|from the|by the|at the|as a|is a|in a|of a|"
-    "with a|for a|to be|can be|will be|it is|this is|there are|such as|as well|well as|if you|you can|is the|that the|"
-    "of your|to your|in your|with your|it was|was a|one of|into the|has been|have been|be a|are a|and a|is not|do not|"
-    "need to|how to|want to|able to|due to|based on|number of|the same|i am|i have".split("|")
-)
-"""Neighbours that any English text of some length has, and shuffled words have not."""
-LOOSE = frozenset("a an the of to in on at by for from with and or but as is are was be your their its my our".split())
-"""A sentence hardly ends in one of these. They are shorter than the eight characters in which they are looked for."""
 INLINE_ITEM = re.compile(r" (?<=\S )(?:\d{1,2}[.)]|[*•-]) [A-Z*]")
 """What begins a line of a list, in the middle of one."""
 LEANING = frozenset(
@@ -93,16 +81,11 @@ MEASURES = (
     "sentence_spread",
     "log_distinct_words",
     "variety",
-    "pair_variety",
     "once_only",
     "word_length",
-    "long_words",
     "function_words",
     "log_subject_words",
     "log_new_words",
-    "compression",
-    "repeated_3grams",
-    "doubled_words",
     "repeated_openings",
     "coverage",
     "log_covered",
@@ -156,18 +139,10 @@ MEASURES = (
     "missing_items",
     "missing_code",
     "not_ascii",
-    "log_first_sentence",
-    "first_sentence_overlap",
-    "first_sentence_share",
     "log_item_words",
-    "log_longest_item",
-    "log_named_items",
     "log_last_line",
     "one_line",
-    "common_pairs",
-    "loose_ends",
     "lower_sentences",
-    "opening_overlap",
     "rarity_coverage",
     "log_shared_rarity",
     "rarest_shared",
@@ -176,7 +151,6 @@ MEASURES = (
     "meaning_first_half",
     "meaning_second_half",
     "halves_alike",
-    "mean_rarity",
     "instruction_echoed",
     "repeated_sentences",
     "halves_shared",
@@ -214,18 +188,13 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
     n_sentences = max(len(sentences), 1)
     mean_length = sum(lengths) / n_sentences
     spread = math.sqrt(sum([(length - mean_length) ** 2 for length in lengths]) / n_sentences)
-    opening_stems = set(map(stem, words[:40]))
-    pairs = set(pairwise(words))
-    triples = set(zip(words, words[1:], words[2:], strict=False))
-    fours = () if pairs.isdisjoint(request.pairs) else set(zip(words, words[1:], words[2:], words[3:], strict=False))
-    raw, lined = text.encode("utf-8", "replace"), f"\n{text}"
+    fours = set(zip(words, words[1:], words[2:], words[3:], strict=False)) if request.four_grams else ()
+    lined = f"\n{text}"
     lines = text.count("\n") - text.count("\n\n") + 1
     items = ITEM.findall(lined)
     item_lengths = [item.count(" ") + 1 for item in items] or [3]
     names = len(NAME.findall(text))
     numbers = sum(map(counts.__getitem__, filter(str.isdigit, counts)))
-    first = tokens(sentences[0]) if sentences else []
-    first_stems = set(map(stem, set(first).difference(FUNCTION_WORDS)))
     parts = len(items) or max(text.count(","), lines - 1, len(sentences) - 1) + 1
     colons, per_100 = text.count(":"), 100 / n
     head, tail = low[:200], text[-250:]
@@ -252,16 +221,11 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         spread / (mean_length + 1),
         log(len(counts)),
         len(counts) / math.sqrt(n),
-        len(pairs) / n,
         list(counts.values()).count(1) / n,
         len("".join(words)) / n,
-        sum([count for word, count in counts.items() if len(word) > 7]) / n,
         function_words / n,
         log(len(subject_words)),
         log(len(stems) - len(shared)),
-        len(raw) / len(zlib.compress(raw, 1)) if raw else 0.0,
-        1 - len(triples) / (len(words) - 2) if triples else 0.0,
-        len(set(compress(words, map(eq, words, words[1:])))) / n,
         1 - len({piece[:12] for piece in sentences}) / n_sentences,
         len(shared) / len(request.subject) if request.subject else 0.5,
         log(len(shared)),
@@ -315,24 +279,15 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         max(0.0, 1 - parts / request.promised) if request.promised else 0.0,
         float(request.wants_code and "```" not in text and "(" not in text),
         float(not text.isascii()),
-        log(len(first)),
-        len(first_stems & request.subject.keys()) / max(len(first_stems), 1),
-        len(first) / n,
         log(sum(item_lengths) / len(item_lengths)),
-        log(max(item_lengths)),
-        log(sum(":" in item[:40] for item in items)),
         log(text.rpartition("\n")[2].count(" ")),
         float("\n" not in text),
-        len(COMMON_PAIRS & pairs) / math.sqrt(n),
-        sum([piece[-8:].rpartition(" ")[2].lower() in LOOSE for piece in sentences]) / n_sentences,
         sum([piece[:1].islower() for piece in sentences]) / n_sentences,
-        len(opening_stems & request.subject.keys()) / max(min(len(request.subject), 10), 1),
         rarity_shared / sum(request.subject.values()) if request.subject else 0.5,
         log(rarity_shared),
         max(rarities, default=0.0),
         float(bool(words) and fewest <= len(words) <= most and not (declines or blanks)),
         *likeness(request.meaning, about_halves),
-        math.fsum(map(rarity_table().get, stems, repeat(UNCOMMON))) / max(len(stems), 1),
         len(echoed) / max(len(request.four_grams), 1),
         1 - len(set(sentences)) / n_sentences,
         len(halves[0] & halves[1]) / max(len(halves[1]), 1),

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.filters import signals
-from skillmill.filters.asked import FUNCTION_WORDS, asked, tokens
-from skillmill.filters.rarity import rarity
+from skillmill.filters.asked import FUNCTION_WORDS, WORD, asked, tokens
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.substance import REFUSAL
 
@@ -27,7 +26,6 @@ def plain(instruction: str, response: str) -> dict[str, float]:
     text, request = response.strip(), asked(instruction)
     words, head = tokens(text), text.lower()[:200]
     n = max(len(words), 1)
-    pairs, triples = list(zip(words, words[1:])), list(zip(words, words[1:], words[2:]))  # noqa: B905, RUF007
     fours = set(zip(words, words[1:], words[2:], words[3:]))  # noqa: B905
     subject = {word for word in words if word not in FUNCTION_WORDS}
     stems = {word[:5] for word in subject}
@@ -45,13 +43,9 @@ def plain(instruction: str, response: str) -> dict[str, float]:
         "log_names": math.log1p(len(names)),
         "log_form_labels": math.log1p(len(labels)),
         "log_numbers": math.log1p(sum(word.isdigit() for word in words)),
-        "long_words": sum(len(word) > 7 for word in words) / n,
         "log_subject_words": math.log1p(len(subject)),
         "log_new_words": math.log1p(len(stems - shared)),
         "subject_density": sum(word in subject and word[:5] in shared for word in words) / n,
-        "doubled_words": sum(one == other for one, other in set(pairs)) / n,
-        "pair_variety": len(set(pairs)) / n,
-        "repeated_3grams": 1 - len(set(triples)) / len(triples) if triples else 0.0,
         "echoed_4grams": len(request.four_grams & fours) / max(len(fours), 1),
         "declines": float(bool(REFUSAL.search(head) or signals.NO_ANSWER.search(head))),
         "stock_closing": float(bool(signals.CLOSING.search(text[-250:]))),
@@ -63,7 +57,6 @@ def plain(instruction: str, response: str) -> dict[str, float]:
             if request.subject
             else 0.5
         ),
-        "mean_rarity": math.fsum(rarity(one) for one in stems) / max(len(stems), 1),
         "instruction_echoed": len(request.four_grams & fours) / max(len(request.four_grams), 1),
         "repeated_sentences": 1 - len(set(pieces)) / max(len(pieces), 1),
     }
@@ -86,6 +79,12 @@ def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it()
     for place in places:
         assert measures(request, on)[place] > measures(request, off)[place] + 0.1
     assert all(measures(request, "")[place] == 0 for place in places)
+
+
+@given(TEXTS | st.text(st.characters(codec="ascii")))
+def test_words_are_those_that_the_pattern_finds(text: str) -> None:
+    if text.isascii():
+        assert tokens(text) == WORD.findall(text.lower())
 
 
 @pytest.mark.parametrize(
