@@ -39,7 +39,7 @@ class Plan:
 def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
     """Raises `ConfigError` where the space is too small for what is asked."""
     generation = config.generation
-    generator = _generator(config)
+    generator = configured_generator(config)
     cells = _evolutions(config, taxonomy) if generation.evolve else _combinations(config, taxonomy, generator.kind)
     parts = {
         "generation.kind": generation.kind,
@@ -105,7 +105,8 @@ def _check_room(generation: GenerationConfig, cells: int, space: str) -> None:
         raise ConfigError(f"{key}: {asked} cells asked for, but {space} {cells}")
 
 
-def _generator(config: Config) -> Generator:
+def configured_generator(config: Config) -> Generator:
+    """The generator that `generation` names. Raises `ConfigError`."""
     generation, sampling = config.generation, config.teacher.sampling
     kind = BUILT_IN.get(generation.kind)
     if kind is None:

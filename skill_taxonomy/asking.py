@@ -35,8 +35,8 @@ _LONGEST = 200
 _WORDS = rf"[^\n\"\\<>{{}}\[\]:;.!?_*#|/]{{20,{_LONGEST}}}\.$"
 SENTENCE = {"type": "string", "pattern": f"^[A-Z]{_WORDS}"}
 THE_USER_WANTS = {"type": "string", "pattern": f"^The user wants {_WORDS}"}
-NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( [a-z-]{2,14}){0,2}$"}
-SKILL_NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( [a-z-]{2,14}){1,2}$"}  # one word is mostly a thing
+NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( (a )?[a-z-]{2,14}){0,2}$"}
+SKILL_NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( (a )?[a-z-]{2,14}){1,2}$"}  # one word is mostly a thing
 
 Turn = tuple[str, dict[str, Any]]
 """A worked example: what was asked and the answer to it."""

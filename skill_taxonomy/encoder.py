@@ -1,7 +1,11 @@
 """Embedding models: sentence-transformers, of the extra `embeddings`."""
 
+import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 
@@ -26,7 +30,13 @@ class Encoder:
             ) from None
         disable_progress_bar()
         try:
-            self._model: Any = SentenceTransformer(model)
+            try:
+                self._model: Any = SentenceTransformer(model, local_files_only=True)
+            except (OSError, ValueError):
+                if Path(model).exists():
+                    raise
+                _reach_hub()
+                self._model = SentenceTransformer(model)
         except (OSError, ValueError) as error:  # no such model, no network
             raise ConfigError(f"{option} {model}: cannot be loaded: {str(error).splitlines()[0]}") from None
 
@@ -34,3 +44,18 @@ class Encoder:
         """One row of unit length a text, float32 (n, size)."""
         rows = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(rows, np.float32)
+
+
+def _reach_hub() -> None:
+    """Raises OSError where there is no way to the hub: its own client tries for a minute, and says so each time."""
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("it is not in the cache, and HF_HUB_OFFLINE is set")
+    if {address.scheme, "all"} & getproxies().keys():
+        return  # a proxy knows the way
+    try:
+        socket.create_connection((address.hostname, address.port or 443), timeout=5).close()
+    except OSError as error:
+        raise OSError(f"it is not in the cache, and {constants.ENDPOINT} cannot be reached ({error})") from None

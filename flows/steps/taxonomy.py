@@ -6,7 +6,7 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
-from skillmill.flows.plan import Plan, make_plan
+from skillmill.flows.plan import Plan, configured_generator, make_plan
 from skillmill.flows.progress import Pace, Progress, say, ticking
 from skillmill.flows.refilter import load_rules
 from skillmill.flows.steps.state import remember
@@ -28,7 +28,9 @@ EXEMPLARS = "taxonomy_examples.parquet"
 def taxonomy_step(config: Config) -> Taxonomy:
     """The taxonomy of the run: the one that lies in `output_dir`, else made from its source and put there.
 
-    Raises `BudgetMet` where the budget ends before the teacher has named it; its replies are in the journal.
+    One that a teacher named is kept whether or not the rest of the configuration fits it: who asks for more cells than
+    it has is told by the plan, and has not lost it. Raises `BudgetMet` where the budget ends before the teacher has
+    named it; its replies are in the journal.
     """
     path = config.output / "taxonomy.yaml"
     if path.exists():
@@ -39,8 +41,8 @@ def taxonomy_step(config: Config) -> Taxonomy:
         make_plan(config, given)  # complain before anything is written
     with open_workspace(config) as workspace:
         load_rules(config)  # complain before a teacher is asked
+        configured_generator(config)
         taxonomy = given or _extracted(workspace)
-        make_plan(config, taxonomy)
         save_taxonomy(taxonomy, path)
         remember(workspace, {})
     say(

@@ -84,6 +84,15 @@ def test_from_and_domain_stand_over_the_file(project: Any, extract: Command) -> 
     assert state()["usage"]["taxonomy"]["calls"] > 0
 
 
+def test_it_is_kept_where_more_cells_are_asked_for_than_it_has(project: Any, command: Command) -> None:
+    project({"source": "teacher", **SMALL})
+    code, errors = command("taxonomy", "extract", "--set", "generation.samples=100000")
+    assert code == 0, errors
+    assert load_taxonomy(Path("out/taxonomy.yaml")).skills
+    code, errors = command("generate", "--set", "generation.samples=100000")
+    assert (code, "generation.samples: 100000 cells asked for" in errors) == (2, True)
+
+
 def test_a_dataset_becomes_a_taxonomy_and_a_table_of_exemplars(project: Any, extract: Command) -> None:
     project({"source": "builtin:language", **DATASET})
     code, errors = extract("--from", "dataset")

@@ -1,6 +1,9 @@
 """Duplicates are found, put in a plan that a person amends, and merged without touching the rest of the file."""
 
+import os
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -243,3 +246,18 @@ def test_a_file_with_anchors_is_written_anew_and_says_so() -> None:
     changed, commented = edited(text, before, after)
     assert read_taxonomy(changed, "") == after
     assert commented == ("# lost" in changed)
+
+
+def test_a_model_that_is_not_there_is_one_line_at_once(tmp_path: Path) -> None:
+    """The hub's own client would try again and again, aloud, where nobody answers: port 9."""
+    pytest.importorskip("sentence_transformers")
+    hub = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path), "no_proxy": "*"}
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")} | hub
+    command = [sys.executable, "-m", "skillmill.flows.cli", "taxonomy", "merge", "builtin:language"]
+    command += ["--plan", str(tmp_path / "plan.yaml"), "--model", "nobody/nothing"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        "skillmill: --model nobody/nothing: cannot be loaded: it is not in the cache, and http"
+    )
+    assert len(ended.stderr.splitlines()) == 1
