@@ -60,7 +60,8 @@ class CutOff(FilterOptions):
 
 
 class Repetition(FilterOptions):
-    """Shares lie in 0..1. Each is looked at from `min_words` words on, sentences and lines always."""
+    """Shares lie in 0..1. Each is looked at from `min_words` words on, runs of four words from half of them, sentences
+    and lines always."""
 
     max_repeated_4grams: float = Field(0.25, gt=0, le=1)
     max_repeated_sentences: float = Field(0.25, gt=0, le=1)

@@ -64,13 +64,10 @@ def repetition(sample: Sample, cell: Cell, options: Repetition) -> Verdict:
     opened = repeated_share(openings) if len(openings) >= 4 else 0.0
     ratio = compression_ratio(" ".join(prose.split()))
     rejected = repeated > options.max_repeated_sentences
+    if len(tokens) >= options.min_words / 2:  # fifteen words with a run of seven twice: no figure of speech
+        rejected = rejected or grams > options.max_repeated_4grams
     if len(tokens) >= options.min_words:
-        rejected = (
-            rejected
-            or grams > options.max_repeated_4grams
-            or opened > options.max_repeated_openings
-            or ratio > options.max_compression
-        )
+        rejected = rejected or opened > options.max_repeated_openings or ratio > options.max_compression
     return verdict(
         Reason.REPETITION,
         rejected,

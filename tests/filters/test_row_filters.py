@@ -161,6 +161,13 @@ def test_each_paragraph_may_open_with_talk_about_a_revision() -> None:
     assert "critique_residue" not in reasons(f"{ANSWER}\n\nHere is an improved version of the note: no milk today.")
 
 
+def test_a_short_text_may_repeat_a_figure_of_speech_and_no_more() -> None:
+    loop = "You can only see one skill at a time, and you can only see one skill at a time, and so on."
+    figure = "We shall fight on the beaches, we shall fight on the landing grounds, we shall fight in the fields."
+    assert "repetition" in repetition(Sample("Q?", loop), ASKED, Repetition()).reasons
+    assert repetition(Sample("Q?", figure), ASKED, Repetition()).reasons == ()
+
+
 def test_labels_that_the_instruction_asks_for_are_no_residue() -> None:
     answer = "Strengths: it is cheap.\nWeaknesses: it is slow.\n" + ANSWER
     assert reasons(answer, instruction="Compare a shared fridge with one of my own for the milk.") == set()
