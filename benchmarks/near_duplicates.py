@@ -88,7 +88,7 @@ def write(path: Path, rows: int) -> None:
 
 def batches_of(path: Path, size: int, instruction: bool) -> Iterator[tuple[list[Text], list[str]]]:
     number = 0
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             rows = batch.to_pylist()
             found = [

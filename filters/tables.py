@@ -34,7 +34,7 @@ def batches(path: Path, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
 def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
     kind = path.suffix.lower()
     if kind == ".parquet":
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # buffers would hold the whole file in the end
             yield from file.iter_batches(batch_size=size)
         return
     if kind == ".csv":

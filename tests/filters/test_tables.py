@@ -10,7 +10,7 @@ import pytest
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.filters.shirker import load_model
-from skillmill.filters.tables import BATCH_ROWS, score_file
+from skillmill.filters.tables import BATCH_ROWS, batches, score_file
 
 ROWS = {
     "id": [1, 2, 3, 4],
@@ -106,3 +106,16 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> 
     (tmp_path / "taken").write_text("a file, not a folder")
     with pytest.raises(SkillmillError, match="cannot be written"):
         score_file(write(tmp_path / "rows.csv"), "question", "answer", tmp_path / "taken" / "out.parquet", MODEL, 0.5)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Two hundred groups of 0.4 MB, of which Arrow may hold a few at a time."""
+    path, group = tmp_path / "large.parquet", pa.table({"text": [f"{n} " + "words " * 700 for n in range(100)]})
+    with pq.ParquetWriter(path, group.schema, compression="none", use_dictionary=False) as writer:
+        for _ in range(200):
+            writer.write_table(group)
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in batches(path, 100):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert path.stat().st_size > 80e6
+    assert most < 10e6
