@@ -71,6 +71,8 @@ LEANING = frozenset(
     "then thus additionally furthermore moreover lastly secondly second third next such because overall".split()
 )
 """An answer hardly begins with a word that leans on a sentence before it."""
+MOST_BEGINNINGS = 50
+"""Of a loop of one word with another behind it, every word may begin it anew: so many are looked at."""
 ENDS = frozenset(".!?…。！？\"”')]`*|>}:")
 
 MEASURES = (
@@ -311,17 +313,12 @@ def said_again(words: Sequence[str]) -> float:
 
     A beginning counts that comes again whole, or as far as the text goes.
     """
-    n, best, start = len(words), 0, 1
-    while n - start > best:
-        try:
-            start = words.index(words[0], start)
-        except ValueError:
-            break
-        rest = n - start
-        if words[start : start + 4] == words[: min(4, rest)]:
-            lengths = (length for length in (rest, min(start, rest)) if words[start : start + length] == words[:length])
-            best = max(best, next(lengths, 0))
-        start += 1
+    n, best = len(words), 0
+    starts = [place for place, word in enumerate(words) if word == words[0]]
+    for start in starts[1 : 1 + MOST_BEGINNINGS]:
+        for length in (n - start, min(start, n - start)):
+            if words[start : start + length] == words[:length]:
+                best = max(best, length)
     return best / n if n else 0.0
 
 
