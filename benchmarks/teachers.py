@@ -117,7 +117,7 @@ def finish(process: "subprocess.Popen[bytes]", at: Path, begun: float) -> Run:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"it failed: {(at / 'stderr').read_text()}")
+        sys.exit(f"{process.args} failed: {(at / 'stderr').read_text()}")
     return Run(time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 

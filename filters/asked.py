@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from skillmill.filters.rarity import rarity, stem
-from skillmill.filters.word_vectors import Vector, Words, word_vectors
+from skillmill.filters.word_vectors import Words, word_vectors
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
 ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
@@ -106,10 +106,8 @@ class Asked(NamedTuple):
     """How many items are asked for, 0 where no number is named."""
     wants_code: bool
     wants_brief: bool
-    meaning: Vector
-    """What the words of the subject are about, together."""
     about: Words
-    """The same word by word."""
+    """What the words of the subject are about."""
     usual_words: tuple[float, float]
     """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
 
@@ -183,7 +181,6 @@ def asked(instruction: str) -> Asked:
         short_question,
         short_question * cues["fact"],
     )
-    about = word_vectors().of(set(words) - FUNCTION_WORDS)
     return Asked(
         profile=profile,
         subject=subject,
@@ -191,8 +188,7 @@ def asked(instruction: str) -> Asked:
         promised=promised,
         wants_code=bool(cues["code"]),
         wants_brief=bool(cues["brief"]),
-        meaning=about.sum,
-        about=about,
+        about=word_vectors().of(set(words) - FUNCTION_WORDS),
         usual_words=_short_range(ends, given),
     )
 

@@ -289,7 +289,7 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         log(rarity_shared),
         max(rarities, default=0.0),
         float(bool(words) and fewest <= len(words) <= most and not (declines or blanks)),
-        *likeness(request.meaning, about_halves),
+        *likeness(request.about.sum, about_halves),
         len(echoed) / max(len(request.four_grams), 1),
         1 - len(set(sentences)) / n_sentences,
         len(halves[0] & halves[1]) / max(len(halves[1]), 1),

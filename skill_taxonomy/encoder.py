@@ -30,13 +30,7 @@ class Encoder:
             ) from None
         disable_progress_bar()
         try:
-            try:
-                self._model: Any = SentenceTransformer(model, local_files_only=True)
-            except (OSError, ValueError):
-                if Path(model).exists():
-                    raise
-                _reach_hub()
-                self._model = SentenceTransformer(model)
+            self._model = _loaded(SentenceTransformer, model)
         except (OSError, ValueError) as error:  # no such model, no network
             raise ConfigError(f"{option} {model}: cannot be loaded: {str(error).splitlines()[0]}") from None
 
@@ -44,6 +38,17 @@ class Encoder:
         """One row of unit length a text, float32 (n, size)."""
         rows = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(rows, np.float32)
+
+
+def _loaded(kind: Any, model: str) -> Any:
+    """The model out of the cache or its folder, else from the hub. Raises OSError or ValueError."""
+    try:
+        return kind(model, local_files_only=True)
+    except (OSError, ValueError):
+        if Path(model).exists():
+            raise
+    _reach_hub()
+    return kind(model)
 
 
 def _reach_hub() -> None:

@@ -37,11 +37,12 @@ def taxonomy_step(config: Config) -> Taxonomy:
         return load_taxonomy(path)
     source = config.taxonomy.source
     given = None if source in ASKED else configured_taxonomy(config)
-    if given is not None:
+    if given is None:
+        configured_generator(config)  # complain before a teacher is asked
+    else:
         make_plan(config, given)  # complain before anything is written
     with open_workspace(config) as workspace:
         load_rules(config)  # complain before a teacher is asked
-        configured_generator(config)
         taxonomy = given or _extracted(workspace)
         save_taxonomy(taxonomy, path)
         remember(workspace, {})

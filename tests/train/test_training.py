@@ -11,7 +11,7 @@ import pytest
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.dpo import train_dpo
-from skillmill.train.job import Job
+from skillmill.train.job import Job, model_arguments, trl_arguments
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, finished
 from skillmill.train.sft import sft_trainer, train_sft
@@ -49,6 +49,16 @@ def test_the_student_answers_and_is_found_again(student: str) -> None:
     ids = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt")
     answer = model.generate(**ids, max_new_tokens=12, do_sample=False)[0, ids["input_ids"].shape[1] :]
     assert "Paris" in tokenizer.decode(answer)
+
+
+def test_frozen_weights_are_bf16_only_where_the_machine_reckons_in_it(tmp_path: Path) -> None:
+    """Elsewhere it is emulated: six steps of the demo took more than four minutes."""
+    import trl
+
+    job, full = sft_job(tmp_path, tmp_path / "out"), sft_job(tmp_path, tmp_path / "out", sft={"lora": None})
+    reckons = trl_arguments(trl.SFTConfig, job, tmp_path / "work").bf16
+    assert model_arguments(job)["dtype"] == ("bfloat16" if reckons else "float32")
+    assert model_arguments(full)["dtype"] == "float32"
 
 
 def test_sft_leaves_adapter_card_log_and_marker(sft: TrainResult) -> None:
