@@ -253,7 +253,8 @@ def test_a_run_with_kind_vllm(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr and "INFO" not in ended.stderr
-    assert len(ended.stderr.splitlines()) < 20, ended.stderr
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("generate: ")]  # as many as it took long
+    assert len(said) < 5, ended.stderr
     usage = orjson.loads((tmp_path / "out" / "run.json").read_bytes())["usage"]
     assert usage["instruction"]["calls"] > 0
     assert usage["instruction"]["cached_tokens"] > 0
