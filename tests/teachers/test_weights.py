@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGUFReader, dequantize
+from gguf import GGMLQuantizationType, GGUFReader, dequantize
 
 from skillmill.data.errors import ConfigError, SkillmillError, TeacherError
 from skillmill.teachers import weights
@@ -92,14 +92,16 @@ def test_the_second_call_needs_no_index(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.model
-def test_sixteen_bits_hold_the_same_values() -> None:
+def test_eight_bits_hold_the_same_values() -> None:
+    """Blocks of 32 share a scale of 127 steps either way: nothing moves by more than half a step and the scale's rounding."""
     original = GGUFReader(weights.embedded_weights())
     written = GGUFReader(weights.engine_weights())
     assert [tensor.name for tensor in written.tensors] == [tensor.name for tensor in original.tensors]
     for before, after in zip(original.tensors[::40], written.tensors[::40], strict=True):
-        assert after.data.dtype in (np.float16, np.float32)
-        values = dequantize(before.data, before.tensor_type).reshape(-1)
-        np.testing.assert_allclose(after.data.reshape(-1), values, rtol=1e-3, atol=1e-6)
+        assert after.tensor_type in (GGMLQuantizationType.Q8_0, GGMLQuantizationType.F32)
+        values, held = (dequantize(tensor.data, tensor.tensor_type).reshape(-1, 32) for tensor in (before, after))
+        half_step = np.abs(values).max(axis=1, keepdims=True) / 254
+        assert (np.abs(held - values) <= 1.15 * half_step + 1e-6).all()
     template = "tokenizer.chat_template"
     assert written.get_field(template).contents() == original.get_field(template).contents()
 
