@@ -35,7 +35,7 @@ venv: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("skillmill needs Python 3.11 or later: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "installing into .venv (2 to 4 minutes the first time)"
+	@echo "installing into .venv (1 to 4 minutes the first time)"
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --upgrade "pip>=25"
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) -c constraints/dev.txt -e ".[dev,train,embeddings]"
 	@$(call compiled,.venv,.venv/lib data teachers skill_taxonomy filters generators train flows)
@@ -45,7 +45,7 @@ demo: $(INSTALLED)
 	@$(BIN)/skillmill run -c docs/demo.yaml --prefect
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-vllm: $(VLLM_INSTALLED)
 	@$(VLLM_BIN)/python -m pytest -q tests/teachers/test_vllm.py

@@ -41,8 +41,8 @@ def ask(teacher: Embedded, *requests: Request) -> list[Reply]:
 
 
 def test_an_answer_has_text_and_counts(teacher: Embedded) -> None:
-    [reply] = ask(teacher, question("What is the capital of France?", temperature=0.0))
-    assert "Paris" in reply.text
+    [reply] = ask(teacher, question("What is the capital of Japan?", temperature=0.0))
+    assert "Tokyo" in reply.text
     assert reply.finish_reason == "stop"
     assert reply.prompt_tokens > reply.cached_tokens >= 0
     assert 0 < reply.completion_tokens <= 24
@@ -92,8 +92,8 @@ def test_more_requests_than_slots_are_all_answered(teacher: Embedded) -> None:
 
 
 def test_extra_sampling_fields_reach_the_engine(teacher: Embedded) -> None:
-    [reply] = ask(teacher, question("What is the capital of France?", temperature=0.0, stop=["Paris"]))
-    assert "Paris" not in reply.text
+    [reply] = ask(teacher, question("What is the capital of Japan?", temperature=0.0, stop=["Tokyo"]))
+    assert "Tokyo" not in reply.text
 
 
 def test_a_prompt_that_does_not_fit_costs_its_row_alone(teacher: Embedded) -> None:
