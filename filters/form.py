@@ -24,6 +24,8 @@ DANGLING = frozenset(
 
 BROKEN_END = re.compile(r"\b(?:an?|the|and|or|but|my|your|their|our|because|than)[.!?]$|\w\s\.$")
 """A full stop that a length limit of constrained decoding put where no sentence ends."""
+LONGEST_END = 9
+"""Characters that it can see: "because." and what stands before it."""
 LOOSE_STOP = re.compile(r"\w\s\.$")
 """The same for any language: "an." or "la." may end a sentence elsewhere."""
 
@@ -99,7 +101,7 @@ def stops_in_the_middle(text: str, english: bool = True) -> bool:
     fenced = "```" in stripped or "~~~" in stripped
     if fenced and len(CODE_FENCE.findall(stripped)) % 2:
         return True
-    if (BROKEN_END if english else LOOSE_STOP).search(stripped[-20:]):
+    if (BROKEN_END if english else LOOSE_STOP).search(stripped[-LONGEST_END:]):
         return True
     if "\u0e00" <= stripped[-1] <= "\u0e7f":
         return False

@@ -164,10 +164,10 @@ def _part(stored: dict[str, Any]) -> Part:
 
 def raw_signals(instructions: Sequence[str], responses: Sequence[str]) -> Floats:
     """The columns `MEASURES` and `PROFILE`, before any model."""
-    rows = []
-    for instruction, response in zip(instructions, responses, strict=True):
-        request = asked(instruction)
-        rows.append(measures(request, response) + request.profile)
+    requests = list(map(asked, instructions))  # all of them first: what asked looks into stays in the cache
+    rows = [
+        measures(request, response) + request.profile for request, response in zip(requests, responses, strict=True)
+    ]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(MEASURES) + len(PROFILE))
 
 

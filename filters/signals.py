@@ -4,9 +4,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import repeat
+from operator import mul
 
-from skillmill.filters.asked import FUNCTION_WORDS, Asked, tokens
+from skillmill.filters.asked import FUNCTION_WORDS, Asked, may_hold, tokens
 from skillmill.filters.form import stops_in_the_middle
 from skillmill.filters.rarity import stem
 from skillmill.filters.substance import REFUSAL
@@ -45,13 +47,14 @@ DECLINING_SIGNS = (
 BLANK = re.compile(r"\[[^\]\n]{2,60}\](?!\()|<(?:insert|your)\b[^>\n]{0,60}>|[Ll]orem ipsum|\.{4,}|_{3,}")
 BLANK_SIGNS = ("[", "<", "....", "___", "orem ipsum")
 """Without any of these there is no blank: looking for them is far faster. So it is with the other signs."""
-FORM = re.compile(
+FORM_LABEL = re.compile(
     r"\n\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
-    r"|<\||###\s?(?:instruction|input|output|response)",
-    re.IGNORECASE,
 )
-"""The labels of a prompt's form, which a small model goes on writing after its answer."""
+FORM = re.compile(rf"{FORM_LABEL.pattern}|<\||###\s?(?:instruction|input|output|response)")
+"""The labels of a prompt's form in lower case, which a small model goes on writing after its answer."""
 FORM_SIGNS = (":", "#", "<|")
+FORM_MARKS = ("<|", "###")
+"""Without any of these, labels at the beginning of lines are all there can be, and they are found far faster."""
 OPENING = re.compile(
     r"\W*(?:sure|certainly|of course|absolutely|great|here(?:'s| is| are)|yes|no|okay|ok|hello|hi)\b", re.I
 )
@@ -64,8 +67,10 @@ CLOSING_SIGNS = ("let me know", "hope th", "feel free", "good luck", "enjoy", "h
 SUMMING_UP = frozenset(("remember", "overall", "conclusion", "ultimately", "additionally"))
 SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
 SHORTENING_SIGNS = ("concise", "brief", "short", "simplified")
-INLINE_ITEM = re.compile(r" (?<=\S )(?:\d{1,2}[.)]|[*•-]) [A-Z*]")
+INLINE_ITEM = re.compile(r"[0-9*•-](?<=\S .)(?:(?<=\d)\d?[.)]|(?<!\d)) [A-Z*]")
 """What begins a line of a list, in the middle of one."""
+INLINE_ITEM_SIGNS = (" - ", " * ", " • ")
+"""Or a number."""
 LEANING = frozenset(
     "it this that these those they he she him her them its their but and or so also another finally however therefore "
     "then thus additionally furthermore moreover lastly secondly second third next such because overall".split()
@@ -177,38 +182,49 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
     n = max(len(words), 1)
     counts = Counter(words)
     get = counts.get
-    subject_words = set(counts).difference(FUNCTION_WORDS)
+    distinct = list(counts)  # in the text's order: those of its first half come first
+    middle = len(words) // 2
+    in_first, second = len(set(words[:middle])), set(words[middle:])
+    half_words = [word for word in distinct[:in_first] if word not in FUNCTION_WORDS]
+    first = [word for word in half_words if word not in second]
+    both = [word for word in half_words if word in second]
+    rest = [word for word in distinct[in_first:] if word not in FUNCTION_WORDS]
+    subject_words = first + both + rest
     function_words = len(words) - sum(map(counts.__getitem__, subject_words))
-    stem_of = dict(zip(subject_words, map(stem, subject_words), strict=True))
-    stems = set(stem_of.values())
+    stemmed = list(map(stem, subject_words))
+    stems = set(stemmed)
     shared = stems & request.subject.keys()
     rarities = [request.subject[one] for one in shared]
     rarity_shared = math.fsum(rarities)  # the same in whatever order a set gives them
-    on_subject = sum([counts[word] for word, stemmed in stem_of.items() if stemmed in shared]) if shared else 0
+    on_subject = (
+        sum([counts[word] for word, one in zip(subject_words, stemmed, strict=True) if one in shared]) if shared else 0
+    )
     sentences = [piece for piece in BREAK.split(text) if piece and not piece.isspace()]
     lengths = [piece.count(" ") + 1 for piece in sentences]
     n_sentences = max(len(sentences), 1)
     mean_length = sum(lengths) / n_sentences
-    spread = math.sqrt(sum([(length - mean_length) ** 2 for length in lengths]) / n_sentences)
-    fours = set(zip(words, words[1:], words[2:], words[3:], strict=False)) if request.four_grams else ()
+    spread = math.sqrt(max(sum(map(mul, lengths, lengths)) / n_sentences - mean_length**2, 0.0))
+    may_echo = any(a in counts and b in counts and c in counts and d in counts for a, b, c, d in request.four_grams)
+    fours = set(zip(words, words[1:], words[2:], words[3:], strict=False)) if may_echo else ()
     lined = f"\n{text}"
     lines = text.count("\n") - text.count("\n\n") + 1
     items = ITEM.findall(lined)
     item_lengths = [item.count(" ") + 1 for item in items] or [3]
     names = len(NAME.findall(text))
-    numbers = sum(map(counts.__getitem__, filter(str.isdigit, counts)))
+    letters = "".join(words)
+    numbers = 0 if letters.isalpha() else sum(map(counts.__getitem__, filter(str.isdigit, counts)))
     parts = len(items) or max(text.count(","), lines - 1, len(sentences) - 1) + 1
     colons, per_100 = text.count(":"), 100 / n
     head, tail = low[:200], text[-250:]
-    declines = _may_hold(head, DECLINING_SIGNS) and bool(REFUSAL.search(head) or NO_ANSWER.search(head))
-    blanks = len(BLANK.findall(text)) if _may_hold(text, BLANK_SIGNS) else 0
-    labels = len(FORM.findall(lined)) if _may_hold(text, FORM_SIGNS) else 0
-    closes = _may_hold(tail.lower(), CLOSING_SIGNS) and CLOSING.search(tail) is not None
-    shortens = _may_hold(head, SHORTENING_SIGNS) and SHORTENING.search(head) is not None
+    declines = may_hold(head, DECLINING_SIGNS) and bool(REFUSAL.search(head) or NO_ANSWER.search(head))
+    blanks = len(BLANK.findall(text)) if may_hold(text, BLANK_SIGNS) else 0
+    form = FORM if may_hold(text, FORM_MARKS) else FORM_LABEL
+    labels = len(form.findall(f"\n{low}")) if may_hold(text, FORM_SIGNS) else 0
+    closes = may_hold(tail.lower(), CLOSING_SIGNS) and CLOSING.search(tail) is not None
+    shortens = may_hold(head, SHORTENING_SIGNS) and SHORTENING.search(head) is not None
+    inline_items = len(INLINE_ITEM.findall(text)) if numbers or may_hold(text, INLINE_ITEM_SIGNS) else 0
     fewest, most = request.usual_words
-    middle = len(words) // 2
-    halves = subject_words.intersection(words[:middle]), subject_words.intersection(words[middle:])
-    about, about_halves = word_vectors().of_halves(*halves)
+    about, about_halves = word_vectors().of_halves(first, both, rest)
     echoed = request.four_grams.intersection(fours)
     log = math.log1p
 
@@ -224,7 +240,7 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         log(len(counts)),
         len(counts) / math.sqrt(n),
         list(counts.values()).count(1) / n,
-        len("".join(words)) / n,
+        len(letters) / n,
         function_words / n,
         log(len(subject_words)),
         log(len(stems) - len(shared)),
@@ -292,20 +308,14 @@ def measures(request: Asked, response: str) -> tuple[float, ...]:
         *likeness(request.about.sum, about_halves),
         len(echoed) / max(len(request.four_grams), 1),
         1 - len(set(sentences)) / n_sentences,
-        len(halves[0] & halves[1]) / max(len(halves[1]), 1),
+        len(both) / max(len(both) + len(rest), 1),
         float(stops_in_the_middle(text)),
         0.0 if text[-1:] in ENDS else _ended_lines(text),
-        said_again(words),
-        log(len(INLINE_ITEM.findall(text))),
+        said_again(words) if words and counts[words[0]] > 1 else 0.0,
+        log(inline_items),
         float(not LEANING.isdisjoint(words[:1])),
         *closeness(request.about, about),
     )
-
-
-def _ended_lines(text: str) -> float:
-    """Which share of the lines before the last one, 0..1, ends as a sentence does; 0 where there is none."""
-    ends = [line[-1] in ENDS for line in text.split("\n")[:-1] if line]
-    return sum(ends) / len(ends) if ends else 0.0
 
 
 def said_again(words: Sequence[str]) -> float:
@@ -313,18 +323,18 @@ def said_again(words: Sequence[str]) -> float:
 
     A beginning counts that comes again whole, or as far as the text goes.
     """
-    n, best = len(words), 0
-    starts = [place for place, word in enumerate(words) if word == words[0]]
-    for start in starts[1 : 1 + MOST_BEGINNINGS]:
-        for length in (n - start, min(start, n - start)):
-            if words[start : start + length] == words[:length]:
-                best = max(best, length)
+    n, best, start = len(words), 0, 0
+    with suppress(ValueError):  # the first word does not come any more
+        for _ in range(min(MOST_BEGINNINGS, n)):
+            start = words.index(words[0], start + 1)
+            for length in (n - start, min(start, n - start)):
+                alike = length > best and words[start + length - 1] == words[length - 1]  # spares most of the slices
+                if alike and words[start : start + length] == words[:length]:
+                    best = length
     return best / n if n else 0.0
 
 
-def _may_hold(text: str, signs: Iterable[str]) -> bool:
-    """Whether a pattern that has one of the signs in all that it finds may find something."""
-    for sign in signs:  # noqa: SIM110 - half the time of any()
-        if sign in text:
-            return True
-    return False
+def _ended_lines(text: str) -> float:
+    """Which share of the lines before the last one, 0..1, ends as a sentence does; 0 where there is none."""
+    ends = [line[-1] in ENDS for line in text.split("\n")[:-1] if line]
+    return sum(ends) / len(ends) if ends else 0.0

@@ -5,8 +5,9 @@ of 96 numbers in 8 bits. A word that is not there says nothing.
 """
 
 import math
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +38,10 @@ class WordVectors:
 
     def __init__(self, rows: dict[str, int], vectors: Vector) -> None:
         self._rows = rows
-        self._weights = np.linalg.norm(vectors, axis=1).clip(1e-9)
-        self._directions = vectors / self._weights[:, None]
+        self._unknown = len(vectors)  # a row of zeros behind the others
+        vectors = np.vstack([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
+        self._weights = np.linalg.norm(vectors, axis=1)
+        self._directions = vectors / self._weights.clip(1e-9)[:, None]
 
     @property
     def words(self) -> Iterable[str]:
@@ -47,24 +50,23 @@ class WordVectors:
 
     def of(self, words: Iterable[str]) -> Words:
         """The known ones of the words; the same to the last bit in whatever order they come."""
-        return self._at(sorted([row for row in map(self._rows.get, words) if row is not None]))
+        return self._at(np.array(sorted([row for row in map(self._rows.get, words) if row is not None]), np.intp))
 
-    def of_halves(self, first: Set[str], second: Set[str]) -> tuple[Words, Vector]:
-        """The known ones of all the words, and their sums over `first` and over `second`, one a row."""
-        places: list[int] = []
-        ends = [0]
-        for group in (first - second, first & second, second - first):
-            places += sorted([row for row in map(self._rows.get, group) if row is not None])
-            ends.append(len(places))
-        found = self._at(places)
-        halves = np.zeros((2, len(places)), np.float32)
-        halves[0, : ends[2]] = found.weights[: ends[2]]
-        halves[1, ends[1] :] = found.weights[ends[1] :]
+    def of_halves(self, first: Sequence[str], both: Sequence[str], second: Sequence[str]) -> tuple[Words, Vector]:
+        """All the words, and their sums over the first half of a text and the second, one a row.
+
+        `first` and `second` are the words that one half has alone; unknown ones have weight 0.
+        """
+        begun, ended = len(first), len(first) + len(both)
+        rows = map(self._rows.get, chain(first, both, second), repeat(self._unknown))
+        found = self._at(np.fromiter(rows, np.intp, ended + len(second)))
+        halves = np.zeros((2, len(found.weights)), np.float32)
+        halves[0, :ended] = found.weights[:ended]
+        halves[1, begun:] = found.weights[begun:]
         return found, halves @ found.directions
 
-    def _at(self, places: Sequence[int]) -> Words:
-        taken = np.array(places, np.intp)
-        return Words(self._directions.take(taken, axis=0), self._weights.take(taken))
+    def _at(self, rows: NDArray[np.intp]) -> Words:
+        return Words(self._directions.take(rows, axis=0), self._weights.take(rows))
 
 
 @cache
@@ -94,12 +96,13 @@ def likeness(subject: Vector, halves: Vector) -> tuple[float, float, float, floa
 def closeness(asked: Words, answered: Words) -> tuple[float, float]:
     """How near an answer's words come to those asked about, and the other way round: each word's likest of the other
     side, 0..1, the mean by how rare the words are. 0 where a side says nothing."""
-    if not len(asked.weights) or not len(answered.weights):
+    asked_weight, answered_weight = float(np.add.reduce(asked.weights)), float(np.add.reduce(answered.weights))
+    if not asked_weight or not answered_weight:
         return 0.0, 0.0
-    alike = answered.directions @ asked.directions.T
+    alike = asked.directions @ answered.directions.T
     return (
-        float(alike.max(axis=0) @ asked.weights / asked.weights.sum()),
-        float(alike.max(axis=1) @ answered.weights / answered.weights.sum()),
+        float(np.maximum.reduce(alike, axis=1) @ asked.weights) / asked_weight,
+        float(np.maximum.reduce(alike, axis=0) @ answered.weights) / answered_weight,
     )
 
 

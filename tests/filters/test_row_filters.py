@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.filters import form
 from skillmill.filters.config import FiltersConfig, Repetition, SkillNamed, TooShort
 from skillmill.filters.judge import FILTERS, REASONS, SIGNALS, apply_filters, undecided
 from skillmill.filters.leak import skill_named
@@ -302,3 +303,10 @@ def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> N
 def test_long_texts_take_no_time_to_speak_of(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     apply_filters(Sample(text, text), ASKED, FiltersConfig())
+
+
+@given(st.text("abes, n\n", max_size=14), st.sampled_from([" because.", "an.", " x .", " the?", "\nor!"]))
+def test_the_last_characters_are_enough_to_see_a_broken_end(text: str, end: str) -> None:
+    said = text + end
+    for pattern in (form.BROKEN_END, form.LOOSE_STOP):
+        assert bool(pattern.search(said[-form.LONGEST_END :])) == bool(pattern.search(said))

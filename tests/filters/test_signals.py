@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.filters import signals
-from skillmill.filters.asked import FUNCTION_WORDS, WORD, asked, tokens
+from skillmill.filters.asked import ASCII_WORD, CUE_PHRASES, CUES, FUNCTION_WORDS, WORD, asked, tokens
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.substance import REFUSAL
 
@@ -129,8 +129,10 @@ def test_words_near_those_asked_about_count_one_by_one() -> None:
         (signals.SHORTENING, signals.SHORTENING_SIGNS),
         (signals.FORM, signals.FORM_SIGNS),
         (signals.BLANK, signals.BLANK_SIGNS),
+        (signals.INLINE_ITEM, (*signals.INLINE_ITEM_SIGNS, *"0123456789")),
+        *((pattern, signs) for signs, pattern in CUE_PHRASES.values()),
     ],
-    ids=["refusal", "no answer", "closing", "shortening", "form", "blank"],
+    ids=["refusal", "no answer", "closing", "shortening", "form", "blank", "inline item", *CUE_PHRASES],
 )
 def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str], signs: tuple[str, ...]) -> None:
     letters = st.characters(codec="ascii")  # a long s counts as an s where case is ignored, and nobody writes it
@@ -142,3 +144,26 @@ def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str],
         assert any(sign in as_searched for sign in signs)
 
     check()
+
+
+@given(st.text("\n#: 1qaAI<|", max_size=40), st.sampled_from(["", "\nAnswer: ", "\n## Q1:", "### response", "<|"]))
+def test_without_its_marks_only_labels_at_the_beginning_of_lines_are_a_form(text: str, label: str) -> None:
+    said = f"\n{text}{label}".lower()
+    if not any(mark in said for mark in signals.FORM_MARKS):
+        assert signals.FORM.findall(said) == signals.FORM_LABEL.findall(said)
+
+
+@given(st.text("ab 1'-.", max_size=20))
+def test_words_come_out_the_same_by_the_short_way(text: str) -> None:
+    assert tokens(text) == ASCII_WORD.findall(text.lower())
+
+
+def test_a_word_or_a_phrase_is_a_cue() -> None:
+    def cues(instruction: str) -> set[str]:
+        return {name for name, given in zip(CUES, asked(instruction).profile, strict=False) if given}
+
+    assert cues("Rewrite this.") == cues("Please re-write this.") == {"transform"}
+    assert cues("Is it true or false?") == {"closed", "decide"}
+    assert cues("What is the capital of Chad?") == {"fact"}
+    assert cues("How many eggs? I want tips.") == {"count", "many", "own"}
+    assert cues("Bake bread.") == set()

@@ -25,9 +25,8 @@ def test_the_law_has_something_to_hold() -> None:
 
 
 def test_halves_are_summed_apart() -> None:
-    first, second = set(WORDS[:6]), set(WORDS[4:])
-    found, (first_sum, second_sum) = word_vectors().of_halves(first, second)
-    for halves_sum, words in ((found.sum, WORDS), (first_sum, first), (second_sum, second)):
+    found, (first_sum, second_sum) = word_vectors().of_halves(WORDS[:4], ["qqqqq", *WORDS[4:6]], WORDS[6:])
+    for halves_sum, words in ((found.sum, WORDS), (first_sum, WORDS[:6]), (second_sum, WORDS[4:])):
         assert halves_sum == pytest.approx(word_vectors().of(words).sum, abs=1e-5)
 
 
@@ -35,8 +34,9 @@ def test_unknown_words_say_nothing() -> None:
     vectors = word_vectors()
     assert not vectors.of(["qqqqq"]).sum.any()
     assert closeness(vectors.of(["qqqqq"]), vectors.of(WORDS)) == (0, 0)
-    found, halves = vectors.of_halves({"qqqqq"}, set())
-    assert not len(found.weights) and not np.any(halves)
+    found, halves = vectors.of_halves(["qqqqq"], [], [])
+    assert not np.any(found.weights) and not np.any(halves)
+    assert closeness(vectors.of(WORDS), found) == (0, 0)
 
 
 def test_a_word_is_nearest_to_itself() -> None:

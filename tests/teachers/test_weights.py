@@ -93,7 +93,7 @@ def test_the_second_call_needs_no_index(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.model
 def test_eight_bits_hold_the_same_values() -> None:
-    """Blocks of 32 share a scale of 127 steps either way: nothing moves by more than half a step and the scale's rounding."""
+    """Blocks of 32 share a scale of 127 steps either way: nothing moves by more than half a step, but for rounding."""
     original = GGUFReader(weights.embedded_weights())
     written = GGUFReader(weights.engine_weights())
     assert [tensor.name for tensor in written.tensors] == [tensor.name for tensor in original.tensors]
