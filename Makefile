@@ -9,7 +9,7 @@ DATATROVE_INSTALLED := .venv-datatrove/.installed
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-# A pip of today resolves twice as fast as the one that Python 3.11 brings. It compiles on one core, which is half of an
+# A pip of today resolves twice as fast as the one that Python 3.11 brings. Each compiles on one core, which is half of an
 # installation: this does it on all, and leaves out what hardly anyone imports. What is left is compiled when it is first
 # used, so the variable that forbids that is not passed on. Twice quiet: errors alone.
 PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile

@@ -6,7 +6,7 @@ an instruction in another language has none of them and is measured by its lengt
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import filterfalse
 from typing import NamedTuple
@@ -89,9 +89,8 @@ CUE_WORDS: dict[str, str] = {
     "own": "i'm i've my",
 }
 """Each of the words is the cue."""
-CUES = tuple(CUE_WORDS)
 CUES_OF_WORD = {
-    word: [place for place, name in enumerate(CUES) if word in CUE_WORDS[name].split()]
+    word: [name for name, these in CUE_WORDS.items() if word in these.split()]
     for words in CUE_WORDS.values()
     for word in words.split()
 }
@@ -144,10 +143,6 @@ CUE_PHRASES: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     )
 }
 """So is what a pattern finds; a text without any of its signs holds nothing that it finds, and is not searched."""
-_PHRASES = [(CUES.index(name), signs, pattern) for name, (signs, pattern) in CUE_PHRASES.items()]
-TRANSFORM, EXTRACT, DECIDE, SMALL, FACT, CODE, BRIEF = map(
-    CUES.index, ("transform", "extract", "decide", "small", "fact", "code", "brief")
-)
 
 
 class Asked(NamedTuple):
@@ -168,7 +163,7 @@ class Asked(NamedTuple):
 
 
 PROFILE = (
-    *(f"asks_{name}" for name in CUES),
+    *(f"asks_{name}" for name in CUE_WORDS),
     "asked_words",
     "asked_first_line",
     "asked_given_words",
@@ -216,10 +211,10 @@ def asked(instruction: str) -> Asked:
     log_given = math.log1p(len(WORD.findall(given)))
     ends_in_question = float(low.endswith(("?", "？")))
     short_question = ends_in_question * (len(words) < 12)
-    transform = max(cues[TRANSFORM], cues[EXTRACT], cues[DECIDE]) * has_given
+    transform = max(cues["transform"], cues["extract"], cues["decide"]) * has_given
     promised = _promised(ends)
     profile = (
-        *cues,
+        *cues.values(),
         math.log1p(len(words)),
         math.log1p(len(WORD.findall(first_line))),
         log_given,
@@ -232,32 +227,32 @@ def asked(instruction: str) -> Asked:
         math.log1p(len(subject)),
         transform,
         transform * log_given,
-        cues[SMALL] * has_given,
+        cues["small"] * has_given,
         short_question,
-        short_question * cues[FACT],
+        short_question * cues["fact"],
     )
     return Asked(
         profile=profile,
         subject=subject,
         four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
         promised=promised,
-        wants_code=bool(cues[CODE]),
-        wants_brief=bool(cues[BRIEF]),
+        wants_code=bool(cues["code"]),
+        wants_brief=bool(cues["brief"]),
         about=word_vectors().of(set(words) - FUNCTION_WORDS),
         usual_words=_short_range(ends, given, cues),
     )
 
 
-def _cues(text: str, words: Iterable[str]) -> list[float]:
-    """1 for each of `CUES` that the text gives, else 0."""
-    found = [0.0] * len(CUES)
+def _cues(text: str, words: Iterable[str]) -> dict[str, float]:
+    """1 for each cue of `CUE_WORDS` that the text gives, else 0."""
+    cues = dict.fromkeys(CUE_WORDS, 0.0)
     for word in words:
-        for place in CUES_OF_WORD.get(word, ()):
-            found[place] = 1.0
-    for place, signs, pattern in _PHRASES:
-        if not found[place] and may_hold(text, signs) and pattern.search(text):
-            found[place] = 1.0
-    return found
+        for name in CUES_OF_WORD.get(word, ()):
+            cues[name] = 1.0
+    for name, (signs, pattern) in CUE_PHRASES.items():
+        if not cues[name] and may_hold(text, signs) and pattern.search(text):
+            cues[name] = 1.0
+    return cues
 
 
 def may_hold(text: str, signs: Iterable[str]) -> bool:
@@ -268,12 +263,12 @@ def may_hold(text: str, signs: Iterable[str]) -> bool:
     return False
 
 
-def _short_range(ends: str, given: str, cues: Sequence[float]) -> tuple[float, float]:
+def _short_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, float]:
     """A label, a word, a yes or no: up to fifteen words. A change to a short given text: about as long as that text."""
     given_words = len(WORD.findall(given))
-    if LABEL.search(ends) or (given_words and cues[DECIDE]):
+    if LABEL.search(ends) or (given_words and cues["decide"]):
         return (1, 15)
-    if 0 < given_words <= 40 and cues[TRANSFORM]:
+    if 0 < given_words <= 40 and cues["transform"]:
         return (0.4 * given_words, 2.5 * given_words + 3)
     return (0, 0)
 

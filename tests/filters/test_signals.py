@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.filters import signals
-from skillmill.filters.asked import ASCII_WORD, CUE_PHRASES, CUES, FUNCTION_WORDS, WORD, asked, tokens
+from skillmill.filters.asked import ASCII_WORD, CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, WORD, asked, tokens
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.substance import REFUSAL
 
@@ -160,7 +160,7 @@ def test_words_come_out_the_same_by_the_short_way(text: str) -> None:
 
 def test_a_word_or_a_phrase_is_a_cue() -> None:
     def cues(instruction: str) -> set[str]:
-        return {name for name, given in zip(CUES, asked(instruction).profile, strict=False) if given}
+        return {name for name, given in zip(CUE_WORDS, asked(instruction).profile, strict=False) if given}
 
     assert cues("Rewrite this.") == cues("Please re-write this.") == {"transform"}
     assert cues("Is it true or false?") == {"closed", "decide"}
