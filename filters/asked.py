@@ -8,20 +8,11 @@ import math
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import filterfalse
 from typing import NamedTuple
 
 from skillmill.filters.rarity import rarity, stem
-from skillmill.filters.word_vectors import Words, word_vectors
-
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
-ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
-"""The same on plain ASCII in lower case, in half the time."""
-CONTRACTION = re.compile(r"[a-z]+'[a-z]+")
-APART = {number: " " for number in range(128) if not (chr(number).isalnum() or chr(number) == "'")}
-"""Splitting at spaces takes a third of the time of a pattern."""
-UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
-"""Scripts without spaces: each character counts as a word."""
+from skillmill.filters.tokens import WORD, tokens
+from skillmill.filters.word_vectors import Vector, Words, word_vectors
 
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
@@ -151,6 +142,7 @@ class Asked(NamedTuple):
     profile: tuple[float, ...]
     subject: dict[str, float]
     """Stems of the words that carry the subject, each with its `rarity`."""
+    words: list[str]
     four_grams: frozenset[tuple[str, ...]]
     promised: int
     """How many items are asked for, 0 where no number is named."""
@@ -158,6 +150,7 @@ class Asked(NamedTuple):
     wants_brief: bool
     about: Words
     """What the words of the subject are about."""
+    about_sum: Vector
     usual_words: tuple[float, float]
     """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
 
@@ -180,20 +173,6 @@ PROFILE = (
     "asked_short_question",
     "asked_short_fact",
 )
-
-
-def tokens(text: str) -> list[str]:
-    """Words and whole numbers in lower case; a character of a script without spaces is a word."""
-    text = text.lower()
-    if text.isascii():
-        pieces = text.translate(APART).split()
-        if all(piece.isdigit() or CONTRACTION.fullmatch(piece) for piece in filterfalse(str.isalpha, pieces)):
-            return pieces
-        return [word for piece in pieces for word in ((piece,) if piece.isalpha() else ASCII_WORD.findall(piece))]
-    text = text.replace("’", "'")
-    if UNSPACED.search(text):
-        text = UNSPACED.sub(r" \g<0> ", text)
-    return WORD.findall(text)
 
 
 @lru_cache(maxsize=4096)
@@ -231,14 +210,17 @@ def asked(instruction: str) -> Asked:
         short_question,
         short_question * cues["fact"],
     )
+    about = word_vectors().of(set(words) - FUNCTION_WORDS)
     return Asked(
         profile=profile,
         subject=subject,
+        words=words,
         four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
         promised=promised,
         wants_code=bool(cues["code"]),
         wants_brief=bool(cues["brief"]),
-        about=word_vectors().of(set(words) - FUNCTION_WORDS),
+        about=about,
+        about_sum=about.sum,
         usual_words=_short_range(ends, given, cues),
     )
 

@@ -16,14 +16,15 @@ from skillmill.filters.shirker import (
     EXPECTED,
     SIGNALS,
     Curve,
-    Floats,
     Line,
     Part,
     ShirkerModel,
+    lines,
     raw_signals,
     with_expected,
 )
 from skillmill.filters.signals import MEASURES
+from skillmill.filters.word_counts import Floats
 
 KNOTS = (0.25, 0.5, 0.75)
 """Quantiles at which a curve may bend."""
@@ -89,7 +90,7 @@ def fit(rows: Rows) -> ShirkerModel:
     gamed against real, the former weighing `GAMED_WEIGHT` as much.
     """
     expected = _expected(rows)
-    signals = with_expected(rows.raw, expected)
+    signals = with_expected(rows.raw, lines(expected))
     real, gamed = ~rows.gamed, rows.gamed
     effort = _fit_part(signals[real], rows.low[real], 1.0, EFFORT_STRENGTH)
     return ShirkerModel({}, 0.5, expected, effort, _fit_part(signals, gamed.astype(int), GAMED_WEIGHT, GAMED_STRENGTH))
@@ -128,14 +129,14 @@ def _expected(rows: Rows) -> dict[str, Line]:
     profile = rows.raw[good, len(MEASURES) :]
     mean, scale = profile.mean(axis=0), profile.std(axis=0)
     scale = np.where(scale > LEAST_SPREAD, scale, np.inf)
-    lines = {}
+    found_lines = {}
     for name in EXPECTED:
         found = rows.raw[good, MEASURES.index(name)]
         wanted = np.maximum(found, LEAST_LOG_WORDS) if name == "log_words" else found
         fitted = Ridge(RIDGE).fit((profile - mean) / scale, wanted)
         weights = fitted.coef_ / scale
-        lines[name] = Line(_short(fitted.intercept_ - weights @ mean), _short(weights))
-    return lines
+        found_lines[name] = Line(_short(fitted.intercept_ - weights @ mean), _short(weights))
+    return found_lines
 
 
 def _short(value: Any) -> Any:

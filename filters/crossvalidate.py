@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.filters.calibrate import Rows, fit
-from skillmill.filters.shirker import Floats, with_expected
+from skillmill.filters.shirker import lines, with_expected
 from skillmill.filters.signals import MEASURES
+from skillmill.filters.word_counts import Floats
 
 FOLDS = 3
 LIKE_LENGTH = 0.2
@@ -48,7 +49,7 @@ def cross_validate(rows: Rows, precision: float, folds: int = FOLDS, seed: int =
         held_out = np.isin(rows.group, [good_writer, low_writer, *held_families])
         model = fit(rows.take(~held_out & (part != fold)))
         tested = np.flatnonzero((part == fold) & (held_out | rows.gamed))
-        scores = model.scores(with_expected(rows.raw[tested], model.expected))
+        scores = model.scores(with_expected(rows.raw[tested], lines(model.expected)))
         for row, score in zip(tested.tolist(), scores.tolist(), strict=True):
             given[row].append(score)
         group = rows.group[tested]

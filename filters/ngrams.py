@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from skillmill.filters.asked import UNSPACED
 from skillmill.filters.text import INVISIBLE
+from skillmill.filters.tokens import UNSPACED
 
 Hashes = NDArray[np.uint64]
 

@@ -22,9 +22,8 @@ from skillmill.filters.config import Shirker
 from skillmill.filters.form import SKILL_MIX
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.verdict import Verdict, verdict
+from skillmill.filters.word_counts import Floats
 from skillmill.skill_taxonomy.cells import Cell
-
-Floats = NDArray[np.float64]
 
 EXPECTED = (
     "log_words",
@@ -37,6 +36,7 @@ EXPECTED = (
     "words_on_subject",
 )
 """Measures that are also taken relative to what good answers to such instructions have."""
+FOUND = np.array([MEASURES.index(name) for name in EXPECTED])
 SIGNALS = (*MEASURES, *PROFILE, *(f"expected_{name}" for name in EXPECTED), *(f"{name}_gap" for name in EXPECTED))
 BRIEF_SHARE = 0.5
 """An answer as short as was asked for shows too little to be sure of low effort: it scores half at most. A rule, not
@@ -48,6 +48,7 @@ ECHO_SCORE, ECHOED_OF_INSTRUCTION, ECHOED_OF_ANSWER = 0.95, 0.9, 0.5
 SAID_AGAIN = 0.3
 """So does one of which more than this share only says its beginning again: none of those 2,010 does."""
 SHIPPED = Path(__file__).parent / "shirker.json"
+Lines = tuple[Floats, Floats]
 FORMAT = "skillmill shirker model 1"
 
 
@@ -79,25 +80,29 @@ class Part:
     curves: dict[str, Curve]
 
     @cached_property
-    def _arrays(self) -> tuple[list[int], Floats, Floats, Floats, Floats, Floats]:
+    def _arrays(self) -> tuple[NDArray[np.intp], Floats, Floats, Floats, Floats, Floats]:
         curves = list(self.curves.values())
         bends = np.array([[curve.low, *curve.knots] for curve in curves])
         low, high, mean = (np.array([getattr(curve, name) for curve in curves]) for name in ("low", "high", "mean"))
-        columns = [SIGNALS.index(name) for name in self.curves]
+        columns = np.array([SIGNALS.index(name) for name in self.curves], np.intp)
         return columns, low, high, bends.T, np.array([curve.slopes for curve in curves]).T, mean
+
+    def _beyond(self, signals: Floats) -> Floats:
+        """How far each signal lies beyond each bend of its curve; (rows, bends, curves)."""
+        columns, low, high, bends, _, _ = self._arrays
+        inside = np.minimum(np.maximum(signals.take(columns, axis=1), low), high)
+        return np.maximum(inside[:, None, :] - bends, 0.0)
 
     def contributions(self, signals: Floats) -> Floats:
         """What each curve adds to the log-odds, against the training rows' mean; one column a curve."""
-        columns, low, high, bends, slopes, mean = self._arrays
-        inside = np.clip(signals[:, columns], low, high)
-        value = -np.broadcast_to(mean, inside.shape)
-        for bend, slope in zip(bends, slopes, strict=True):
-            value = value + slope * np.maximum(inside - bend, 0.0)
-        return value
+        *_, slopes, mean = self._arrays
+        added: Floats = (self._beyond(signals) * slopes).sum(axis=1) - mean
+        return added
 
     def chance(self, signals: Floats) -> Floats:
         """The probability in 0..1 of each row."""
-        log_odds = self.intercept + self.contributions(signals).sum(axis=1)
+        *_, slopes, mean = self._arrays
+        log_odds = self.intercept - mean.sum() + self._beyond(signals).reshape(-1, slopes.size) @ slopes.reshape(-1)
         return 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
 
 
@@ -114,7 +119,11 @@ class ShirkerModel:
 
     def signals(self, instructions: Sequence[str], responses: Sequence[str]) -> Floats:
         """A row of `SIGNALS` for each answer."""
-        return with_expected(raw_signals(instructions, responses), self.expected)
+        return with_expected(raw_signals(instructions, responses), self._lines)
+
+    @cached_property
+    def _lines(self) -> Lines:
+        return lines(self.expected)
 
     def scores(self, signals: Floats) -> Floats:
         """A score in 0..1 for each row of `SIGNALS`, 1 is surely low effort: either part is enough.
@@ -165,18 +174,21 @@ def _part(stored: dict[str, Any]) -> Part:
 def raw_signals(instructions: Sequence[str], responses: Sequence[str]) -> Floats:
     """The columns `MEASURES` and `PROFILE`, before any model."""
     requests = list(map(asked, instructions))  # all of them first: what asked looks into stays in the cache
-    rows = [
-        measures(request, response) + request.profile for request, response in zip(requests, responses, strict=True)
-    ]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(MEASURES) + len(PROFILE))
+    profiles = np.array([request.profile for request in requests]).reshape(-1, len(PROFILE))
+    return np.hstack([measures(requests, responses), profiles])
 
 
-def with_expected(raw: Floats, expected: dict[str, Line]) -> Floats:
-    """Adds what was to be expected of each of `EXPECTED`, and how far the answer lies from it."""
-    profile = raw[:, len(MEASURES) :]
-    wanted = np.stack([line.intercept + profile @ np.array(line.weights) for line in expected.values()], axis=1)
-    found = raw[:, [MEASURES.index(name) for name in expected]]
-    return np.hstack([raw, wanted, found - wanted])
+def lines(expected: dict[str, Line]) -> Lines:
+    """The intercepts (expected) and the weights (profile, expected) of the lines."""
+    ordered = [expected[name] for name in EXPECTED]
+    return np.array([line.intercept for line in ordered]), np.array([line.weights for line in ordered]).T
+
+
+def with_expected(raw: Floats, expected: Lines) -> Floats:
+    """Adds what was to be expected of each of `EXPECTED`, in that order, and how far the answer lies from it."""
+    intercepts, weights = expected
+    wanted = intercepts + raw[:, len(MEASURES) :] @ weights
+    return np.hstack([raw, wanted, raw.take(FOUND, axis=1) - wanted])
 
 
 def shirker(sample: Sample, cell: Cell, options: Shirker) -> Verdict:

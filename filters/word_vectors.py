@@ -4,10 +4,9 @@
 of 96 numbers in 8 bits. A word that is not there says nothing.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,39 +33,29 @@ class Words(NamedTuple):
 
 
 class WordVectors:
-    """A vector for each word."""
+    """A vector for each word: its `directions`, a vector of length 1, and its `weights`. The last row is that of all
+    unknown words and has weight 0."""
 
-    def __init__(self, rows: dict[str, int], vectors: Vector) -> None:
-        self._rows = rows
-        self._unknown = len(vectors)  # a row of zeros behind the others
+    def __init__(self, words: Sequence[str], vectors: Vector) -> None:
+        self._places = {word: place for place, word in enumerate(words)}
         vectors = np.vstack([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
-        self._weights = np.linalg.norm(vectors, axis=1)
-        self._directions = vectors / self._weights.clip(1e-9)[:, None]
+        self.weights = np.linalg.norm(vectors, axis=1)
+        self.directions = vectors / self.weights.clip(1e-9)[:, None]
 
     @property
     def words(self) -> Iterable[str]:
         """The words that have a vector."""
-        return self._rows
+        return self._places
+
+    def places(self, words: Sequence[str]) -> NDArray[np.intp]:
+        """The row of each word."""
+        unknown = repeat(len(self._places))
+        return np.fromiter(map(self._places.get, words, unknown), np.intp, len(words))
 
     def of(self, words: Iterable[str]) -> Words:
         """The known ones of the words; the same to the last bit in whatever order they come."""
-        return self._at(np.array(sorted([row for row in map(self._rows.get, words) if row is not None]), np.intp))
-
-    def of_halves(self, first: Sequence[str], both: Sequence[str], second: Sequence[str]) -> tuple[Words, Vector]:
-        """All the words, and their sums over the first half of a text and the second, one a row.
-
-        `first` and `second` are the words that one half has alone; unknown ones have weight 0.
-        """
-        begun, ended = len(first), len(first) + len(both)
-        rows = map(self._rows.get, chain(first, both, second), repeat(self._unknown))
-        found = self._at(np.fromiter(rows, np.intp, ended + len(second)))
-        halves = np.zeros((2, len(found.weights)), np.float32)
-        halves[0, :ended] = found.weights[:ended]
-        halves[1, begun:] = found.weights[begun:]
-        return found, halves @ found.directions
-
-    def _at(self, rows: NDArray[np.intp]) -> Words:
-        return Words(self._directions.take(rows, axis=0), self._weights.take(rows))
+        places = np.array(sorted(place for place in map(self._places.get, words) if place is not None), np.intp)
+        return Words(self.directions.take(places, axis=0), self.weights.take(places))
 
 
 @cache
@@ -74,23 +63,18 @@ def word_vectors() -> WordVectors:
     with np.load(Path(__file__).parent / "word_vectors.npz", allow_pickle=False) as stored:
         words, vectors = str(stored["words"]).split(), stored["vectors"].astype(np.float32) / 127
     weights = np.array([rarity(stem(word)) for word in words], np.float32)
-    return WordVectors({word: row for row, word in enumerate(words)}, vectors * weights[:, None])
+    return WordVectors(words, vectors * weights[:, None])
 
 
-def likeness(subject: Vector, halves: Vector) -> tuple[float, float, float, float]:
-    """Cosines, -1..1: of the subject and both halves of a text together, the first, the second, and of the two halves.
-
-    0 where one of them says nothing.
-    """
-    own, (to_first, to_second) = float(subject @ subject), (halves @ subject).tolist()
-    (first_own, between), (_, second_own) = (halves @ halves.T).tolist()
-    whole = first_own + 2 * between + second_own
-    return (
-        _cosine(to_first + to_second, own * whole),
-        _cosine(to_first, own * first_own),
-        _cosine(to_second, own * second_own),
-        _cosine(between, first_own * second_own),
-    )
+def likeness(texts: Vector) -> Vector:
+    """Cosines, -1..1, of the subject and a text's first and second half (n, 3, d): of the subject and both halves
+    together, the first, the second, and of the two halves; (4, n). 0 where one of them says nothing."""
+    products = texts @ texts.transpose(0, 2, 1)
+    asked, first, second = (products[:, part, part] for part in range(3))
+    to_first, to_second, between = products[:, 0, 1], products[:, 0, 2], products[:, 1, 2]
+    found = np.array([to_first + to_second, to_first, to_second, between])
+    squares = np.array([asked * (first + 2 * between + second), asked * first, asked * second, first * second])
+    return np.divide(found, np.sqrt(np.maximum(squares, 0)), out=np.zeros_like(found), where=squares > 0)
 
 
 def closeness(asked: Words, answered: Words) -> tuple[float, float]:
@@ -101,10 +85,6 @@ def closeness(asked: Words, answered: Words) -> tuple[float, float]:
         return 0.0, 0.0
     alike = asked.directions @ answered.directions.T
     return (
-        float(np.maximum.reduce(alike, axis=1) @ asked.weights) / asked_weight,
+        float(np.maximum.reduce(alike, axis=1, initial=0) @ asked.weights) / asked_weight,
         float(np.maximum.reduce(alike, axis=0) @ answered.weights) / answered_weight,
     )
-
-
-def _cosine(product: float, squares: float) -> float:
-    return product / math.sqrt(squares) if squares > 0 else 0.0

@@ -1,7 +1,7 @@
 """Points without a model: exact for skills that have a rule, plain and lexical for the rest."""
 
 from skillmill.data.records import Sample
-from skillmill.filters.asked import FUNCTION_WORDS, asked, tokens
+from skillmill.filters.asked import FUNCTION_WORDS, asked
 from skillmill.filters.config import FilterOptions, Repetition
 from skillmill.filters.form import SKILL_MIX, stops_in_the_middle
 from skillmill.filters.grading.points import Points, SkillPoint
@@ -10,6 +10,7 @@ from skillmill.filters.material import lacks_material
 from skillmill.filters.request import no_request
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.substance import repetition
+from skillmill.filters.tokens import tokens
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.checkers import check
 
@@ -70,5 +71,5 @@ def _akin(one: str, other: str) -> bool:
 
 
 def _whole(sample: Sample) -> float:
-    missing = measures(asked(sample.instruction), sample.response)[MEASURES.index("missing_items")]
+    missing = measures([asked(sample.instruction)], [sample.response])[0, MEASURES.index("missing_items")]
     return float(not missing and sample.finish_reason != "length" and not stops_in_the_middle(sample.response))

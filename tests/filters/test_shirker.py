@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.records import Sample
-from skillmill.filters.asked import PROFILE, asked, tokens
+from skillmill.filters.asked import PROFILE, asked
 from skillmill.filters.config import Shirker
 from skillmill.filters.shirker import SIGNALS, load_model, shirker, strongest
 from skillmill.filters.signals import MEASURES, measures
+from skillmill.filters.tokens import tokens
 from skillmill.skill_taxonomy.cells import Cell
 
 CELL = Cell("instruct_skill_mix", 0, (), None, None, 1)
@@ -75,7 +76,9 @@ def test_the_same_short_answer_fails_where_more_is_wanted(instruction: str, resp
 
 
 def test_two_of_five_promised_tips_are_missing_items() -> None:
-    five, three = (dict(zip(MEASURES, measures(asked(HOW), text), strict=True)) for text in (GOOD, GOOD.split("4.")[0]))
+    five, three = (
+        dict(zip(MEASURES, row, strict=True)) for row in measures([asked(HOW)] * 2, [GOOD, GOOD.split("4.")[0]])
+    )
     assert (five["missing_items"], three["missing_items"]) == (0.0, pytest.approx(0.4))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skillmill.filters.word_vectors import closeness, word_vectors
+from skillmill.filters.word_vectors import closeness, likeness, word_vectors
 
 WORDS = "bread oven flour yeast water kitchen baker crust morning salt butter table knife village winter".split()
 
@@ -24,19 +24,25 @@ def test_the_law_has_something_to_hold() -> None:
     assert one_by_one.tobytes() != backwards.tobytes()
 
 
-def test_halves_are_summed_apart() -> None:
-    found, (first_sum, second_sum) = word_vectors().of_halves(WORDS[:4], ["qqqqq", *WORDS[4:6]], WORDS[6:])
-    for halves_sum, words in ((found.sum, WORDS), (first_sum, WORDS[:6]), (second_sum, WORDS[4:])):
-        assert halves_sum == pytest.approx(word_vectors().of(words).sum, abs=1e-5)
-
-
 def test_unknown_words_say_nothing() -> None:
     vectors = word_vectors()
     assert not vectors.of(["qqqqq"]).sum.any()
     assert closeness(vectors.of(["qqqqq"]), vectors.of(WORDS)) == (0, 0)
-    found, halves = vectors.of_halves(["qqqqq"], [], [])
-    assert not np.any(found.weights) and not np.any(halves)
-    assert closeness(vectors.of(WORDS), found) == (0, 0)
+    (unknown,) = vectors.places(["qqqqq"])
+    assert vectors.weights[unknown] == 0 and not vectors.directions[unknown].any()
+
+
+def test_texts_are_alike_by_the_cosines_of_their_sums() -> None:
+    asked, first, second, nothing = (word_vectors().of(words).sum for words in (WORDS[:2], WORDS[2:6], WORDS[6:], []))
+    whole, to_first, to_second, between = likeness(np.array([[asked, first, second], [asked, first, nothing]])).T[0]
+    for found, (one, other) in {
+        whole: (asked, first + second),
+        to_first: (asked, first),
+        to_second: (asked, second),
+        between: (first, second),
+    }.items():
+        assert found == pytest.approx(one @ other / np.linalg.norm(one) / np.linalg.norm(other), abs=1e-5)
+    assert likeness(np.array([[asked, first, nothing]])).T[0].tolist() == [to_first, to_first, 0, 0]
 
 
 def test_a_word_is_nearest_to_itself() -> None:
