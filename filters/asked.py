@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from skillmill.filters.rarity import rarity, stem
+from skillmill.filters.text import may_hold
 from skillmill.filters.tokens import WORD, tokens
 from skillmill.filters.word_vectors import Vector, Words, word_vectors
 
@@ -142,6 +143,8 @@ class Asked(NamedTuple):
     profile: tuple[float, ...]
     subject: dict[str, float]
     """Stems of the words that carry the subject, each with its `rarity`."""
+    subject_rarity: float
+    """Of all of them together."""
     words: list[str]
     four_grams: frozenset[tuple[str, ...]]
     promised: int
@@ -214,6 +217,7 @@ def asked(instruction: str) -> Asked:
     return Asked(
         profile=profile,
         subject=subject,
+        subject_rarity=sum(subject.values()),
         words=words,
         four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
         promised=promised,
@@ -235,14 +239,6 @@ def _cues(text: str, words: Iterable[str]) -> dict[str, float]:
         if not cues[name] and may_hold(text, signs) and pattern.search(text):
             cues[name] = 1.0
     return cues
-
-
-def may_hold(text: str, signs: Iterable[str]) -> bool:
-    """Whether a pattern that has one of the signs in all that it finds may find something."""
-    for sign in signs:  # noqa: SIM110 - half the time of any()
-        if sign in text:
-            return True
-    return False
 
 
 def _short_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import FilterOptions, PromptFragment, SkillNamed
 from skillmill.filters.form import SKILL_MIX
-from skillmill.filters.text import BETWEEN_WORDS, INVISIBLE, ngrams, phrase_pattern, words
+from skillmill.filters.text import BETWEEN_WORDS, INVISIBLE, may_hold, ngrams, phrase_pattern, words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill
@@ -54,7 +55,7 @@ _DOUBLED = re.compile(r"(?<=\w\w)([bdglmnprt])\1$")
 """As in "planning" and "plan"."""
 
 
-def _inflected(parts: list[str]) -> re.Pattern[str]:
+def _inflected(parts: Sequence[str]) -> re.Pattern[str]:
     """The words in their order, each with any of the common endings of English; short ones as they are."""
     return re.compile(
         r"(?<![^\W_])" + rf"{BETWEEN_WORDS}+".join(map(_with_endings, parts)) + r"(?![^\W_])", re.IGNORECASE
@@ -128,7 +129,7 @@ def _lines_with_sources(text: str) -> str:
 
 
 def _has_source(text: str) -> bool:
-    return any(source in text for source in _SOURCES)
+    return may_hold(text, _SOURCES)
 
 
 # Data of a sibling folder, not its code: what no row may repeat has to be read where it is written.

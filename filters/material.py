@@ -6,6 +6,7 @@ from functools import cache
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import FilterOptions
+from skillmill.filters.text import may_hold
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 
@@ -61,6 +62,13 @@ ANYWHERE = re.compile(
 """What such a thing looks like where it is there; after a colon or dash anything is it."""
 
 
+SIGNS = tuple(
+    "following below underneath here given provided supplied attach enclos past upload above this these those "
+    "look".split()
+)
+"""In lower case: one of them is in all that `REFERENCE` finds."""
+
+
 def missing_material(sample: Sample, cell: Cell, options: FilterOptions) -> Verdict:
     """An instruction about "the text below" or "the attached table" that brings none (papers.md 3.6). English only."""
     return verdict(Reason.MISSING_MATERIAL, lacks_material(sample.instruction))
@@ -69,6 +77,8 @@ def missing_material(sample: Sample, cell: Cell, options: FilterOptions) -> Verd
 def lacks_material(instruction: str) -> bool:
     """Whether a text points at something that should come with it and is not there."""
     text = instruction.strip()
+    if not may_hold(text.lower(), SIGNS):
+        return False
     found = _reference().search(text)
     return found is not None and AFTER.search(text, found.end()) is None and ANYWHERE.search(text) is None
 

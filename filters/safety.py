@@ -12,6 +12,7 @@ from collections.abc import Callable
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import Safety
+from skillmill.filters.text import may_hold
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 
@@ -153,7 +154,7 @@ def masked(text: str) -> tuple[str, int]:
     """The masked text and how many places were masked."""
     total = 0
     for needed, word, pattern, right in _KINDS:
-        if not any(mark in text for mark in needed):
+        if not may_hold(text, needed):
             continue
 
         def put(match: re.Match[str], word: str = word, right: Callable[[str], bool] = right) -> str:

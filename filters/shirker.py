@@ -5,7 +5,7 @@ function turns the sum into a score. The curves are plain numbers in `shirker.js
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -49,6 +49,10 @@ SAID_AGAIN = 0.3
 """So does one of which more than this share only says its beginning again: none of those 2,010 does."""
 SHIPPED = Path(__file__).parent / "shirker.json"
 Lines = tuple[Floats, Floats]
+RULED = np.array(
+    [SIGNALS.index(name) for name in "brief_as_asked instruction_echoed echoed_4grams said_again log_words".split()]
+)
+"""The signals that rules look at."""
 FORMAT = "skillmill shirker model 1"
 
 
@@ -87,23 +91,25 @@ class Part:
         columns = np.array([SIGNALS.index(name) for name in self.curves], np.intp)
         return columns, low, high, bends.T, np.array([curve.slopes for curve in curves]).T, mean
 
-    def _beyond(self, signals: Floats) -> Floats:
-        """How far each signal lies beyond each bend of its curve; (rows, bends, curves)."""
-        columns, low, high, bends, _, _ = self._arrays
+    def _beyond(self, signals: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Bend after bend: how far each signal lies beyond its curve's (rows, curves), and the slopes from there on."""
+        columns, low, high, bends, slopes, _ = self._arrays
         inside = np.minimum(np.maximum(signals.take(columns, axis=1), low), high)
-        return np.maximum(inside[:, None, :] - bends, 0.0)
+        return ((np.maximum(inside - bend, 0.0), slope) for bend, slope in zip(bends, slopes, strict=True))
 
     def contributions(self, signals: Floats) -> Floats:
         """What each curve adds to the log-odds, against the training rows' mean; one column a curve."""
-        *_, slopes, mean = self._arrays
-        added: Floats = (self._beyond(signals) * slopes).sum(axis=1) - mean
-        return added
+        value: Floats = np.tile(-self._arrays[-1], (len(signals), 1))
+        for beyond, slope in self._beyond(signals):
+            value += slope * beyond
+        return value
 
     def chance(self, signals: Floats) -> Floats:
         """The probability in 0..1 of each row."""
-        *_, slopes, mean = self._arrays
-        log_odds = self.intercept - mean.sum() + self._beyond(signals).reshape(-1, slopes.size) @ slopes.reshape(-1)
-        return 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
+        log_odds = np.full(len(signals), self.intercept - self._arrays[-1].sum())
+        for beyond, slope in self._beyond(signals):
+            log_odds += beyond @ slope
+        return 1 / (1 + np.exp(-np.maximum(np.minimum(log_odds, 30), -30)))
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,7 @@ class ShirkerModel:
         least; one as brief as was asked for, half of what it would.
         """
         either = 1 - (1 - self.effort.chance(signals)) * (1 - self.gamed.chance(signals))
-        names = ("brief_as_asked", "instruction_echoed", "echoed_4grams", "said_again", "log_words")
-        brief, of_instruction, of_answer, again, words = (signals[:, SIGNALS.index(name)] for name in names)
+        brief, of_instruction, of_answer, again, words = signals.T[RULED]
         either = np.where(brief == 1, BRIEF_SHARE * either, either)
         echo = (of_instruction > ECHOED_OF_INSTRUCTION) & (of_answer > ECHOED_OF_ANSWER)
         empty_words = echo | (again > SAID_AGAIN)
@@ -218,7 +223,8 @@ def strongest(model: ShirkerModel, signals: Floats, count: int = 3) -> list[list
     parts = (model.effort, model.gamed)
     names = [name for part in parts for name in part.curves]
     spoken = np.hstack([part.contributions(signals) for part in parts])
-    order = np.argsort(-spoken, axis=1)[:, : 2 * count]
+    most = np.argpartition(-spoken, 2 * count, axis=1)[:, : 2 * count]
+    order = np.take_along_axis(most, np.argsort(-np.take_along_axis(spoken, most, 1), axis=1, kind="stable"), 1)
     found = []
     for row, columns in zip(spoken, order, strict=True):
         speaking = dict.fromkeys(names[column] for column in columns if row[column] > 0)

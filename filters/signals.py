@@ -10,7 +10,6 @@ from skillmill.filters.word_counts import Columns, Floats, word_columns
 
 READ_CHARACTERS = 16_000
 """About 2,500 words; of a longer answer the head and the end are read, so that no text takes long."""
-LOG = "log_"
 TOGETHER = 512
 """Answers that are measured at once: their numbers fit into a core's cache."""
 
@@ -106,6 +105,10 @@ MEASURES = (
 """The names of the numbers of `measures`, in order. "log" is log(1 + count); the rest are shares or per 100 words."""
 
 
+LOG = "log_"
+LOGARITHMS = np.array([name.startswith(LOG) for name in MEASURES])
+
+
 def measures(requests: Sequence[Asked], responses: Sequence[str]) -> Floats:
     """A row of the numbers named by `MEASURES` for each answer. Takes any text; the empty one too."""
     starts = range(0, len(responses), TOGETHER)
@@ -115,40 +118,42 @@ def measures(requests: Sequence[Asked], responses: Sequence[str]) -> Floats:
 
 def _measures(requests: Sequence[Asked], responses: Sequence[str]) -> Floats:
     texts = [_read(response.strip()) for response in responses]
-    words = word_columns(requests, texts)
-    counted = [text_counts(text, digits > 0) for text, digits in zip(texts, words["digits"].tolist(), strict=True)]
-    counts = dict(zip(COUNTS, np.array(counted, np.float64).T, strict=True))
-    columns = {**words, **_per_words_and_lines(counts, words["words"]), **_as_asked(requests, counts, words["words"])}
-    columns["sums_up"] = np.maximum(words["sums_up"], counts["notes"])
-    for name in MEASURES:
-        if name not in columns:
-            columns[name] = np.log1p(counts[name[len(LOG) :]]) if name.startswith(LOG) else counts[name]
-    return np.array([columns[name] for name in MEASURES]).T
+    said, shares = word_columns(requests, texts)
+    counted = [text_counts(text, digits > 0) for text, digits in zip(texts, said["numbers"].tolist(), strict=True)]
+    counts = said | dict(zip(COUNTS, np.array(counted, np.float64).T, strict=True))
+    counts["words_per_line"] = np.maximum(counts["words"], 1) / counts["lines"]
+    shares |= _per_words_and_lines(counts) | _as_asked(requests, counts)
+    shares["sums_up"] = np.maximum(shares["sums_up"] > 0, counts["notes"])
+    columns = [counts[name.removeprefix(LOG)] if name not in shares else shares[name] for name in MEASURES]
+    found = np.array(columns, np.float64).T
+    found[:, LOGARITHMS] = np.log1p(found[:, LOGARITHMS])
+    return found
 
 
 def _read(text: str) -> str:
     return text if len(text) <= READ_CHARACTERS else f"{text[: READ_CHARACTERS - 1000]}\n{text[-1000:]}"
 
 
-def _per_words_and_lines(counts: Columns, words: Floats) -> Columns:
-    n = np.maximum(words, 1)
+def _per_words_and_lines(counts: Columns) -> Columns:
+    hundred = 100 / np.maximum(counts["words"], 1)
     return {
-        **{name: 100 / n * counts[name] for name in ("names", "commas", "colons", "apostrophes", "full_stops")},
+        **{name: hundred * counts[name] for name in ("names", "commas", "colons", "apostrophes", "full_stops")},
+        "numbers": np.log1p(hundred * counts["numbers"]),
         "items_per_line": counts["items"] / counts["lines"],
-        "log_words_per_line": np.log1p(n / counts["lines"]),
     }
 
 
-def _as_asked(requests: Sequence[Asked], counts: Columns, words: Floats) -> Columns:
+def _as_asked(requests: Sequence[Asked], counts: Columns) -> Columns:
     """Is there what the instruction asks for: as many items, code, as few words?"""
     asked = [(each.promised, each.wants_code, each.wants_brief, *each.usual_words) for each in requests]
     promised, wants_code, wants_brief, fewest, most = np.array(asked, np.float64).T
-    unlisted = np.maximum(counts["commas"], np.maximum(counts["lines"], counts["sentences"]) - 1) + 1
-    parts = np.where(counts["items"] > 0, counts["items"], unlisted)
-    answers = (words > 0) & (counts["declines"] == 0) & (counts["blanks"] == 0)
+    words = counts["words"]
+    unlisted = np.maximum(counts["commas"] + 1, np.maximum(counts["lines"], counts["sentences"]))
+    missing = 1 - np.where(counts["items"] > 0, counts["items"], unlisted) / np.maximum(promised, 1)
+    answers = (counts["declines"] == 0) & (counts["blanks"] == 0) & (words > 0)
     return {
-        "missing_items": np.where(promised > 0, np.maximum(0, 1 - parts / np.maximum(promised, 1)), 0),
+        "missing_items": np.maximum(0, missing) * (promised > 0),
         "missing_code": wants_code * (counts["code_block"] == 0) * (counts["parentheses"] == 0),
         "says_brief": counts["shortens"] * (wants_brief == 0),
-        "brief_as_asked": (answers & (fewest <= words) & (words <= most)).astype(float),
+        "brief_as_asked": answers & (fewest <= words) & (words <= most),
     }

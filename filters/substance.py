@@ -8,6 +8,7 @@ from skillmill.filters.config import Echo, Refusal, Repetition
 from skillmill.filters.text import (
     compression_ratio,
     covered_share,
+    may_hold,
     ngrams,
     repeated_share,
     sentences,
@@ -36,6 +37,8 @@ EVEN_SO = re.compile(
 PLACEHOLDER = re.compile(r"\[insert\b[^\]\n]{0,60}\](?!\()|<insert\b[^>\n]{0,60}>|\blorem ipsum\b", re.IGNORECASE)
 BLANK = re.compile(r"\[(?:your|enter|add|name|describe|fill|specify|topic|skill)\b[^\]\n]{0,60}\](?!\()", re.IGNORECASE)
 """Blanks that a template or a letter may rightly have, but no question does."""
+BLANK_SIGNS = ("[", "<", "lorem")
+"""In lower case: one of them is in all that the two find."""
 
 CODE_OR_TABLE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|^[ \t]*\|[^\n]*$", re.MULTILINE | re.DOTALL)
 """A fenced block, or a line of a table."""
@@ -81,7 +84,11 @@ def repetition(sample: Sample, cell: Cell, options: Repetition) -> Verdict:
 def echo(sample: Sample, cell: Cell, options: Echo) -> Verdict:
     """The answer gives the instruction back, or leaves a form's blanks ("[insert name]") for the reader to fill."""
     overlap = covered_share(words(sample.response), words(sample.instruction), 8)
-    blanks = len(PLACEHOLDER.findall(sample.response))
-    blanks += len(PLACEHOLDER.findall(sample.instruction)) + len(BLANK.findall(sample.instruction))
+    blanks = _blanks(PLACEHOLDER, sample.response)
+    blanks += _blanks(PLACEHOLDER, sample.instruction) + _blanks(BLANK, sample.instruction)
     rejected = overlap > options.max_answer_from_instruction or blanks > options.max_placeholders
     return verdict(Reason.ECHO, rejected, instruction_overlap=overlap, placeholders=blanks)
+
+
+def _blanks(pattern: re.Pattern[str], text: str) -> int:
+    return len(pattern.findall(text)) if may_hold(text.lower(), BLANK_SIGNS) else 0

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.reasons import Reason
 from skillmill.filters.shirker import ShirkerModel, strongest
+from skillmill.filters.signals import TOGETHER
 
 BATCH_ROWS = 4096
 BLOCK_BYTES = 16 * 2**20
@@ -123,12 +124,15 @@ def _scored(
     batch: pa.RecordBatch, instruction: str, response: str, model: ShirkerModel, threshold: float
 ) -> tuple[pa.RecordBatch, int]:
     asked, said = texts(batch, instruction, "--instruction"), texts(batch, response, "--response")
-    signals = model.signals(asked, said)
-    scores = model.scores(signals)
+    scores, why = np.empty(len(said)), list[list[str]]()
+    for start in range(0, len(said), TOGETHER):  # their signals fit into a core's cache
+        part = slice(start, start + TOGETHER)
+        signals = model.signals(asked[part], said[part])
+        scores[part] = model.scores(signals)
+        low = scores[part] >= threshold
+        spoken = iter(strongest(model, signals[low]))
+        why += [next(spoken) if is_low else [] for is_low in low.tolist()]
     low = scores >= threshold
-    why: list[list[str]] = [[] for _ in said]
-    for row, names in zip(np.flatnonzero(low).tolist(), strongest(model, signals[low]), strict=True):
-        why[row] = names
     reasons = [
         ([str(Reason.EMPTY)] if not text.strip() else []) + ([str(Reason.SHIRKER)] if is_low else [])
         for text, is_low in zip(said, low.tolist(), strict=True)

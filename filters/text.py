@@ -4,14 +4,18 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import ceil
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 TITLES = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Jr|Sr|St|vs|etc|approx|e\.g|i\.e)\.", re.IGNORECASE)
+TITLE_SIGNS = tuple("mr. mrs. ms. dr. prof. jr. sr. st. vs. etc. approx. e.g. i.e.".split())
+"""In lower case: without one of them there is no title, and looking for them is far faster."""
 SENTENCE_BREAK = re.compile(
-    r"""(?<![.!?…])[.!?…]+[)\]"'”’*_]{0,4}\s+(?=[(\["'“‘*_]{0,4}[^\W_])"""  # end mark, space, letter or digit
-    r"""|(?<![。！？])[。！？]+[」』”]{0,4}(?=\S)"""
-    r"""|\n[ \t]*\n"""
+    r"""[.!?…。！？\n](?:"""  # all that can begin a break, in front: far faster than one pattern after the other
+    r"""(?<=[.!?…])(?<![.!?…].)[.!?…]*[)\]"'”’*_]{0,4}\s+(?=[(\["'“‘*_]{0,4}[^\W_])"""  # end mark, space, a letter
+    r"""|(?<=[。！？])(?<![。！？].)[。！？]*[」』”]{0,4}(?=\S)"""
+    r"""|(?<=\n)[ \t]*\n)"""
 )
 OTHER_BREAK = re.compile(
     r"""(?<![\w.!?…])(\w*)[.!?…]+[)\]"'”’»*_]{0,4}\s+(?=[(\["'“‘«„¿¡*_]{0,4}([^\W\d_]))"""  # word, end, letter
@@ -28,17 +32,31 @@ LIST_NUMBER = re.compile(r"^[ \t]*\d{1,3}[.)][ \t]+", re.MULTILINE)
 CODE_FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 
 
-def words(text: str) -> list[str]:
-    """The words in lower case, without punctuation; `don't` and `well-known` are one word each."""
-    return WORD.findall(text.lower().replace("’", "'"))
+@lru_cache(maxsize=32)
+def words(text: str) -> tuple[str, ...]:
+    """The words in lower case, without punctuation; `don't` and `well-known` are one word each.
+
+    Kept for a while, as are `sentences`: one filter after the other asks for those of the same two texts.
+    """
+    return tuple(WORD.findall(text.lower().replace("’", "'")))
 
 
-def sentences(text: str) -> list[str]:
+@lru_cache(maxsize=4)
+def sentences(text: str) -> tuple[str, ...]:
     """The sentences of prose, stripped, in order; see `count_sentences` for what ends one."""
     shielded = LIST_NUMBER.sub("", text)
-    shielded = TITLES.sub(lambda match: match.group().replace(".", "\0"), shielded)
+    if may_hold(text.lower(), TITLE_SIGNS):
+        shielded = TITLES.sub(lambda match: match.group().replace(".", "\0"), shielded)
     pieces = (piece.replace("\0", ".").strip() for piece in SENTENCE_BREAK.split(shielded))
-    return [piece for piece in pieces if WORD.search(piece)]
+    return tuple(piece for piece in pieces if WORD.search(piece))
+
+
+def may_hold(text: str, signs: Iterable[str]) -> bool:
+    """Whether a pattern that has one of the signs in all that it finds may find something."""
+    for sign in signs:  # noqa: SIM110 - half the time of any()
+        if sign in text:
+            return True
+    return False
 
 
 def count_words(text: str) -> int:

@@ -1,10 +1,11 @@
 """What the words of answers tell: of many answers at once, on numbers instead of words."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import count, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from skillmill.filters.tokens import Numbers, Tokens, tokens_of_all
 from skillmill.filters.word_vectors import Words, closeness, likeness, word_vectors
 
 Floats = NDArray[np.float64]
-Columns = dict[str, Floats]
+Columns = dict[str, NDArray[Any]]
 """The numbers of each answer under the name of the measure."""
 
 KINDS = {
@@ -83,9 +84,8 @@ class Subject(NamedTuple):
     """In which half of the text it is; it may be in both."""
 
 
-def word_columns(requests: Sequence[Asked], texts: Sequence[str]) -> Columns:
-    """The measures of `signals.MEASURES` that the words of each answer give, and `words` and `digits`: how many words
-    and whole numbers there are."""
+def word_columns(requests: Sequence[Asked], texts: Sequence[str]) -> tuple[Columns, Columns]:
+    """The measures of `signals.MEASURES` that the words of each answer give: those that are counts, and the others."""
     found, rows = tokens_of_all(texts), len(texts)
     starts = np.concatenate(([0], found.ends[:-1]))
     sizes = found.ends - starts
@@ -93,41 +93,32 @@ def word_columns(requests: Sequence[Asked], texts: Sequence[str]) -> Columns:
     kinds, members = _kinds()
     kind_of_word = np.fromiter(map(kinds.get, found.words, repeat(0)), np.intp, len(found.words))
     kind = kind_of_word[words.word]
-    said = (_sums(words.row * len(members) + kind, rows * len(members), words.times).reshape(rows, -1) @ members).T
+    of_kind = np.bincount(words.row * len(members) + kind, words.times, rows * len(members))
+    said = (of_kind.reshape(rows, -1) @ members).T
     subject = _subject(words, starts + sizes // 2, kind)
-    n, distinct = np.maximum(sizes, 1), _sums(words.row, rows)
-    digits = _sums(words.row, rows, words.times * _each(str.isdigit, found.words)[words.word])
-    columns = dict(zip(KINDS, said * (100 / n), strict=True))
-    return columns | {
-        "words": sizes,
-        "digits": digits,
-        "log_words": np.log1p(sizes),
-        "log_distinct_words": np.log1p(distinct),
+    n, distinct = np.maximum(sizes, 1), np.bincount(words.row, minlength=rows)
+    digits, letters = (words.times * _each(of, found.words)[words.word] for of in (str.isdigit, len))
+    counts = {"words": sizes, "distinct_words": distinct, "numbers": np.bincount(words.row, digits, rows)}
+    shares = {
+        **dict(zip(KINDS, said * (100 / n), strict=True)),
         "variety": distinct / np.sqrt(n),
-        "once_only": _sums(words.row, rows, words.times == 1) / n,
-        "word_length": _sums(words.row, rows, words.times * _each(len, found.words)[words.word]) / n,
-        "function_words": columns["function_words"] / 100,
-        "numbers": np.log1p(100 / n * digits),
-        "log_numbers": np.log1p(digits),
-        "sums_up": (columns["sums_up"] > 0).astype(np.float64),
+        "once_only": np.bincount(words.row, words.times == 1, rows) / n,
+        "word_length": np.bincount(words.row, letters, rows) / n,
+        "function_words": said[FUNCTION] / n,
         "leans_back": _leans_back(found, starts, kind_of_word),
         "said_again": _said_again(found, starts, words),
         **_echoes(requests, found, np.repeat(np.arange(rows), sizes)),
-        **_on_subject(requests, found, subject, n),
         **_meanings(requests, found, subject),
     }
+    on_subject = _on_subject(requests, found, subject, n)
+    return counts | on_subject[0], shares | on_subject[1]
 
 
 def _each(of: Callable[[str], int], words: Sequence[str]) -> Numbers:
     return np.fromiter(map(of, words), np.intp, len(words))
 
 
-def _sums(rows_of: Numbers, rows: int, values: NDArray | None = None) -> Floats:
-    """The sum of the values, or the number of places, for each row."""
-    return np.bincount(rows_of, values, rows).astype(np.float64, copy=False)
-
-
-def _numbered(keys: Numbers, others: Sequence[int] | Numbers = ()) -> tuple[Numbers, int, Numbers]:
+def _numbered(keys: Numbers, others: Sequence[int] = ()) -> tuple[Numbers, int, Numbers]:
     """Which of the distinct keys each is, in the order in which they come, and how many these are; and which of them
     each of the others is: a number as high or higher is none of them."""
     every = np.append(keys, np.asarray(others, np.intp))
@@ -179,16 +170,18 @@ def _echoes(requests: Sequence[Asked], found: Tokens, row: Numbers) -> Columns:
     asked = np.array([each for request in requests for each in map(number.get, request.words, unknown)], np.intp)
     own, own_row = _fours(found.numbers, row)
     wanted, _ = _fours(asked, np.repeat(np.arange(rows), sizes))
-    of_own, distinct, of_wanted = _numbered(own, wanted)
-    of_row = np.zeros(distinct, np.intp)
-    of_row[of_own] = own_row
-    echoed = np.unique(of_wanted[of_wanted < distinct])
-    both = _sums(of_row[echoed], rows)
-    all_wanted = np.array([len(request.four_grams) for request in requests])
-    return {
-        "instruction_echoed": both / np.maximum(all_wanted, 1),
-        "echoed_4grams": both / np.maximum(_sums(of_row, rows), 1),
-    }
+    likely = np.zeros(1 << 16, np.bool_)
+    likely[wanted & 0xFFFF] = True  # spares looking up nine of ten
+    known, echoed = set(wanted.tolist()), defaultdict[int, set[int]](set)
+    at = np.flatnonzero(likely[own & 0xFFFF])
+    for key, text in zip(own[at].tolist(), own_row[at].tolist(), strict=True):
+        if key in known:
+            echoed[text].add(key)
+    shares = np.zeros((2, rows))
+    for text, keys in echoed.items():
+        distinct = np.unique(own[np.searchsorted(own_row, text) : np.searchsorted(own_row, text, "right")])
+        shares[:, text] = len(keys) / len(requests[text].four_grams), len(keys) / len(distinct)
+    return dict(zip(("instruction_echoed", "echoed_4grams"), shares, strict=True))
 
 
 def _fours(numbers: Numbers, row: Numbers) -> tuple[Numbers, Numbers]:
@@ -197,12 +190,13 @@ def _fours(numbers: Numbers, row: Numbers) -> tuple[Numbers, Numbers]:
     keys = numbers[:-3]
     for following in (numbers[1:-2], numbers[2:-1], numbers[3:], row[:-3]):
         keys = keys * MIX + following
+    keys ^= keys >> 32
     inside = np.flatnonzero(row[:-3] == row[3:])
     return keys[inside], row[inside]
 
 
-def _on_subject(requests: Sequence[Asked], found: Tokens, subject: Subject, n: Numbers) -> Columns:
-    """How much of the instruction's subject the answer's words take up, by the stems of both."""
+def _on_subject(requests: Sequence[Asked], found: Tokens, subject: Subject, n: Numbers) -> tuple[Columns, Columns]:
+    """Counts and shares: how much of the instruction's subject the answer's words take up, by the stems of both."""
     rows, stems = len(requests), dict[str, int]()
     stem_of_word = np.array([stems.setdefault(one, len(stems)) for one in map(stem, found.words)], np.intp)
     asked = {
@@ -216,29 +210,32 @@ def _on_subject(requests: Sequence[Asked], found: Tokens, subject: Subject, n: N
     rarity[places] = list(asked.values())
     rarity, row = rarity[:distinct], np.empty(distinct, np.intp)
     row[of_subject] = subject.row
-    stemmed, shared, shared_rarity = (_sums(row, rows, values) for values in (None, rarity > 0, rarity))
+    stemmed = np.bincount(row, minlength=rows)
+    shared, shared_rarity = np.bincount(row, rarity > 0, rows), np.bincount(row, rarity, rows)
     rarest = np.zeros(rows)
     np.maximum.at(rarest, row, rarity)
-    wanted = [(len(request.subject), sum(request.subject.values())) for request in requests]
+    wanted = np.array([(len(request.subject), request.subject_rarity) for request in requests], np.float64).T
     coverage, rarity_coverage = (
         np.divide(part, whole, out=np.full(rows, 0.5), where=whole > 0)
-        for part, whole in zip((shared, shared_rarity), np.array(wanted, np.float64).T, strict=True)
+        for part, whole in zip((shared, shared_rarity), wanted, strict=True)
     )
-    both, second = (
-        _sums(subject.row, rows, values) for values in (subject.in_first & subject.in_second, subject.in_second)
-    )
-    return {
-        "log_subject_words": np.log1p(_sums(subject.row, rows)),
-        "log_new_words": np.log1p(stemmed - shared),
-        "coverage": coverage,
-        "log_covered": np.log1p(shared),
-        "from_instruction": shared / np.maximum(stemmed, 1),
-        "subject_density": _sums(subject.row, rows, subject.times * (rarity > 0)[of_subject]) / n,
-        "rarity_coverage": rarity_coverage,
-        "log_shared_rarity": np.log1p(shared_rarity),
-        "rarest_shared": rarest,
-        "halves_shared": both / np.maximum(second, 1),
+    both = np.bincount(subject.row, subject.in_first & subject.in_second, rows)
+    on_it = np.bincount(subject.row, subject.times * (rarity > 0)[of_subject], rows)
+    counts = {
+        "subject_words": np.bincount(subject.row, minlength=rows),
+        "new_words": stemmed - shared,
+        "covered": shared,
+        "shared_rarity": shared_rarity,
     }
+    shares = {
+        "coverage": coverage,
+        "from_instruction": shared / np.maximum(stemmed, 1),
+        "subject_density": on_it / n,
+        "rarity_coverage": rarity_coverage,
+        "rarest_shared": rarest,
+        "halves_shared": both / np.maximum(np.bincount(subject.row, subject.in_second, rows), 1),
+    }
+    return counts, shares
 
 
 def _meanings(requests: Sequence[Asked], found: Tokens, subject: Subject) -> Columns:

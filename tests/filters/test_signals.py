@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skillmill.filters import text_counts, word_counts
+from skillmill.filters import material, substance, text, text_counts, word_counts
 from skillmill.filters.asked import CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, asked
 from skillmill.filters.signals import MEASURES, measures
 from skillmill.filters.substance import REFUSAL
@@ -155,9 +155,26 @@ def test_words_near_those_asked_about_count_one_by_one() -> None:
         (text_counts.FORM, text_counts.FORM_SIGNS),
         (text_counts.BLANK, text_counts.BLANK_SIGNS),
         (text_counts.INLINE_ITEM, (*text_counts.INLINE_ITEM_SIGNS, *"0123456789")),
+        (substance.PLACEHOLDER, substance.BLANK_SIGNS),
+        (substance.BLANK, substance.BLANK_SIGNS),
+        (re.compile(material.REFERENCE, re.IGNORECASE), material.SIGNS),
+        (text.TITLES, text.TITLE_SIGNS),
         *((pattern, signs) for signs, pattern in CUE_PHRASES.values()),
     ],
-    ids=["refusal", "no answer", "closing", "shortening", "form", "blank", "inline item", *CUE_PHRASES],
+    ids=[
+        "refusal",
+        "no answer",
+        "closing",
+        "shortening",
+        "form",
+        "blank",
+        "inline item",
+        "placeholder",
+        "form blank",
+        "material",
+        "title",
+        *CUE_PHRASES,
+    ],
 )
 def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str], signs: tuple[str, ...]) -> None:
     letters = st.characters(codec="ascii")  # a long s counts as an s where case is ignored, and nobody writes it

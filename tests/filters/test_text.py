@@ -1,10 +1,13 @@
 """What counts as a word, a sentence, a repetition."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.filters.text import (
+    SENTENCE_BREAK,
     compression_ratio,
     count_sentences,
     covered_share,
@@ -47,7 +50,7 @@ def test_sentences_add_up(said: list[str]) -> None:
 
 
 def test_words_keep_apostrophes_and_hyphens_inside() -> None:
-    assert words("Don’t say *well-known* -- it's_over!") == ["don't", "say", "well-known", "it's", "over"]
+    assert words("Don’t say *well-known* -- it's_over!") == ("don't", "say", "well-known", "it's", "over")
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,15 @@ def test_shares() -> None:
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_compression_takes_any_text(text: str) -> None:
     assert compression_ratio(text) >= 0
+
+
+PLAIN_BREAK = re.compile(
+    r"""(?<![.!?…])[.!?…]+[)\]"'”’*_]{0,4}\s+(?=[(\["'“‘*_]{0,4}[^\W_])"""
+    r"""|(?<![。！？])[。！？]+[」』”]{0,4}(?=\S)"""
+    r"""|\n[ \t]*\n"""
+)
+
+
+@given(st.text("aB1.!?…。！？」\n \t\"'*(", max_size=30))
+def test_sentences_break_where_the_plain_pattern_breaks_them(text: str) -> None:
+    assert SENTENCE_BREAK.split(text) == PLAIN_BREAK.split(text)
