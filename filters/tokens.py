@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.intp]
@@ -66,6 +65,8 @@ def tokens_of_all(texts: Sequence[str]) -> Tokens:
         every = list(map(tokens, texts))
         numbers = np.array([words.setdefault(word, len(words)) for each in every for word in each], np.intp)
         return Tokens(list(words), numbers, np.cumsum(list(map(len, every)), dtype=np.intp))
+    import pyarrow.compute as pc  # takes 30 ms, and a run that filters row by row never comes here
+
     raw = [(text if text.isascii() else _spaced(text)).encode("utf-8", "replace") for text in map(str.lower, texts)]
     offsets = np.zeros(len(raw) + 1, np.int64)
     np.cumsum([len(text) for text in raw], out=offsets[1:])
