@@ -1,23 +1,16 @@
 """How far a run is: one live line on a terminal, a plain line now and then elsewhere."""
 
-import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from skillmill.data.errors import SkillmillError
 from skillmill.teachers.accounting import Usage
 
 if TYPE_CHECKING:
     from rich.live import Live
 
 PLAIN_EVERY_S = 10.0
-TICK_S = 1.0
-
-Result = TypeVar("Result")
 
 
 class Progress:
@@ -84,22 +77,6 @@ class Pace:
         if left:
             parts.append(f"{duration(min(left))} left")
         return ", ".join(parts)
-
-
-async def ticking(work: Coroutine[Any, Any, Result], tick: Callable[[], None]) -> Result:
-    """Await `work`; `tick` is called beside it every `TICK_S` seconds, and no disk that it finds full stops `work`."""
-
-    async def clock() -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            with suppress(SkillmillError):
-                tick()
-
-    beside = asyncio.create_task(clock())
-    try:
-        return await work
-    finally:
-        beside.cancel()
 
 
 def duration(seconds: float) -> str:

@@ -5,8 +5,9 @@ import asyncio
 from skillmill.filters.overrides import read_overrides
 from skillmill.flows.config import Config
 from skillmill.flows.grading import grading_fingerprints, warn_of_own_work
+from skillmill.flows.loop import run
 from skillmill.flows.plan import Plan, make_plan
-from skillmill.flows.progress import Pace, Progress, say, ticking
+from skillmill.flows.progress import Pace, Progress, say
 from skillmill.flows.refilter import (
     Refiltered,
     load_rules,
@@ -59,7 +60,7 @@ def settle(workspace: Workspace, plan: Plan, progress: Progress, again: bool = F
         progress.line(f"{found.rows} rows decided again, {pace.text()}")
         keep_usage(workspace)
 
-    asyncio.run(ticking(refilter(workspace, plan, rules, same_grader, found), tick))
+    run(refilter(workspace, plan, rules, same_grader, found), tick)
     if not found.stopped:
         note(workspace, "decided", key, wanted)
     _say_what_changed("filter", found)

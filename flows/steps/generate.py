@@ -1,14 +1,14 @@
 """The generate step: rows up to the target."""
 
-import asyncio
 from dataclasses import asdict
 
 from skillmill.flows.config import Config
 from skillmill.flows.generate import Outcome, generate
 from skillmill.flows.grading import warn_of_own_work
+from skillmill.flows.loop import run
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
-from skillmill.flows.progress import Pace, Progress, say, ticking
+from skillmill.flows.progress import Pace, Progress, say
 from skillmill.flows.steps.filter import settle
 from skillmill.flows.steps.state import remember
 from skillmill.flows.steps.taxonomy import current_plan
@@ -45,7 +45,7 @@ def generate_step(config: Config) -> Outcome:
         about = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
         remember(workspace, {"status": "running", "reason": "", **about})
         try:
-            outcome = asyncio.run(ticking(generate(workspace, plan, report), tick))
+            outcome = run(generate(workspace, plan, report), tick)
             seen = outcome
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
         finally:

@@ -1,12 +1,11 @@
 """The pairs step: preference pairs for the accepted rows, and the answers of the stress set."""
 
-import asyncio
-
 from skillmill.data.reasons import PairReason
 from skillmill.flows.config import Config
+from skillmill.flows.loop import run
 from skillmill.flows.pairs import PairsOutcome, make_pairs, pairs_plan
 from skillmill.flows.plan import Plan
-from skillmill.flows.progress import Pace, Progress, say, ticking
+from skillmill.flows.progress import Pace, Progress, say
 from skillmill.flows.steps.state import note, noted, remember
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.flows.stress import StressOutcome, make_stress, stress_plan, wanted
@@ -42,7 +41,7 @@ def _pair(workspace: Workspace, plan: Plan) -> PairsOutcome:
 
     with Progress("pairs") as progress:
         try:
-            asyncio.run(ticking(make_pairs(workspace, plan, outcome), tick))
+            run(make_pairs(workspace, plan, outcome), tick)
         finally:
             remember(workspace, {"status": "partial", "reason": outcome.stopped} if outcome.stopped else {})
     lost = ", ".join(f"{reason} {count}" for reason, count in sorted(outcome.dropped.items()))
@@ -69,7 +68,7 @@ def _stress(workspace: Workspace, plan: Plan) -> StressOutcome:
 
     with Progress("pairs") as progress:
         try:
-            asyncio.run(ticking(make_stress(workspace, plan, name, replacing, outcome), tick))
+            run(make_stress(workspace, plan, name, replacing, outcome), tick)
         finally:
             remember(workspace, {"status": "partial", "reason": outcome.stopped} if outcome.stopped else {})
     kept = f"; {outcome.without} rows keep theirs, the teacher gave none" if outcome.without else ""

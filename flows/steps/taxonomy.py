@@ -6,8 +6,9 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
+from skillmill.flows.loop import run
 from skillmill.flows.plan import Plan, configured_generator, make_plan
-from skillmill.flows.progress import Pace, Progress, say, ticking
+from skillmill.flows.progress import Pace, Progress, say
 from skillmill.flows.refilter import load_rules
 from skillmill.flows.steps.state import remember
 from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
@@ -91,7 +92,7 @@ def _extracted(workspace: Workspace) -> Taxonomy:
 
         news: dict[str, Any] = {}
         try:
-            return asyncio.run(ticking(_extract(workspace, curves), tick))
+            return run(_extract(workspace, curves), tick)
         except BudgetMet as met:
             news = {"status": "partial", "reason": met.reason}
             raise
