@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from skillmill.data.errors import SkillmillError
 
 TICK_S = 1.0
-GATHER_S = 0.01
+GATHER_S = 0.02
 FEW_OPEN = 32
 """So many files and connections are open where little is in flight; there every moment counts."""
 
