@@ -36,7 +36,8 @@ EXPECTED = (
     "words_on_subject",
 )
 """Measures that are also taken relative to what good answers to such instructions have."""
-FOUND = np.array([MEASURES.index(name) for name in EXPECTED])
+MEASURED = np.array([MEASURES.index(name) for name in EXPECTED])
+"""Where they stand among the measures."""
 SIGNALS = (*MEASURES, *PROFILE, *(f"expected_{name}" for name in EXPECTED), *(f"{name}_gap" for name in EXPECTED))
 BRIEF_SHARE = 0.5
 """An answer as short as was asked for shows too little to be sure of low effort: it scores half at most. A rule, not
@@ -48,7 +49,6 @@ ECHO_SCORE, ECHOED_OF_INSTRUCTION, ECHOED_OF_ANSWER = 0.95, 0.9, 0.5
 SAID_AGAIN = 0.3
 """So does one of which more than this share only says its beginning again: none of those 2,010 does."""
 SHIPPED = Path(__file__).parent / "shirker.json"
-Lines = tuple[Floats, Floats]
 RULED = np.array(
     [SIGNALS.index(name) for name in "brief_as_asked instruction_echoed echoed_4grams said_again log_words".split()]
 )
@@ -62,6 +62,10 @@ class Line:
 
     intercept: float
     weights: list[float]
+
+
+Lines = tuple[Floats, Floats]
+"""Those of `EXPECTED` together: their intercepts (expected), and their weights (profile, expected)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,7 @@ def raw_signals(instructions: Sequence[str], responses: Sequence[str]) -> Floats
 
 
 def lines(expected: dict[str, Line]) -> Lines:
-    """The intercepts (expected) and the weights (profile, expected) of the lines."""
+    """The lines of `EXPECTED` in its order."""
     ordered = [expected[name] for name in EXPECTED]
     return np.array([line.intercept for line in ordered]), np.array([line.weights for line in ordered]).T
 
@@ -193,7 +197,7 @@ def with_expected(raw: Floats, expected: Lines) -> Floats:
     """Adds what was to be expected of each of `EXPECTED`, in that order, and how far the answer lies from it."""
     intercepts, weights = expected
     wanted = intercepts + raw[:, len(MEASURES) :] @ weights
-    return np.hstack([raw, wanted, raw.take(FOUND, axis=1) - wanted])
+    return np.hstack([raw, wanted, raw.take(MEASURED, axis=1) - wanted])
 
 
 def shirker(sample: Sample, cell: Cell, options: Shirker) -> Verdict:
@@ -223,8 +227,9 @@ def strongest(model: ShirkerModel, signals: Floats, count: int = 3) -> list[list
     parts = (model.effort, model.gamed)
     names = [name for part in parts for name in part.curves]
     spoken = np.hstack([part.contributions(signals) for part in parts])
-    most = np.argpartition(-spoken, 2 * count, axis=1)[:, : 2 * count]
-    order = np.take_along_axis(most, np.argsort(-np.take_along_axis(spoken, most, 1), axis=1, kind="stable"), 1)
+    most = min(2 * count, spoken.shape[1])  # a signal may speak in both parts
+    first = np.argpartition(-spoken, most - 1, axis=1)[:, :most]
+    order = np.take_along_axis(first, np.argsort(-np.take_along_axis(spoken, first, axis=1), axis=1), axis=1)
     found = []
     for row, columns in zip(spoken, order, strict=True):
         speaking = dict.fromkeys(names[column] for column in columns if row[column] > 0)

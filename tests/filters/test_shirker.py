@@ -125,6 +125,22 @@ def test_the_strongest_signals_explain_a_score() -> None:
     assert set(why) <= set(SIGNALS)
 
 
+def test_the_strongest_are_those_that_add_most_to_the_log_odds_and_these_add_up_to_the_chance() -> None:
+    signals = MODEL.signals([HOW] * len(GAMED), GAMED)
+    spoken = [
+        {name: value for name, value in zip(part.curves, row, strict=True)}
+        for part in (MODEL.effort, MODEL.gamed)
+        for row in part.contributions(signals)
+    ]
+    for row, why in enumerate(strongest(MODEL, signals)):
+        effort, gamed = spoken[row], spoken[row + len(GAMED)]
+        best = {name: max(effort.get(name, 0.0), gamed.get(name, 0.0)) for name in SIGNALS}
+        assert why == sorted(best, key=best.__getitem__, reverse=True)[:3]
+        assert MODEL.gamed.chance(signals)[row] == pytest.approx(
+            1 / (1 + np.exp(-MODEL.gamed.intercept - sum(gamed.values())))
+        )
+
+
 def test_characters_of_scripts_without_spaces_are_words() -> None:
     assert tokens("猫が好き、don’t") == ["猫", "が", "好", "き", "don't"]
 
