@@ -128,7 +128,7 @@ def test_the_strongest_signals_explain_a_score() -> None:
 def test_the_strongest_are_those_that_add_most_to_the_log_odds_and_these_add_up_to_the_chance() -> None:
     signals = MODEL.signals([HOW] * len(GAMED), GAMED)
     spoken = [
-        {name: value for name, value in zip(part.curves, row, strict=True)}
+        dict(zip(part.curves, row, strict=True))
         for part in (MODEL.effort, MODEL.gamed)
         for row in part.contributions(signals)
     ]
