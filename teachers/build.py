@@ -15,6 +15,7 @@ import orjson
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.teachers.accounting import Counted, Usage
+from skillmill.teachers.arrivals import has_line, lines
 from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.concurrency import Load
 from skillmill.teachers.config import TeacherConfig
@@ -100,8 +101,11 @@ async def _opened(config: TeacherConfig, journal: Journal, usage: Usage) -> Asyn
         found = await server.load()
         if found is not None:
             usage.cache.observe(found.cache_queries, found.cache_hits)
+        in_line[server] = has_line(found)
         return found
 
+    in_line = lines()
+    in_line[server] = False
     following = asyncio.create_task(resilient.slots.follow(load))
     try:
         if served is None:
@@ -112,6 +116,7 @@ async def _opened(config: TeacherConfig, journal: Journal, usage: Usage) -> Asyn
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+        del in_line[server]
         await server.close()
 
 
