@@ -13,7 +13,7 @@ from typing import NamedTuple
 from skillmill.filters.rarity import rarity, stem
 from skillmill.filters.text import may_hold
 from skillmill.filters.tokens import WORD, tokens
-from skillmill.filters.word_vectors import Vector, Words, word_vectors
+from skillmill.filters.word_vectors import Words, word_vectors
 
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
@@ -143,8 +143,6 @@ class Asked(NamedTuple):
     profile: tuple[float, ...]
     subject: dict[str, float]
     """Stems of the words that carry the subject, each with its `rarity`."""
-    subject_rarity: float
-    """Of all of them together."""
     words: list[str]
     four_grams: frozenset[tuple[str, ...]]
     promised: int
@@ -153,7 +151,6 @@ class Asked(NamedTuple):
     wants_brief: bool
     about: Words
     """What the words of the subject are about."""
-    about_sum: Vector
     usual_words: tuple[float, float]
     """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
 
@@ -213,18 +210,15 @@ def asked(instruction: str) -> Asked:
         short_question,
         short_question * cues["fact"],
     )
-    about = word_vectors().of(set(words) - FUNCTION_WORDS)
     return Asked(
         profile=profile,
         subject=subject,
-        subject_rarity=sum(subject.values()),
         words=words,
         four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
         promised=promised,
         wants_code=bool(cues["code"]),
         wants_brief=bool(cues["brief"]),
-        about=about,
-        about_sum=about.sum,
+        about=word_vectors().of(set(words) - FUNCTION_WORDS),
         usual_words=_short_range(ends, given, cues),
     )
 

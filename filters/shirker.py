@@ -103,14 +103,16 @@ class Part:
 
     def contributions(self, signals: Floats) -> Floats:
         """What each curve adds to the log-odds, against the training rows' mean; one column a curve."""
-        value: Floats = np.tile(-self._arrays[-1], (len(signals), 1))
+        *_, mean = self._arrays
+        value: Floats = np.tile(-mean, (len(signals), 1))
         for beyond, slope in self._beyond(signals):
             value += slope * beyond
         return value
 
     def chance(self, signals: Floats) -> Floats:
         """The probability in 0..1 of each row."""
-        log_odds = np.full(len(signals), self.intercept - self._arrays[-1].sum())
+        *_, mean = self._arrays
+        log_odds = np.full(len(signals), self.intercept - mean.sum())
         for beyond, slope in self._beyond(signals):
             log_odds += beyond @ slope
         return 1 / (1 + np.exp(-np.maximum(np.minimum(log_odds, 30), -30)))

@@ -44,7 +44,6 @@ CLOSING = re.compile(
     re.IGNORECASE,
 )
 CLOSING_SIGNS = ("let me know", "hope th", "feel free", "good luck", "enjoy", "happy to", "if you ", "would you like")
-SUMMING_UP = frozenset(("remember", "overall", "conclusion", "ultimately", "additionally"))
 SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
 SHORTENING_SIGNS = ("concise", "brief", "short", "simplified")
 INLINE_ITEM = re.compile(r"[0-9*•-](?<=\S .)(?:(?<=\d)\d?[.)]|(?<!\d)) [A-Z*]")

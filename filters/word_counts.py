@@ -89,7 +89,8 @@ def word_columns(requests: Sequence[Asked], texts: Sequence[str]) -> tuple[Colum
     found, rows = tokens_of_all(texts), len(texts)
     starts = np.concatenate(([0], found.ends[:-1]))
     sizes = found.ends - starts
-    words = _distinct(found, sizes)
+    row = np.repeat(np.arange(rows), sizes)  # of each token
+    words = _distinct(found, row)
     kinds, members = _kinds()
     kind_of_word = np.fromiter(map(kinds.get, found.words, repeat(0)), np.intp, len(found.words))
     kind = kind_of_word[words.word]
@@ -107,11 +108,11 @@ def word_columns(requests: Sequence[Asked], texts: Sequence[str]) -> tuple[Colum
         "function_words": said[FUNCTION] / n,
         "leans_back": _leans_back(found, starts, kind_of_word),
         "said_again": _said_again(found, starts, words),
-        **_echoes(requests, found, np.repeat(np.arange(rows), sizes)),
+        **_echoes(requests, found, row),
         **_meanings(requests, found, subject),
     }
-    on_subject = _on_subject(requests, found, subject, n)
-    return counts | on_subject[0], shares | on_subject[1]
+    subject_counts, subject_shares = _on_subject(requests, found, subject, n)
+    return counts | subject_counts, shares | subject_shares
 
 
 def _each(of: Callable[[str], int], words: Sequence[str]) -> Numbers:
@@ -131,8 +132,7 @@ def _numbered(keys: Numbers, others: Sequence[int] = ()) -> tuple[Numbers, int, 
     return of_keys, int(of_keys.max(initial=-1)) + 1, places[len(keys) :]
 
 
-def _distinct(found: Tokens, sizes: Numbers) -> Distinct:
-    row = np.repeat(np.arange(len(sizes)), sizes)
+def _distinct(found: Tokens, row: Numbers) -> Distinct:
     of_token, count, _ = _numbered(row * len(found.words) + found.numbers)
     places = np.arange(len(of_token))
     first, last = np.empty(count, np.intp), np.empty(count, np.intp)
@@ -214,7 +214,7 @@ def _on_subject(requests: Sequence[Asked], found: Tokens, subject: Subject, n: N
     shared, shared_rarity = np.bincount(row, rarity > 0, rows), np.bincount(row, rarity, rows)
     rarest = np.zeros(rows)
     np.maximum.at(rarest, row, rarity)
-    wanted = np.array([(len(request.subject), request.subject_rarity) for request in requests], np.float64).T
+    wanted = np.array([(len(request.subject), sum(request.subject.values())) for request in requests], np.float64).T
     coverage, rarity_coverage = (
         np.divide(part, whole, out=np.full(rows, 0.5), where=whole > 0)
         for part, whole in zip((shared, shared_rarity), wanted, strict=True)
@@ -250,7 +250,7 @@ def _meanings(requests: Sequence[Asked], found: Tokens, subject: Subject) -> Col
     sums, near = np.zeros((rows, 3, vectors.directions.shape[1]), np.float32), np.zeros((rows, 2))
     for text, (request, start, end) in enumerate(zip(requests, [0, *ends], ends, strict=False)):
         directions = vectors.directions.take(places[start:end], axis=0)
-        sums[text, 0] = request.about_sum
+        sums[text, 0] = request.about.sum
         np.matmul(halves[:, start:end], directions, out=sums[text, 1:])
         near[text] = closeness(request.about, Words(directions, weights[start:end]))
     names = ("subject_met", "words_on_subject", "meaning", "meaning_first_half", "meaning_second_half", "halves_alike")

@@ -13,7 +13,8 @@ from skillmill.teachers.concurrency import Load
 
 GATHER_S = 0.02
 LINE = 1 / 8
-"""Requests that wait, as a share of those that run: fewer than end meanwhile where an answer takes 0.16 s or longer."""
+"""Requests that wait, as a share of those that run: no more than so many end meanwhile where an answer takes 0.16 s or
+longer."""
 
 
 class Arrivals(selectors.DefaultSelector):

@@ -96,6 +96,8 @@ async def _opened(config: TeacherConfig, journal: Journal, usage: Usage) -> Asyn
     served = None if config.serve is None else await _shared_server(config, journal.path.with_name("serve.log"))
     server = OpenAI(config, served.base_url if served else None)
     resilient = _resilient(server if served is None else Served(server, served), config, usage)
+    in_line = lines()
+    in_line[server] = False
 
     async def load() -> Load | None:
         found = await server.load()
@@ -104,8 +106,6 @@ async def _opened(config: TeacherConfig, journal: Journal, usage: Usage) -> Asyn
         in_line[server] = has_line(found)
         return found
 
-    in_line = lines()
-    in_line[server] = False
     following = asyncio.create_task(resilient.slots.follow(load))
     try:
         if served is None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from unittest.mock import patch
+
+import pytest
 
 from skillmill.data.errors import SkillmillError
 from skillmill.flows import loop
@@ -10,7 +11,7 @@ from skillmill.flows.loop import run
 from skillmill.teachers.arrivals import lines
 
 
-def test_hundreds_of_tasks_are_all_done_and_the_clock_ticks_beside_them() -> None:
+def test_hundreds_of_tasks_are_all_done_and_the_clock_ticks_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: list[float] = []
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,6 +38,6 @@ def test_hundreds_of_tasks_are_all_done_and_the_clock_ticks_beside_them() -> Non
         ticks.append(time.monotonic())
         raise SkillmillError("a full disk")
 
-    with patch.object(loop, "TICK_S", 0.05):
-        assert run(work(), tick) == list(range(300))
+    monkeypatch.setattr(loop, "TICK_S", 0.05)
+    assert run(work(), tick) == list(range(300))
     assert ticks

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from unittest.mock import patch
 
 import pytest
 
@@ -42,9 +41,10 @@ def two_pipes(**in_line: bool) -> Iterator[tuple[Arrivals, list[int]]]:
     ],
 )
 def test_what_comes_shortly_after_is_read_with_it_where_every_server_has_a_line(
-    in_line: dict[str, bool], together: int
+    in_line: dict[str, bool], together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with patch.object(arrivals, "GATHER_S", 1.0), two_pipes(**in_line) as (selector, ends):
+    monkeypatch.setattr(arrivals, "GATHER_S", 1.0)
+    with two_pipes(**in_line) as (selector, ends):
         os.write(ends[0], b"an answer")
         later = threading.Timer(0.2, os.write, (ends[1], b"the next one"))
         later.start()
@@ -53,8 +53,9 @@ def test_what_comes_shortly_after_is_read_with_it_where_every_server_has_a_line(
         assert len(selector.select(0)) == 2
 
 
-def test_a_loop_with_something_to_do_does_not_wait() -> None:
-    with patch.object(arrivals, "GATHER_S", 30.0), two_pipes(teacher=True) as (selector, _):
+def test_a_loop_with_something_to_do_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "GATHER_S", 30.0)
+    with two_pipes(teacher=True) as (selector, _):
         begun = time.monotonic()
         assert selector.select(0) == selector.select(0.01) == []
         assert time.monotonic() - begun < 10
@@ -87,7 +88,8 @@ def test_an_eighth_of_what_runs_is_a_line(load: Load | None, waits: bool) -> Non
 
 def test_lines_are_those_of_the_running_loop() -> None:
     async def own() -> bool:
-        return lines() is lines() is asyncio.get_running_loop().arrivals.lines  # type: ignore[attr-defined]
+        loop = asyncio.get_running_loop()
+        return isinstance(loop, GatheringLoop) and lines() is loop.arrivals.lines
 
     async def other() -> dict[object, bool]:
         lines()["nobody looks at it"] = True
