@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateNotFound
+from jinja2.lexer import TOKEN_COMMENT, TOKEN_COMMENT_BEGIN, TOKEN_COMMENT_END
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skillmill.data.errors import ConfigError
+
+COMMENT = frozenset({TOKEN_COMMENT_BEGIN, TOKEN_COMMENT, TOKEN_COMMENT_END})
+"""Jinja's tokens of a comment: no model ever sees one, so rewording it must not begin a new plan."""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -55,11 +59,21 @@ class Prompts:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over the names and sources of all prompt files."""
+        """16 hex digits over the names and sources of all prompt files; Jinja comments do not count.
+
+        Raises `ConfigError` for a file that is not a template.
+        """
         digest = hashlib.sha256()
-        for name, source in self._sources.items():
-            digest.update(name.encode() + b"\0" + source.encode() + b"\0")
+        for name in self._sources:
+            digest.update(name.encode() + b"\0" + self._without_comments(name).encode() + b"\0")
         return digest.hexdigest()[:16]
+
+    def _without_comments(self, name: str) -> str:
+        try:
+            tokens = self._environment.lex(self._sources[name])
+            return "".join(text for _, kind, text in tokens if kind not in COMMENT)
+        except TemplateError as error:
+            raise ConfigError(f"{self._paths[name]}: not a Jinja template: {_one_line(error)}") from None
 
     def path(self, turn: str) -> Path:
         """Where the prompt of a turn lies, for complaints."""

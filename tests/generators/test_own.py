@@ -136,6 +136,14 @@ def test_a_prompt_of_the_users_own_replaces_the_shipped_one(tmp_path: Path) -> N
     assert own.generator.prompts != shipped.generator.prompts
 
 
+def test_a_comment_in_a_prompt_is_not_in_the_fingerprint(tmp_path: Path) -> None:
+    bare = plan_of(tmp_path, SKILL_MIX, request="Show {{ topic }}.")
+    commented = plan_of(tmp_path, SKILL_MIX, request="{# The request,\n in one line. #}\nShow {{ topic }}.{# End #}")
+    assert commented.fingerprint == bare.fingerprint
+    assert [sample.instruction for sample in made(commented)] == [sample.instruction for sample in made(bare)]
+    assert plan_of(tmp_path, SKILL_MIX, request="Show {{ topic }}!").fingerprint != bare.fingerprint
+
+
 def test_the_fingerprint_is_over_the_sources_that_are_used(tmp_path: Path) -> None:
     shipped = Path(__file__).parents[2] / "generators" / "prompts" / "skill_mix" / "request.jinja"
     same = plan_of(tmp_path, SKILL_MIX, request=shipped.read_text())
