@@ -48,7 +48,7 @@ test: $(INSTALLED)
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-vllm: $(VLLM_INSTALLED)
-	@$(VLLM_BIN)/python -m pytest -q tests/teachers/test_vllm.py
+	@$(VLLM_BIN)/python -m pytest -q tests/teachers/engines/test_vllm.py
 
 bench-filters: $(INSTALLED) $(DATATROVE_INSTALLED)
 	@$(BIN)/python benchmarks/filters.py

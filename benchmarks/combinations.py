@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from skillmill.skill_taxonomy.combinations import Combinations
+from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, Topic
 
 SKILLS, CATEGORIES, TOPICS, K = 3000, 100, 100, 4

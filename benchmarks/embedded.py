@@ -11,7 +11,7 @@ import random
 import time
 
 from skillmill.teachers.base import Reply, Request, Sampling
-from skillmill.teachers.embedded import Embedded
+from skillmill.teachers.engines.embedded import Embedded
 
 SLOTS = 8
 WORDS = "river stone cloud ember lantern copper meadow harbor violet thunder maple".split()

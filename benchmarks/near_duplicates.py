@@ -28,8 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skillmill.filters.config import NearDuplicates
-from skillmill.filters.near_duplicates import Corpus
-from skillmill.filters.signatures import Text
+from skillmill.filters.dedup.near_duplicates import Corpus
+from skillmill.filters.dedup.signatures import Text
 
 PLAN = "0" * 32
 CHUNK = 2_000

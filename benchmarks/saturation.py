@@ -25,8 +25,8 @@ from skillmill.flows.steps.generate import generate_step
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.base import Reply, Request
 from skillmill.teachers.build import _shared_engine, close_engines
-from skillmill.teachers.embedded import Embedded, _body
-from skillmill.teachers.vllm import Vllm, sampling_params
+from skillmill.teachers.engines.embedded import Embedded, _body
+from skillmill.teachers.engines.vllm import Vllm, sampling_params
 
 TARGET = 0.95
 SLOTS = {"embedded": 8, "vllm": 32}

@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from skillmill.filters.judge import FILTERS
+from skillmill.filters.apply import FILTERS
 
 HERE = Path(__file__).parent
 SLOTS = 64

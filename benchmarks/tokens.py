@@ -54,7 +54,7 @@ class Tokenizer:
     def __init__(self) -> None:
         from transformers import AutoTokenizer  # takes seconds
 
-        from skillmill.teachers.weights import embedded_weights
+        from skillmill.teachers.embedded_model.weights import embedded_weights
 
         path = embedded_weights()
         self._real = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)

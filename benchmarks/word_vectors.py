@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from skillmill.skill_taxonomy.encoder import Encoder
+from skillmill.skill_taxonomy.curation.encoder import Encoder
 
-SHIPPED = Path(__file__).parent.parent / "filters" / "word_vectors.npz"
+SHIPPED = Path(__file__).parent.parent / "filters" / "shirker" / "word_vectors.npz"
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from skillmill.filters.evaluation_sets import EvaluationSet
+from skillmill.filters.contamination.evaluation_sets import EvaluationSet
 
 
 class FilterOptions(BaseModel):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.inputs.plugins import described, own_module
 from skillmill.data.reasons import CUSTOM
 from skillmill.data.records import text_of
-from skillmill.filters.own_module import described, own_module
 
 Reasons = Iterable[str]
 

@@ -8,21 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.yaml_file import read_yaml
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.form import WORDS
 from skillmill.filters.grading.config import GradingConfig
-from skillmill.filters.language import LANGUAGES
+from skillmill.filters.rows.form import WORDS
+from skillmill.filters.rows.language import LANGUAGES
 from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine
-from skillmill.generators.preference import PairsConfig
+from skillmill.generators.pairs.pairs import PairsConfig
 from skillmill.generators.skill_mix import Order
-from skillmill.skill_taxonomy.lines import read_yaml
+from skillmill.skill_taxonomy.draw.targets import Difficulty, Length, Targets
+from skillmill.skill_taxonomy.draw.thinning import CategoryMix
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-from skillmill.skill_taxonomy.targets import Difficulty, Length, Targets
 from skillmill.skill_taxonomy.taxonomy import complaint, dotted
-from skillmill.skill_taxonomy.thinning import CategoryMix
-from skillmill.teachers.accounting import Budget, Prices
 from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.middleware.accounting import Budget, Prices
 from skillmill.train.config import TrainConfig
 
 Kind = str

@@ -6,7 +6,7 @@ from typing import Any
 
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.config import Config
-from skillmill.flows.progress import say
+from skillmill.flows.runtime.progress import say
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
@@ -14,7 +14,7 @@ from skillmill.flows.steps.pairs import pairs_step
 from skillmill.flows.steps.report import report_step
 from skillmill.flows.steps.taxonomy import taxonomy_step
 from skillmill.flows.steps.train import train_step
-from skillmill.teachers.accounting import BudgetMet
+from skillmill.teachers.middleware.accounting import BudgetMet
 from skillmill.train.job import check_train
 
 Step = Callable[..., Any]

@@ -15,7 +15,7 @@ from skillmill.generators.evolution import Evolutions, evolutions
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
 from skillmill.generators.own import own_generator
 from skillmill.generators.skill_mix import SkillMix
-from skillmill.skill_taxonomy.combinations import Combinations
+from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, fingerprint
 from skillmill.teachers.build import teacher_name
 from skillmill.teachers.prompts import Prompts, shipped

@@ -12,23 +12,23 @@ import orjson
 
 from skillmill.data.files import write_whole
 from skillmill.data.records import sample_of, text_of
-from skillmill.filters.comparison import finds_better
+from skillmill.filters.grading.comparison import finds_better
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.flows.config import Config, GenerationConfig
-from skillmill.flows.generate import HOPELESS, make_rows, next_cells, undecided_rows
-from skillmill.flows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
-from skillmill.flows.pairs import all_asked, is_paired, pairs_plan, whom, with_their_cells
 from skillmill.flows.plan import Plan
-from skillmill.flows.refilter import load_rules
-from skillmill.flows.runner import in_order
-from skillmill.flows.stress import answer, drawn
-from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
-from skillmill.generators.preference import AllAsked, Asked, Row, pairs_of
-from skillmill.generators.shirkers import Shirk
+from skillmill.flows.rows.decide import load_rules
+from skillmill.flows.rows.generate import HOPELESS, make_rows, next_cells, undecided_rows
+from skillmill.flows.rows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
+from skillmill.flows.rows.pairs import all_asked, is_paired, pairs_plan, whom, with_their_cells
+from skillmill.flows.rows.stress import answer, drawn
+from skillmill.flows.runtime.in_order import in_order
+from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
+from skillmill.generators.pairs.pairs import AllAsked, Asked, Row, pairs_of
+from skillmill.generators.pairs.shirkers import Shirk
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.teachers.accounting import StageUsage, total
 from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher
+from skillmill.teachers.middleware.accounting import StageUsage, total
 
 PROBE = "probe.json"
 """In `work_dir`: the sizes that the last `plan --probe` measured."""

@@ -19,7 +19,7 @@ from prefect.tasks import Task
 from skillmill.data.errors import SkillmillError, TeacherError
 from skillmill.flows.config import load_config
 from skillmill.flows.pipeline import Results, Step, run
-from skillmill.flows.report import funnel_markdown
+from skillmill.flows.report.page import funnel_markdown
 
 
 def _one_line(record: logging.LogRecord) -> bool:

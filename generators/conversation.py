@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from skillmill.filters.text import covered_share, words
+from skillmill.filters.text.measures import covered_share, words
 from skillmill.skill_taxonomy.taxonomy import Skill
 from skillmill.teachers.base import Message, Reply, Request, Sampling, Teacher
 

@@ -22,7 +22,7 @@ from skillmill.data.records import text_of
 from skillmill.data.store import sample_store
 from skillmill.generators.conversation import PROMPTS
 from skillmill.skill_taxonomy.cells import Cell, Parent, derived_seed
-from skillmill.skill_taxonomy.permutation import permutation
+from skillmill.skill_taxonomy.draw.permutation import permutation
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, canonical
 
 FOLDER = PROMPTS / "evolve"

@@ -4,7 +4,7 @@ import inspect
 from pathlib import Path
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.filters.own_module import described, own_module
+from skillmill.data.inputs.plugins import described, own_module
 from skillmill.generators.base import Generator
 from skillmill.teachers.base import Sampling
 

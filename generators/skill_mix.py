@@ -8,7 +8,7 @@ import orjson
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.form import number_of_sentences, sentence_limit
+from skillmill.filters.rows.form import number_of_sentences, sentence_limit
 from skillmill.generators.conversation import (
     ANY_TEXT,
     PROMPTS,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.reading import joined
+from skillmill.data.inputs.datasets import joined
 from skillmill.skill_taxonomy.taxonomy import Name, Taxonomy, read_taxonomy
 
 ASKED = ("teacher", "dataset")

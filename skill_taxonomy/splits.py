@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import Literal
 
 from skillmill.data.errors import ConfigError
+from skillmill.skill_taxonomy.draw.thinning import same_skills
 from skillmill.skill_taxonomy.taxonomy import Skill, Split, Taxonomy, Topic, canonical
-from skillmill.skill_taxonomy.thinning import same_skills
 
 By = Literal["category", "skill", "topic"]
 

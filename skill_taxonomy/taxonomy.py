@@ -20,8 +20,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import write_whole
+from skillmill.data.inputs.yaml_file import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.checkers import CHECKERS
-from skillmill.skill_taxonomy.lines import Lines, Location, read_yaml
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]

@@ -9,7 +9,7 @@ import asyncio
 import selectors
 import time
 
-from skillmill.teachers.concurrency import Load
+from skillmill.teachers.middleware.concurrency import Load
 
 GATHER_S = 0.02
 LINE = 1 / 8

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.teachers.accounting import Counted, Usage
 from skillmill.teachers.arrivals import has_line, lines
 from skillmill.teachers.base import Reply, Request, Teacher
-from skillmill.teachers.concurrency import Load
 from skillmill.teachers.config import TeacherConfig
-from skillmill.teachers.journal import Journal, Journalled
-from skillmill.teachers.resilience import Resilient
+from skillmill.teachers.middleware.accounting import Counted, Usage
+from skillmill.teachers.middleware.concurrency import Load
+from skillmill.teachers.middleware.journal import Journal, Journalled
+from skillmill.teachers.middleware.resilience import Resilient
 
 if TYPE_CHECKING:
-    from skillmill.teachers.embedded import Embedded
-    from skillmill.teachers.serve import Server
-    from skillmill.teachers.vllm import Vllm
+    from skillmill.teachers.engines.embedded import Embedded
+    from skillmill.teachers.engines.served.server import Server
+    from skillmill.teachers.engines.vllm import Vllm
 
     Engine = Embedded | Vllm
 
@@ -39,11 +39,11 @@ _servers: dict[str, "Server"] = {}
 def teacher_name(config: TeacherConfig) -> str:
     """The name that stands in the plan and in the rows, without starting anything."""
     if config.kind == "embedded":
-        from skillmill.teachers.embedded import embedded_name
+        from skillmill.teachers.engines.embedded import embedded_name
 
         return embedded_name(config.model)
     if config.kind == "vllm":
-        from skillmill.teachers.vllm_model import vllm_name
+        from skillmill.teachers.engines.vllm_process.model import vllm_name
 
         return vllm_name(config.model, config.engine_args)
     return config.model or ""
@@ -90,8 +90,8 @@ async def _opened(config: TeacherConfig, journal: Journal, usage: Usage) -> Asyn
         engine = await asyncio.to_thread(_shared_engine, config)
         yield Journalled(_resilient(engine, config, usage), journal, config.extra_body)
         return
-    from skillmill.teachers.openai import OpenAI
-    from skillmill.teachers.serve import Served
+    from skillmill.teachers.engines.openai import OpenAI
+    from skillmill.teachers.engines.served.server import Served
 
     served = None if config.serve is None else await _shared_server(config, journal.path.with_name("serve.log"))
     server = OpenAI(config, served.base_url if served else None)
@@ -126,7 +126,7 @@ def _resilient(engine: Teacher, config: TeacherConfig, usage: Usage) -> Resilien
 
 async def _shared_server(config: TeacherConfig, log_file: Path) -> "Server":
     """The server of `teacher.serve`, healthy; started at the first use."""
-    from skillmill.teachers.serve import Server
+    from skillmill.teachers.engines.served.server import Server
 
     command = config.serve or ""
     if command not in _servers:
@@ -143,12 +143,12 @@ def _shared_engine(config: TeacherConfig) -> "Engine":
     arguments: dict[str, Any] = {"model": config.model, "engine_args": config.engine_args}
     start: Callable[..., Engine]
     if config.kind == "embedded":
-        from skillmill.teachers.embedded import Embedded
+        from skillmill.teachers.engines.embedded import Embedded
 
         start = Embedded
         arguments["max_in_flight"] = config.max_in_flight
     else:
-        from skillmill.teachers.vllm import Vllm, check_vllm_sampling
+        from skillmill.teachers.engines.vllm import Vllm, check_vllm_sampling
 
         start = Vllm
         check_vllm_sampling(config.sampling)

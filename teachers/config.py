@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
-from skillmill.teachers.address import HIDDEN, parse_address, shown
 from skillmill.teachers.base import Sampling
+from skillmill.teachers.engines.chat_api.address import HIDDEN, parse_address, shown
 
 
 class Retry(BaseModel):

@@ -5,8 +5,8 @@ from pathlib import Path
 import orjson
 
 from skillmill.data.errors import ConfigError
-from skillmill.teachers.safetensors16 import EMBEDDED, embedded_safetensors
-from skillmill.teachers.weights import FILE_SHA256
+from skillmill.teachers.embedded_model.safetensors import EMBEDDED, embedded_safetensors
+from skillmill.teachers.embedded_model.weights import FILE_SHA256
 from skillmill.train.quiet import require_extra
 
 

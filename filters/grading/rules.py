@@ -1,16 +1,16 @@
 """Points without a model: exact for skills that have a rule, plain and lexical for the rest."""
 
 from skillmill.data.records import Sample
-from skillmill.filters.asked import FUNCTION_WORDS, asked
 from skillmill.filters.config import FilterOptions, Repetition
-from skillmill.filters.form import SKILL_MIX, stops_in_the_middle
 from skillmill.filters.grading.points import Points, SkillPoint
 from skillmill.filters.grading.rubric import within_sentences
-from skillmill.filters.material import lacks_material
-from skillmill.filters.request import no_request
-from skillmill.filters.signals import MEASURES, measures
-from skillmill.filters.substance import repetition
-from skillmill.filters.tokens import tokens
+from skillmill.filters.rows.form import SKILL_MIX, stops_in_the_middle
+from skillmill.filters.rows.missing_material import lacks_material
+from skillmill.filters.rows.no_request import no_request
+from skillmill.filters.rows.substance import repetition
+from skillmill.filters.shirker.answer_features import MEASURES, measures
+from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, asked
+from skillmill.filters.text.tokens import tokens
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.checkers import check
 

@@ -1,18 +1,18 @@
 """The export step: the dataset folder of the current plan."""
 
-from skillmill.data.card import CardFacts
-from skillmill.data.export import Funnel, StressAnswers
-from skillmill.data.export import export as write_export
-from skillmill.filters.safety import hide
+from skillmill.data.export.card import CardFacts
+from skillmill.data.export.writing import Funnel, StressAnswers
+from skillmill.data.export.writing import export as write_export
+from skillmill.filters.rows.safety import hide
 from skillmill.flows.config import Config
-from skillmill.flows.pairs import pairs_plan
 from skillmill.flows.plan import Plan, make_plan
-from skillmill.flows.progress import say
+from skillmill.flows.rows.pairs import pairs_plan
+from skillmill.flows.runtime.progress import say
+from skillmill.flows.runtime.run_json import noted, remember
+from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.filter import lay_overrides
 from skillmill.flows.steps.pairs import STRESSED
-from skillmill.flows.steps.state import noted, remember
 from skillmill.flows.steps.taxonomy import existing_taxonomy
-from skillmill.flows.workspace import Workspace, open_workspace
 from skillmill.teachers.build import teacher_name
 
 

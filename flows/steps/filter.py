@@ -4,11 +4,8 @@ import asyncio
 
 from skillmill.filters.overrides import read_overrides
 from skillmill.flows.config import Config
-from skillmill.flows.grading import grading_fingerprints, warn_of_own_work
-from skillmill.flows.loop import run
 from skillmill.flows.plan import Plan, make_plan
-from skillmill.flows.progress import Pace, Progress, say
-from skillmill.flows.refilter import (
+from skillmill.flows.rows.decide import (
     Refiltered,
     load_rules,
     override,
@@ -16,10 +13,13 @@ from skillmill.flows.refilter import (
     refilter,
     without_row,
 )
-from skillmill.flows.steps.state import note, noted
+from skillmill.flows.rows.grading import grading_fingerprints, warn_of_own_work
+from skillmill.flows.runtime.loop import run
+from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.run_json import note, noted
+from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.taxonomy import existing_taxonomy
-from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
-from skillmill.teachers.accounting import BudgetMet
+from skillmill.teachers.middleware.accounting import BudgetMet
 
 
 def filter_step(config: Config, again: bool = True) -> None:

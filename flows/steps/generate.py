@@ -3,17 +3,17 @@
 from dataclasses import asdict
 
 from skillmill.flows.config import Config
-from skillmill.flows.generate import Outcome, generate
-from skillmill.flows.grading import warn_of_own_work
-from skillmill.flows.loop import run
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
-from skillmill.flows.progress import Pace, Progress, say
+from skillmill.flows.rows.generate import Outcome, generate
+from skillmill.flows.rows.grading import warn_of_own_work
+from skillmill.flows.runtime.loop import run
+from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import settle
-from skillmill.flows.steps.state import remember
 from skillmill.flows.steps.taxonomy import current_plan
-from skillmill.flows.workspace import Workspace, keep_usage, open_workspace, read_state
-from skillmill.teachers.accounting import BudgetMet
+from skillmill.teachers.middleware.accounting import BudgetMet
 
 
 def generate_step(config: Config) -> Outcome:

@@ -2,15 +2,15 @@
 
 from skillmill.data.reasons import PairReason
 from skillmill.flows.config import Config
-from skillmill.flows.loop import run
-from skillmill.flows.pairs import PairsOutcome, make_pairs, pairs_plan
 from skillmill.flows.plan import Plan
-from skillmill.flows.progress import Pace, Progress, say
-from skillmill.flows.steps.state import note, noted, remember
+from skillmill.flows.rows.pairs import PairsOutcome, make_pairs, pairs_plan
+from skillmill.flows.rows.stress import StressOutcome, make_stress, stress_plan, wanted
+from skillmill.flows.runtime.loop import run
+from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.run_json import note, noted, remember
+from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.taxonomy import current_plan
-from skillmill.flows.stress import StressOutcome, make_stress, stress_plan, wanted
-from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
-from skillmill.teachers.accounting import BudgetMet
+from skillmill.teachers.middleware.accounting import BudgetMet
 
 STRESSED = "stressed"
 """What `run.json` says of each plan: the name of its stress set."""

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from skillmill.flows.config import Config
-from skillmill.flows.funnel import print_funnel, survey
 from skillmill.flows.plan import make_plan
-from skillmill.flows.report import write_report
-from skillmill.flows.steps.state import remember
+from skillmill.flows.report.funnel import print_funnel, survey
+from skillmill.flows.report.page import write_report
+from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.workspace import open_workspace, read_state
 from skillmill.flows.steps.taxonomy import existing_taxonomy
-from skillmill.flows.workspace import open_workspace, read_state
 
 
 def report_step(config: Config, status: str | None, reason: str = "", show: bool = False) -> Path:

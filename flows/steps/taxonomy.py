@@ -6,21 +6,21 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
-from skillmill.flows.loop import run
 from skillmill.flows.plan import Plan, configured_generator, make_plan
-from skillmill.flows.progress import Pace, Progress, say
-from skillmill.flows.refilter import load_rules
-from skillmill.flows.steps.state import remember
-from skillmill.flows.workspace import Workspace, keep_usage, open_workspace
-from skillmill.skill_taxonomy.asking import Curves
-from skillmill.skill_taxonomy.context import read_context
-from skillmill.skill_taxonomy.dataset import extract_from_dataset
-from skillmill.skill_taxonomy.examples import read_examples, write_exemplars
-from skillmill.skill_taxonomy.extract import extract
+from skillmill.flows.rows.decide import load_rules
+from skillmill.flows.runtime.loop import run
+from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
+from skillmill.skill_taxonomy.extraction.asking import Curves
+from skillmill.skill_taxonomy.extraction.context import read_context
+from skillmill.skill_taxonomy.extraction.examples import read_examples, write_exemplars
+from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_dataset
+from skillmill.skill_taxonomy.extraction.from_teacher import extract
 from skillmill.skill_taxonomy.sources import ASKED, builtin
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, load_taxonomy, save_taxonomy
-from skillmill.teachers.accounting import BudgetMet
 from skillmill.teachers.build import open_teacher
+from skillmill.teachers.middleware.accounting import BudgetMet
 
 EXEMPLARS = "taxonomy_examples.parquet"
 """Beside `taxonomy.yaml`: the examples of a dataset that it was made from, with the skills that each takes."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
-from skillmill.flows.progress import say
-from skillmill.flows.steps.state import remember
-from skillmill.flows.workspace import open_workspace
+from skillmill.flows.runtime.progress import say
+from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
 
 

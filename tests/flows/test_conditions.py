@@ -9,8 +9,8 @@ import pytest
 from skillmill.data.errors import ConfigError
 from skillmill.data.store import sample_store
 from skillmill.flows.config import parse_config
-from skillmill.flows.generate import next_cells
 from skillmill.flows.plan import Plan, changed_keys, make_plan
+from skillmill.flows.rows.generate import next_cells
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy
 
 TAXONOMY = Taxonomy(

@@ -17,17 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.flows.commands.preview import preview_rows
 from skillmill.flows.config import Config, GenerationConfig, parse_config
-from skillmill.flows.generate import HOPELESS
 from skillmill.flows.pipeline import run
 from skillmill.flows.plan import make_plan
 from skillmill.flows.predict import Sizes, cells_needed, known_sizes, predict, probe, wilson
-from skillmill.flows.preview import preview_rows
-from skillmill.flows.progress import Pace, duration, money
+from skillmill.flows.rows.generate import HOPELESS
+from skillmill.flows.runtime.progress import Pace, duration, money
+from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.report import report_step
 from skillmill.flows.steps.taxonomy import configured_taxonomy, current_plan, taxonomy_step
-from skillmill.flows.workspace import open_workspace
-from skillmill.teachers.accounting import BudgetMet, StageUsage, Usage
+from skillmill.teachers.middleware.accounting import BudgetMet, StageUsage, Usage
 
 IN_FLIGHT = 4
 PRICES = {"input": 0.5, "cached": 0.1, "output": 2}

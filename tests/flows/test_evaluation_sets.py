@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from skillmill.data.records import text_of
-from skillmill.filters.contamination import shared_runs
-from skillmill.filters.ngrams import normal_words
-from skillmill.filters.safety import mask
-from skillmill.flows.cli import main
+from skillmill.filters.contamination.ngram_index import shared_runs
+from skillmill.filters.rows.safety import mask
+from skillmill.filters.text.ngrams import normal_words
+from skillmill.flows.cli.main import main
 from skillmill.flows.config import Config, load_config
-from skillmill.flows.overlap import shared_lines
 from skillmill.flows.pipeline import run
+from skillmill.flows.report.overlap import shared_lines
 
 TAXONOMY = {
     "skills": [{"name": f"skill {letter}", "definition": f"The act of doing {letter}."} for letter in "abcde"],

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from skillmill.flows.cli import main
-from skillmill.skill_taxonomy.extract import AT_ONCE
+from skillmill.flows.cli.main import main
+from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE
 from skillmill.skill_taxonomy.taxonomy import load_taxonomy
 
 IN_FLIGHT = 4

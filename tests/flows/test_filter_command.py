@@ -13,7 +13,7 @@ import yaml
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.records import text_of
-from skillmill.flows.cli import main
+from skillmill.flows.cli.main import main
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.steps.export import export_step

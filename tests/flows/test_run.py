@@ -15,12 +15,12 @@ import yaml
 from typer.main import get_command
 
 from skillmill.data.errors import ConfigError, SkillmillError, StoreError, TeacherError
-from skillmill.flows.cli import app
+from skillmill.flows.cli.main import app
 from skillmill.flows.config import Config, parse_config
-from skillmill.flows.generate import Outcome, generate
 from skillmill.flows.pipeline import run
+from skillmill.flows.rows.generate import Outcome, generate
+from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.taxonomy import current_plan
-from skillmill.flows.workspace import open_workspace
 
 TAXONOMY = {
     "skills": [

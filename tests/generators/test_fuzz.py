@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skillmill.data.export.self_records import feedback
 from skillmill.data.records import SAMPLE_SCHEMA, Sample, sample_row
-from skillmill.data.self_records import feedback
-from skillmill.filters.comparison import finds_better
+from skillmill.filters.apply import apply_filters
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.judge import apply_filters
+from skillmill.filters.grading.comparison import finds_better
 from skillmill.generators.base import Generator
 from skillmill.generators.instruct_skill_mix import InstructSkillMix, read_critique, read_parts
+from skillmill.generators.pairs.shirkers import Shirk, shirked
 from skillmill.generators.parsing import answer_and_explanation, is_true, string_field, unquoted
-from skillmill.generators.shirkers import Shirk, shirked
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic

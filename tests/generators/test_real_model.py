@@ -7,16 +7,16 @@ import pytest
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.filters.apply import apply_filters
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.judge import apply_filters
 from skillmill.generators.base import Generator
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
-from skillmill.generators.shirkers import shirked
+from skillmill.generators.pairs.shirkers import shirked
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling
-from skillmill.teachers.embedded import Embedded
+from skillmill.teachers.engines.embedded import Embedded
 
 pytestmark = pytest.mark.model
 

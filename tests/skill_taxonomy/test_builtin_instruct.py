@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from skillmill.filters.text import phrase_pattern
-from skillmill.skill_taxonomy.check import check
-from skillmill.skill_taxonomy.combinations import Combinations
+from skillmill.filters.text.measures import phrase_pattern
+from skillmill.skill_taxonomy.curation.check import check
+from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, stems
 from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical

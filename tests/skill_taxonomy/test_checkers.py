@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.skill_taxonomy.check import check as faults
 from skillmill.skill_taxonomy.checkers import CHECKERS, check, sentences, shown, words
+from skillmill.skill_taxonomy.curation.check import check as faults
 from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import Skill, parse_taxonomy
 

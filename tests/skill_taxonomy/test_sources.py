@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.check import check
+from skillmill.skill_taxonomy.curation.check import check
 from skillmill.skill_taxonomy.sources import TaxonomyConfig, builtin
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic
 

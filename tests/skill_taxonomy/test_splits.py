@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.skill_taxonomy.combinations import Combinations
-from skillmill.skill_taxonomy.edit import edited
+from skillmill.skill_taxonomy.curation.edit import edited
+from skillmill.skill_taxonomy.draw.combinations import Combinations
+from skillmill.skill_taxonomy.draw.thinning import CategoryMix
 from skillmill.skill_taxonomy.splits import By, hold_out, members
 from skillmill.skill_taxonomy.taxonomy import (
     Skill,
@@ -20,7 +21,6 @@ from skillmill.skill_taxonomy.taxonomy import (
     read_taxonomy,
     taxonomy_text,
 )
-from skillmill.skill_taxonomy.thinning import CategoryMix
 
 BY = st.sampled_from(["category", "skill", "topic"])
 SHARES = st.sampled_from([0.0, 0.1, 0.3, 0.5])

@@ -11,7 +11,7 @@ import pytest
 
 from skillmill.teachers import arrivals
 from skillmill.teachers.arrivals import Arrivals, GatheringLoop, has_line, lines
-from skillmill.teachers.concurrency import Load
+from skillmill.teachers.middleware.concurrency import Load
 
 
 @contextmanager

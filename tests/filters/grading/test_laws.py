@@ -17,11 +17,11 @@ from skillmill.filters.grading.grade import Grader, grade
 from skillmill.filters.grading.points import OTHERS, Points, SkillPoint, majority
 from skillmill.filters.grading.reading import listed_points, occurs
 from skillmill.filters.grading.rules import points_by_rules
-from skillmill.filters.text import count_published_sentences, count_sentences
+from skillmill.filters.text.measures import count_published_sentences, count_sentences
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling
-from skillmill.train.metrics import majority as majority_of_table
+from skillmill.train.evaluation.metrics import majority as majority_of_table
 
 SKILLS = (Skill(name="metaphor"), Skill(name="on_topic"), Skill(name="loud", checker="exclamation"))
 CELLS = [

@@ -11,7 +11,7 @@ from skillmill.filters.grading.reading import occurs
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling
-from skillmill.teachers.embedded import Embedded
+from skillmill.teachers.engines.embedded import Embedded
 
 pytestmark = pytest.mark.model
 

@@ -1,0 +1,1 @@
+"""The Hugging Face dataset folder: counts, masking, the card, the files."""

@@ -1,0 +1,178 @@
+"""What must not get into training data: e-mail addresses, phone numbers, keys and tokens, card and account numbers.
+
+A few narrow patterns instead of a library: `phonenumbers` has to be told the country of a number without "+", and
+brings the numbering plans of all of them; `detect-secrets` is made for files of code, line by line. A form that
+ordinary numbers have (years, prices, versions, order numbers) is never taken; a bare national number counts only behind
+a label such as "phone:".
+"""
+
+import re
+from collections.abc import Callable
+
+from skillmill.data.reasons import Reason
+from skillmill.data.records import Sample
+from skillmill.filters.config import Safety
+from skillmill.filters.text.measures import may_hold
+from skillmill.filters.verdict import Verdict, verdict
+from skillmill.skill_taxonomy.cells import Cell
+
+_EMAIL = re.compile(
+    r"(?<![\w+%.])(?<!//)(?!(?:git|this|super)@)\w[\w.+%-]{0,63}@"
+    r"(?!(?:[\w-]{1,63}\.){0,4}(?:example\.(?:co\.)?[a-z]{2,4}|(?:your)?domain\.com|test\.com|example|test|invalid)(?![\w-]|\.\w))"
+    r"(?!self\.)[^\W_](?:[\w-]{0,62}\.){1,5}[^\W\d_]{2,24}(?![^\W_]|[-_]\w|\(|:[\w/])"
+)
+"""Not those of domains that are there for examples (RFC 2606) or taken for them, no `git@host`, `user@host:path`, and
+no code such as `a@b.transpose()`."""
+
+_SPACE = " \u00a0\u202f"
+_DASH = "\u2010\u2011\u2013-"
+_BETWEEN = f"[{_SPACE}.{_DASH}]"
+_GROUPS = rf"(?:{_BETWEEN}{{0,2}}(?:\(\d{{1,4}}\)|\d{{1,4}}))"
+_PHONE = re.compile(
+    rf"(?<![\w+./=-])(?:(?:\(\+[1-9]\d{{0,2}}\)|\+[1-9]\d{{0,2}}){_GROUPS}{{2,5}}"  # +49 30 1234567
+    rf"|(?:1{_BETWEEN})?(?:\([2-9]\d\d\)[{_SPACE}]?|[2-9]\d\d([.{_DASH}]))"  # (415) 738-2671, 415-738-2671
+    rf"[2-9]\d\d(?(1)\1|{_BETWEEN})\d{{4}})"
+    r"(?![\w=/-]|[.]\d)"
+)
+_LABELLED_PHONE = re.compile(
+    r"(?<![\w\[])(?P<label>(?:(?:tele|cell|mobile ?)?phone|tel|mobile|cell|fax|whatsapp)(?: (?:number|no\.))?"
+    rf"(?: is|[.:=#])[{_SPACE}]{{0,2}})(?:\(\d{{1,5}}\)|\d{{1,4}}){_GROUPS}{{1,5}}(?![\w=/-]|[.:]\d)",
+    re.IGNORECASE,
+)
+_NORTH_AMERICAN = re.compile(r"1[2-9]\d\d[2-9]\d{6}$")
+_FICTIONAL = re.compile(r"555\D?01\d\d$|^1?\D*555\D")
+"""Numbers that North America keeps for stories, and its area code that nobody has."""
+_FEWEST_DIGITS, _MOST_DIGITS = 9, 15
+"""Of an international number (E.164 has 15 at most); fewer could be a sum after a plus sign."""
+
+_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,8000}?"
+    r"(?:-----END (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    r"|(?<![\w-])(?:sk[-_]|[rp]k_(?:live|test)_)(?=[\w-]{0,40}?(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16})[\w-]{20,200}"
+    r"|(?<!\w)(?:gh[pousr]_[A-Za-z0-9]{36,80}|github_pat_\w{22,90}|glpat-[\w-]{20,40}|hf_[A-Za-z0-9]{30,40}"
+    r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{40,300}|whsec_[A-Za-z0-9+/]{32,64}|SG\.[\w-]{22}\.[\w-]{43}"
+    r"|xox[abeposr]-[\w.-]{10,200}|xapp-\d-[\w-]{20,200}|hooks\.slack\.com/services/T\w{6,12}/B\w{6,12}/\w{20,30}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{35}|GOCSPX-[\w-]{28}|ya29\.[\w-]{30,500}"
+    r"|eyJ[\w-]{10,500}\.eyJ[\w-]{10,2000}\.[\w-]{10,500})(?!\w)",
+    re.DOTALL,
+)
+"""By the marks that their makers gave them: OpenAI, Anthropic, Stripe, GitHub, GitLab, Hugging Face, npm, PyPI,
+SendGrid, Slack, AWS, Google, JSON web tokens, PEM and PGP."""
+_AWS_SECRET = re.compile(
+    r"(?P<label>secret_?access_?key[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?)[A-Za-z0-9+/]{40}(?![\w+/=])", re.IGNORECASE
+)
+"""It has no mark of its own, so its usual name has to stand before it."""
+
+_CARD = re.compile(
+    rf"\d(?<![\w.,+#/-].)(?:\d{{14,15}}|\d{{3}}([{_SPACE}{_DASH}])\d{{4}}\1\d{{4}}\1\d{{4}}"
+    rf"|\d{{3}}([{_SPACE}{_DASH}])\d{{6}}\2\d{{5}})(?![\w/-]|[.,]\d)"
+)
+_ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[689]|35|6011|65|62")
+_IBAN = re.compile(
+    rf"[A-Z]{{2}}(?<![\w-]..)\d\d(?:[A-Z0-9]{{11,27}}|(?:[{_SPACE}][A-Z0-9]{{4}}){{2,6}}(?:[{_SPACE}][A-Z0-9]{{1,4}})?)(?![\w-])"
+)
+_IBAN_LENGTHS = {
+    country[:2]: int(country[2:])
+    for country in (
+        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 ES24 FI18 FO18 FR27 "
+        "GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IS26 IT27 JO30 KW30 KZ20 LB28 LI21 LT20 LU20 LV21 MC27 MD24 "
+        "ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SE24 SI19 SK24 SM27 TN24 TR26 UA29 "
+        "VG24 XK20"
+    ).split()
+}
+"""Characters of an account number by country (SWIFT's registry)."""
+
+
+def _is_phone(text: str) -> bool:
+    digits = re.sub(r"\D", "", text)
+    if _FICTIONAL.search(text):
+        return False
+    if "+" not in text:
+        return True
+    known = _NORTH_AMERICAN.match(digits) if digits.startswith("1") else "000000" not in digits
+    return bool(known) and _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS
+
+
+def _is_labelled_phone(text: str) -> bool:
+    return _FEWEST_DIGITS <= len(re.sub(r"\D", "", text)) <= _MOST_DIGITS and not _FICTIONAL.search(text)
+
+
+def _is_iban(text: str) -> bool:
+    """Whether the country has numbers of this length and the check digits are right (ISO 13616: modulo 97)."""
+    letters = "".join(text.split())
+    return (
+        _IBAN_LENGTHS.get(letters[:2]) == len(letters)
+        and int("".join(str(int(letter, 36)) for letter in letters[4:] + letters[:4])) % 97 == 1
+    )
+
+
+def _is_card(text: str) -> bool:
+    digits = re.sub(r"\D", "", text)
+    return _ISSUER.match(digits) is not None and luhn(digits)
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
+    doubled = [sum(divmod(2 * int(d), 10)) if i % 2 else int(d) for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
+
+
+def _any(_: str) -> bool:
+    return True
+
+
+_MARKS = tuple(
+    "-----BEGIN sk- sk_ rk_ pk_ ghp_ gho_ ghu_ ghs_ ghr_ github_ glpat- hf_ npm_ pypi- whsec_ SG. xox xapp- "
+    "hooks.slack AKIA ASIA AIza GOCSPX- ya29. eyJ".split()
+)
+"""One of them stands in every key: looking for them first saves the search for most texts."""
+_DIGITS = tuple("0123456789")
+_LABELS = tuple("hone HONE obile MOBILE fax Fax FAX hats HATS tel. Tel. TEL. tel: Tel: TEL: tel= cell: Cell:".split())
+
+_KINDS: tuple[tuple[tuple[str, ...], str, re.Pattern[str], Callable[[str], bool]], ...] = (
+    (_MARKS, "[key]", _KEY, _any),  # first: a key may hold digits that look like others
+    (("@",), "[e-mail address]", _EMAIL, _any),
+    (("access", "ACCESS", "Access"), "[key]", _AWS_SECRET, _any),
+    (_DIGITS, "[account number]", _IBAN, _is_iban),
+    (_DIGITS, "[card number]", _CARD, _is_card),
+    (_DIGITS, "[phone number]", _PHONE, _is_phone),
+    (_LABELS, "[phone number]", _LABELLED_PHONE, _is_labelled_phone),
+)
+
+
+def hide(options: Safety) -> Callable[[str], str]:
+    """What each text goes through on its way out: `mask`, or nothing where the filter is off."""
+    return mask if options.enabled else str
+
+
+def mask(text: str) -> str:
+    """The text with a word such as "[e-mail address]" in the place of each; what is masked stays as it is."""
+    return masked(text)[0]
+
+
+def masked(text: str) -> tuple[str, int]:
+    """The masked text and how many places were masked."""
+    total = 0
+    for needed, word, pattern, right in _KINDS:
+        if not may_hold(text, needed):
+            continue
+
+        def put(match: re.Match[str], word: str = word, right: Callable[[str], bool] = right) -> str:
+            nonlocal total
+            label = match.groupdict().get("label") or ""
+            if not right(match.group().removeprefix(label)):
+                return match.group()
+            total += 1
+            return label + word
+
+        text = pattern.sub(put, text)
+    return text, total
+
+
+def safety(sample: Sample, cell: Cell, options: Safety) -> Verdict:
+    """Counts what is to be masked in instruction and answer; rejects where `action` says so.
+
+    Masking itself is done where texts leave the run (export, report): the shards keep what decides a row.
+    """
+    found = masked(sample.instruction)[1] + masked(sample.response)[1]
+    return verdict(Reason.SAFETY, options.action == "reject" and found > 0, personal_data=found)

@@ -1,0 +1,5 @@
+"""`python -m skillmill.flows.cli`."""
+
+from skillmill.flows.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Reports: where the rows fell, what a taxonomy holds."""

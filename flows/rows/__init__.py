@@ -1,0 +1,1 @@
+"""The rows of a run: generate them, decide them, grade them, find duplicates, make pairs."""

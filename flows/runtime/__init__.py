@@ -1,0 +1,1 @@
+"""What every step needs: the workspace, the event loop, progress, the shard writer."""

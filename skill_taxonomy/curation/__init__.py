@@ -1,0 +1,1 @@
+"""Checking, merging and editing a taxonomy."""

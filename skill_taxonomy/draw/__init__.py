@@ -1,0 +1,1 @@
+"""Random combinations: the i-th cell of a plan."""

@@ -1,0 +1,1 @@
+"""Taxonomies pulled out of a teacher or a dataset."""

@@ -1,0 +1,1 @@
+"""Starting vLLM: its model, its engine, its child processes."""

@@ -1,0 +1,169 @@
+"""The calibrated model: what it lets through, what it does not, and what it says about it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skillmill.data.errors import ConfigError
+from skillmill.data.records import Sample
+from skillmill.filters.config import Shirker
+from skillmill.filters.shirker.answer_features import MEASURES, measures
+from skillmill.filters.shirker.instruction_features import PROFILE, asked
+from skillmill.filters.shirker.model import SIGNALS, load_model, shirker, strongest
+from skillmill.filters.text.tokens import tokens
+from skillmill.skill_taxonomy.cells import Cell
+
+CELL = Cell("instruct_skill_mix", 0, (), None, None, 1)
+SKILL_MIX = Cell("skill_mix", 0, (), None, None, 1)
+MODEL = load_model()
+
+HOW = "How do I keep basil alive on a north-facing windowsill? Please give me five tips."
+GOOD = """Basil needs more light than a north-facing windowsill gives, so the trick is to add some and to go easy on
+water.
+
+1. **Add a lamp**: A 10-watt LED grow light, 20 cm above the leaves, for 12 hours a day replaces the missing sun.
+2. **Water from below**: Pour a little into the saucer when the top 2 cm of soil feel dry, and empty what is left.
+3. **Keep it warm**: Below 12 °C the leaves turn black. In winter, move the pot away from the cold glass at night.
+4. **Split the pot**: Supermarket basil is 20 seedlings in one pot. Divide them into four pots so that roots have room.
+5. **Cut above a pair of leaves**: Harvest the top, never single leaves; two new shoots grow from each cut.
+
+If the stems still grow long and pale after two weeks, the lamp is too far away or too weak."""
+
+SHORT_BUT_WANTED = [
+    ("Classify the sentiment of this tweet as positive, negative or neutral.\n\nBest pizza of my life!", "Positive"),
+    ("What is the capital of Australia? Answer in one word.", "Canberra"),
+    ("Correct the spelling of this sentence.\n\nI recieved you're leter.", "I received your letter."),
+    ("Translate the following sentence into French.\n\nGood evening, Madam.", "Bonsoir, Madame."),
+    ("Convert the given description to a bash command.\n\ncount the lines of a.txt", "`wc -l a.txt`"),
+    ("Is 91 a prime number? Answer yes or no.", "No, 91 = 7 × 13."),
+]
+GAMED = [
+    "I don't know.",
+    "There are many ways to do this. It depends on many factors. I hope this helps!",
+    "As an AI language model, I cannot help with that.",
+    HOW,
+    "Sure! " + HOW + " " + HOW,
+    "Basil needs light. " * 12,
+    "1. [First tip]\n2. [Second tip]\n3. [Third tip]",
+    "The French Revolution began in 1789, when the Estates-General met at Versailles. Bread was dear, the crown was "
+    "broke, and the Third Estate swore to write a constitution. The Bastille fell on 14 July of that year.",
+    " ".join(sorted(GOOD.split())),
+]
+
+
+def score(instruction: str, response: str) -> float:
+    return float(MODEL.scores(MODEL.signals([instruction], [response]))[0])
+
+
+def test_a_good_answer_passes_and_gamed_ones_score_far_above_it() -> None:
+    assert score(HOW, GOOD) < MODEL.threshold
+    for response in GAMED:
+        assert score(HOW, response) > 0.9, response
+
+
+@pytest.mark.parametrize(("instruction", "response"), SHORT_BUT_WANTED)
+def test_a_short_answer_passes_where_one_is_wanted(instruction: str, response: str) -> None:
+    assert score(instruction, response) < MODEL.threshold
+
+
+@pytest.mark.parametrize(("instruction", "response"), SHORT_BUT_WANTED)
+def test_the_same_short_answer_fails_where_more_is_wanted(instruction: str, response: str) -> None:
+    assert score(HOW, response) >= MODEL.threshold
+
+
+def test_two_of_five_promised_tips_are_missing_items() -> None:
+    five, three = (
+        dict(zip(MEASURES, row, strict=True)) for row in measures([asked(HOW)] * 2, [GOOD, GOOD.split("4.")[0]])
+    )
+    assert (five["missing_items"], three["missing_items"]) == (0.0, pytest.approx(0.4))
+
+
+def test_what_an_instruction_asks_for() -> None:
+    profile = dict(zip(PROFILE, asked("Write a short poem about rain.").profile, strict=True))
+    assert profile["asks_verse"] == profile["asks_brief"] == 1
+    assert profile["asks_code"] == profile["asked_given"] == 0
+    assert asked("Name 3 rivers.").promised == 3
+
+
+def test_the_filter_follows_its_threshold_and_keeps_the_score() -> None:
+    sample = Sample(HOW, GAMED[0])
+    strict = shirker(sample, CELL, Shirker(threshold=None))
+    assert strict.reasons == ("shirker",)
+    assert strict.signals["shirker_score"] == pytest.approx(score(HOW, GAMED[0]), abs=1e-6)
+    assert shirker(Sample(HOW, GOOD), CELL, Shirker()).reasons == ()
+    assert shirker(Sample(HOW, GAMED[5]), CELL, Shirker()).reasons == ("shirker",)
+    assert shirker(Sample("Topic: basil", "Basil!"), SKILL_MIX, Shirker(threshold=1e-9)).reasons == ()
+    assert shirker(Sample(HOW, GOOD), CELL, Shirker(threshold=1e-9)).reasons == ("shirker",)
+
+
+def test_a_model_file_is_read_back_as_written(tmp_path: Path) -> None:
+    MODEL.save(tmp_path / "model.json")
+    assert load_model(tmp_path / "model.json") == MODEL
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "other"}', '{"format": "skillmill shirker model 1"}'])
+def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ConfigError, match="expected a model of"):
+        load_model(tmp_path / "model.json")
+
+
+def test_the_card_says_what_the_model_was_trained_on() -> None:
+    card = MODEL.card
+    assert (card["rows"], card["instructions"]) == (3215, 402)
+    assert card["labels"] == {"brevity": 804, "good": 1206, "weak": 1205}
+    assert set(card["unseen_groups_and_instructions"]["auc"]) >= {"weak", "brevity", "gamed"}
+
+
+def test_the_strongest_signals_explain_a_score() -> None:
+    [why] = strongest(MODEL, MODEL.signals([HOW], ["I don't know."]))
+    assert 1 <= len(why) <= 3
+    assert set(why) <= set(SIGNALS)
+
+
+def test_the_strongest_are_those_that_add_most_to_the_log_odds_and_these_add_up_to_the_chance() -> None:
+    signals = MODEL.signals([HOW] * len(GAMED), GAMED)
+    spoken = [
+        dict(zip(part.curves, row, strict=True))
+        for part in (MODEL.effort, MODEL.gamed)
+        for row in part.contributions(signals)
+    ]
+    for row, why in enumerate(strongest(MODEL, signals)):
+        effort, gamed = spoken[row], spoken[row + len(GAMED)]
+        best = {name: max(effort.get(name, 0.0), gamed.get(name, 0.0)) for name in SIGNALS}
+        assert why == sorted(best, key=best.__getitem__, reverse=True)[:3]
+        assert MODEL.gamed.chance(signals)[row] == pytest.approx(
+            1 / (1 + np.exp(-MODEL.gamed.intercept - sum(gamed.values())))
+        )
+
+
+def test_characters_of_scripts_without_spaces_are_words() -> None:
+    assert tokens("猫が好き、don’t") == ["猫", "が", "好", "き", "don't"]
+
+
+@given(st.text(), st.text())
+@settings(max_examples=200, deadline=None)
+def test_any_text_has_a_score(instruction: str, response: str) -> None:
+    signals = MODEL.signals([instruction], [response])
+    assert np.isfinite(signals).all()
+    assert 0 <= MODEL.scores(signals)[0] <= 1
+    if not tokens(response):
+        assert MODEL.scores(signals)[0] == 1
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "piece", ["a", "!", "\n", " ", "a ", "1. ", "[", "[x", ". ", "\n \n", "<insert ", "é ", "猫", "\ud800"]
+)
+def test_huge_texts_take_no_time_to_speak_of(piece: str) -> None:
+    text = piece * (2_000_000 // len(piece))
+    assert 0 <= score(text, text) <= 1
+
+
+def test_the_shipped_model_is_plain_data() -> None:
+    stored = json.loads((Path(__file__).parents[3] / "filters" / "shirker" / "model.json").read_text())
+    assert set(stored) == {"format", "card", "threshold", "expected", "effort", "gamed"}

@@ -1,0 +1,82 @@
+"""Calibration learns what it is shown, and its report is about what it was not shown."""
+
+import random
+
+import numpy as np
+import pytest
+
+from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.filters.shirker.adversarial import FAMILIES, gamed_answers
+from skillmill.filters.shirker.cross_validation import auc, auc_of_like_length, cross_validate, threshold_for
+from skillmill.filters.shirker.training import Rows, rows_of
+
+SUBJECTS = "basil tomatoes bicycles violins kettles ladders harbours glaciers".split()
+
+
+def made_up_rows() -> Rows:
+    """Two careful and two lazy writers on forty instructions."""
+    dice = random.Random(0)
+    asked, said, labels, groups = [], [], [], []
+    for n in range(40):
+        subject = f"{dice.choice(SUBJECTS)}{n}"
+        for writer in ("careful a", "careful b", "lazy a", "lazy b"):
+            lazy = writer.startswith("lazy")
+            steps = dice.randint(1, 3) if lazy else dice.randint(6, 12)
+            text = " ".join(f"Step {i} for {subject} takes {dice.randint(2, 90)} minutes." for i in range(steps))
+            asked.append(f"How do I look after {subject}?")
+            said.append(text)
+            labels.append("weak" if lazy else "good")
+            groups.append(writer)
+    return rows_of(asked, said, labels, groups, "good")
+
+
+def test_what_is_plain_to_see_is_found_on_writers_and_instructions_left_out() -> None:
+    found = cross_validate(made_up_rows(), precision=0.95)
+    assert found.auc["weak"] > 0.95
+    assert found.precision >= 0.95
+    assert set(found.auc_by_group) >= {"careful a", "careful b", "lazy a", "lazy b"}
+
+
+def test_labels_that_mean_nothing_are_reported_as_such() -> None:
+    rows = made_up_rows()
+    real = ~rows.gamed
+    dice = np.random.default_rng(0)
+    raw = rows.raw.copy()
+    raw[real] = raw[real][dice.permutation(real.sum())]
+    shuffled = Rows(raw, rows.low, rows.label, rows.group, rows.instruction)
+    assert 0.3 < cross_validate(shuffled, precision=0.5).auc["weak"] < 0.7
+
+
+def test_each_writer_is_left_out_so_two_of_each_kind_are_needed() -> None:
+    with pytest.raises(ConfigError, match="at least two groups"):
+        rows = made_up_rows()
+        cross_validate(rows.take(rows.group != "lazy b"), precision=0.9)
+
+
+def test_rows_of_one_label_cannot_be_told_apart() -> None:
+    with pytest.raises(ConfigError, match="at least 50 rows"):
+        rows_of(["a"] * 60, ["b"] * 60, ["good"] * 60, ["x"] * 60, "good")
+
+
+def test_every_family_of_gamed_answers_is_made_and_none_is_the_good_answer() -> None:
+    instructions = [f"How do I grow {subject}?" for subject in SUBJECTS]
+    answers = [f"Water {subject} twice a week. Keep them warm." for subject in SUBJECTS]
+    made = gamed_answers(instructions, answers, share=1.0)
+    assert {family for family, _, _ in made} == set(FAMILIES)
+    own = dict(zip(instructions, answers, strict=True))
+    assert all(text != own[instruction] for _, instruction, text in made)
+    assert made == gamed_answers(instructions, answers, share=1.0)
+
+
+def test_auc_counts_pairs_and_ties_as_halves() -> None:
+    good, low = np.array([0.1, 0.4]), np.array([0.4, 0.9])
+    assert auc(good, low) == pytest.approx(3.5 / 4)
+    assert auc_of_like_length(good, low, np.array([1.0, 5.0]), np.array([5.0, 9.0])) == pytest.approx(0.5)
+
+
+def test_the_threshold_is_the_lowest_that_holds_the_precision() -> None:
+    scores, low = np.array([0.9, 0.8, 0.8, 0.3, 0.2]), np.array([1, 1, 0, 1, 0])
+    assert threshold_for(scores, low, 1.0) == 0.9
+    assert threshold_for(scores, low, 0.75) == 0.3
+    with pytest.raises(SkillmillError, match="no threshold"):
+        threshold_for(scores, 1 - low, 0.9)

@@ -1,0 +1,134 @@
+"""Nothing paid for is asked twice."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillmill.data.errors import StoreError
+from skillmill.teachers.base import Reply, Request, Sampling
+from skillmill.teachers.middleware.journal import Journal, Journalled, request_key
+
+
+def request(text: str = "hello", **changes: Any) -> Request:
+    fields: dict[str, Any] = {
+        "messages": [{"role": "user", "content": text}],
+        "sampling": Sampling(temperature=0.5),
+        "seed": 1,
+    }
+    return Request(**fields | changes)
+
+
+class Counting:
+    """Answers each request with the number of requests so far."""
+
+    name = "counting"
+
+    def __init__(self, text: str = "answer") -> None:
+        self.asked, self.text = 0, text
+
+    async def chat(self, request: Request) -> Reply:
+        self.asked += 1
+        return Reply(f"{self.text} {self.asked}", "stop", 5, 2)
+
+
+def ask(teacher: Any, *requests: Request) -> list[str]:
+    async def all_of_them() -> list[str]:
+        return [(await teacher.chat(request)).text for request in requests]
+
+    return asyncio.run(all_of_them())
+
+
+def test_a_known_request_is_answered_from_the_journal_also_after_a_restart(tmp_path: Path) -> None:
+    engine, path = Counting(), tmp_path / "journal.sqlite"
+    first = Journal(path)
+    assert ask(Journalled(engine, first, {}), request(), request()) == ["answer 1", "answer 1"]
+    first.close()
+    assert ask(Journalled(engine, Journal(path), {}), request()) == ["answer 1"]
+    assert engine.asked == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        request("hello!"),
+        request(seed=2),
+        request(sampling=Sampling(temperature=0.6)),
+        request(sampling=Sampling(temperature=0.5, min_p=0.1)),
+        request(json_schema={"type": "object"}),
+    ],
+)
+def test_what_changes_the_answer_changes_the_key(other: Request) -> None:
+    assert request_key("m", {}, other) != request_key("m", {}, request())
+
+
+def test_the_model_and_the_extra_body_are_in_the_key_the_stage_is_not() -> None:
+    assert request_key("m", {}, request()) != request_key("n", {}, request())
+    assert request_key("m", {"top_k": 3}, request()) != request_key("m", {}, request())
+    assert request_key("m", {}, request(stage="refine")) == request_key("m", {}, request())
+
+
+@given(st.text(max_size=200))
+def test_any_text_comes_back_as_it_is(text: str) -> None:
+    journal = Journal(Path(":memory:"))
+    reply = Reply(text.encode("utf-8", "replace").decode(), "stop", 1, 1)
+    journal.put(b"k", reply)
+    assert journal.get(b"k") == reply
+
+
+def test_lone_surrogates_are_made_harmless_before_anything_is_kept(tmp_path: Path) -> None:
+    [text] = ask(Journalled(Counting("\ud800 odd"), Journal(tmp_path / "j.sqlite"), {}), request())
+    assert text == "? odd 1"
+
+
+def test_a_killed_process_loses_nothing_that_was_put(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from skillmill.teachers.middleware.journal import Journal; from skillmill.teachers.base import Reply\n"
+        f"journal = Journal(Path({str(path)!r}))\n"
+        "for i in range(200): journal.put(i.to_bytes(2, 'big'), Reply(str(i), 'stop', 1, 1))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    journal = Journal(path)
+    assert len(journal) == 200
+    last = journal.get((199).to_bytes(2, "big"))
+    assert last is not None
+    assert last.text == "199"
+
+
+@pytest.mark.parametrize("characters", [300, 1000, 4000])
+def test_the_disk_holds_at_most_one_and_a_half_times_the_payload(tmp_path: Path, characters: int) -> None:
+    dice, payload, path = random.Random(0), 0, tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    for i in range(600):
+        text = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz     ", k=characters))  # harder to pack than a language
+        journal.put(dice.randbytes(16), Reply(text, "stop", i, i))
+        payload += len(text)
+    journal.close()
+    assert path.stat().st_size <= 1.5 * payload
+
+
+def test_a_file_that_is_no_journal_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.write_text("this is not a database, not at all, and long enough to be looked at " * 20)
+    with pytest.raises(StoreError, match=r"journal\.sqlite is damaged \(file is not a database\); delete it"):
+        Journal(path)
+
+
+def test_a_journal_that_lost_its_end_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    for i in range(200):
+        journal.put(random.Random(i).randbytes(16), Reply(str(random.Random(i).random()) * 30, "stop", 1, 1))
+    journal.close()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(StoreError, match=r"is damaged \(database disk image is malformed\); delete it and run again"):
+        len(Journal(path))
