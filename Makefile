@@ -84,9 +84,9 @@ $(DATATROVE_INSTALLED):
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@# The folders are the packages of `skillmill`: a link gives mypy the same view as an installation.
-	@mkdir -p .venv/typing && ln -sfn ../.. .venv/typing/skillmill
-	@cd .venv/typing && MYPYPATH=. ../bin/mypy --config-file ../../pyproject.toml $(foreach package,data teachers skill_taxonomy filters generators train flows,-p skillmill.$(package))
+	@# The folders are the packages of `skillmill`: links give mypy the same view as an installation.
+	@mkdir -p .venv/typing && ln -sfn ../.. .venv/typing/skillmill && ln -sfn ../../tests .venv/typing/tests
+	@cd .venv/typing && MYPYPATH=.:../../tests/support ../bin/mypy --config-file ../../pyproject.toml $(foreach package,data teachers skill_taxonomy filters generators train flows,-p skillmill.$(package)) -p tests
 
 ci: lint test
 

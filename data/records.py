@@ -6,14 +6,126 @@ A schema taken from the first batch breaks on the first batch that is all null; 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
 """2 added `difficulty`, `length`, `language`, `parent` and `operator`, null in rows of version 1."""
 
-Message = dict[str, str]
+
+class Message(TypedDict):
+    """One turn of a chat, as TRL and the chat APIs have it. `role`: "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+class SkillGrade(TypedDict):
+    """The point of one skill in a grade, and the quoted piece of text that earned it."""
+
+    skill: str
+    point: float
+    evidence: str | None
+
+
+class Grade(TypedDict):
+    """A value of `GRADE`: points in 0..1, and their sum."""
+
+    skills: list[SkillGrade]
+    on_topic: float
+    makes_sense: float
+    within_limit: float
+    total: float
+
+
+class SampleRow(TypedDict):
+    """A row of `SAMPLE_SCHEMA`. `signals` is a list of pairs, as Arrow gives a map."""
+
+    id: str
+    plan: str
+    index: int
+    cell: str
+    generation: int
+    kind: str
+    k: int
+    skills: list[str]
+    topic: str | None
+    query_type: str | None
+    difficulty: str | None
+    length: str | None
+    language: str | None
+    parent: str | None
+    operator: str | None
+    prompt: list[Message]
+    completion: list[Message]
+    verdict: str
+    reasons: list[str]
+    signals: list[tuple[str, float]]
+    grade: Grade | None
+    draft: str | None
+    critique: str | None
+    explanation: str | None
+    finish_reason: str | None
+    teacher: str
+    grader: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    prompts: str
+    seed: int
+    split: str
+    schema_version: int
+
+
+class PreferenceRow(TypedDict):
+    """A row of `PREFERENCE_SCHEMA`."""
+
+    id: str
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+    chosen_source: str
+    rejected_source: str
+    margin: float | None
+
+
+class PairRow(PreferenceRow):
+    """A row of `PAIR_SCHEMA`: a preference row with its sample row's `id`, or a pair that was dropped for a `reason`."""
+
+    row: str
+    chosen_words: int | None
+    rejected_words: int | None
+    reason: str | None
+
+
+class StressAnswerRow(TypedDict):
+    """A row of `STRESS_ANSWER_SCHEMA`."""
+
+    row: str
+    index: int
+    source: str
+    text: str
+
+
+class SelfRow(TypedDict):
+    """A row of `SELF_SCHEMA`."""
+
+    id: str
+    instruction: str
+    answer: str
+    feedback: str
+    refined_answer: str
+
+
+class GradingRow(TypedDict):
+    """A row of `GRADES_SCHEMA`: one grading of one sample row. `grade` is null where the reply `raw` was unreadable."""
+
+    id: str
+    run: int
+    grader: str
+    grade: Grade | None
+    raw: str | None
+
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 GRADE = pa.struct(

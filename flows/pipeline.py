@@ -30,7 +30,7 @@ def run(
     step: Callable[[str, Step], Step] = _plain,
     publish: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
 ) -> Results:
-    """taxonomy → generate (with the row filters) → filter → pairs → export → train → report.
+    """Taxonomy → generate (with the row filters) → filter → pairs → export → train → report.
 
     `step(name, function)` wraps each step, `publish(name, funnel)` shows where the rows fell. Returns where
     things lie. Raises `SkillmillError`, after exporting what there is, where the target was missed. A budget that is

@@ -23,6 +23,6 @@ class Generator(Protocol):
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """All samples of one cell, one per generation.
 
-        An unusable reply is a sample with a reason. Raises `TurnFailed` where the teacher gave no reply.
+        An unusable reply is a sample with a reason. Raises `RequestFailed` where the teacher gave no reply.
         """
         ...

@@ -5,9 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from skillmill.data.records import Message
 from skillmill.filters.text.measures import covered_share, words
 from skillmill.skill_taxonomy.taxonomy import Skill
-from skillmill.teachers.base import Message, Reply, Request, Sampling, Teacher
+from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 
 SHORT_BUDGET = 400
 """Tokens a turn. Below, instructions are one sentence and answers one paragraph, and the schema holds the form: a
@@ -50,7 +51,7 @@ class Spent:
 
 @dataclass(slots=True)
 class Asking:
-    """A teacher with the sampling of a run, counting what each question costs. `chat` may raise `TurnFailed`."""
+    """A teacher with the sampling of a run, counting what each question costs. `chat` may raise `RequestFailed`."""
 
     teacher: Teacher
     sampling: Sampling

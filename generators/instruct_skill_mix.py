@@ -11,7 +11,7 @@ from typing import Any, Literal
 import orjson
 
 from skillmill.data.reasons import Reason
-from skillmill.data.records import Sample
+from skillmill.data.records import Message, Sample
 from skillmill.filters.config import SkillNamed
 from skillmill.filters.rows.form import WORDS
 from skillmill.filters.rows.leak import skill_named
@@ -35,7 +35,7 @@ from skillmill.generators.examples import InstructionExample, worked_examples
 from skillmill.generators.parsing import is_true, string_field, unquoted
 from skillmill.generators.targets import aimed
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.teachers.base import Message, Reply, Sampling, Teacher
+from skillmill.teachers.base import Reply, Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import clean, object_schema
 
@@ -82,7 +82,7 @@ class InstructSkillMix:
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         """One sample per generation; a single one where the instruction cannot be used.
 
-        The tokens of the instruction are counted in generation 0. Raises `TurnFailed` where the teacher gave no reply.
+        The tokens of the instruction are counted in generation 0. Raises `RequestFailed` where the teacher gave no reply.
         """
         asking = Asking(teacher, self.sampling)
         parts, reply = await self._instruction(cell, asking)

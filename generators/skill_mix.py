@@ -7,7 +7,7 @@ from typing import Any, Literal
 import orjson
 
 from skillmill.data.reasons import Reason
-from skillmill.data.records import Sample
+from skillmill.data.records import Message, Sample
 from skillmill.filters.rows.form import number_of_sentences, sentence_limit
 from skillmill.generators.conversation import (
     ANY_TEXT,
@@ -24,7 +24,7 @@ from skillmill.generators.examples import TextExample, worked_examples
 from skillmill.generators.parsing import answer_and_explanation
 from skillmill.generators.targets import aimed
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.teachers.base import Message, Sampling, Teacher
+from skillmill.teachers.base import Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import clean, object_schema
 
@@ -57,7 +57,7 @@ class SkillMix:
         return self.templates.fingerprint
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
-        """One sample per generation. Raises `TurnFailed` where the teacher gave no reply."""
+        """One sample per generation. Raises `RequestFailed` where the teacher gave no reply."""
         return [await self._one(cell, teacher, generation) for generation in range(self.generations)]
 
     async def _one(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:

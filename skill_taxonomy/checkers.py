@@ -95,7 +95,7 @@ def _word(shows: Callable[[str], bool]) -> Rule:
 
 
 def _row(n: int, shows: Callable[[Sequence[str]], bool]) -> Rule:
-    """n words in a row, punctuation between them aside."""
+    """N words in a row, punctuation between them aside."""
 
     def rule(text: str) -> str | None:
         found, said = _located(text)

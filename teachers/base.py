@@ -7,9 +7,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skillmill.data.reasons import Reason
-
-Message = dict[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": text}`, as TRL and the chat APIs have it."""
+from skillmill.data.records import Message
 
 
 class Sampling(BaseModel):
@@ -61,7 +59,7 @@ class Reply:
 
 
 @dataclass(eq=False)
-class TurnFailed(Exception):
+class RequestFailed(Exception):
     """This request has no answer. Costs the row alone: the runner keeps it, rejected for `reason`."""
 
     reason: Reason
@@ -71,7 +69,7 @@ class TurnFailed(Exception):
         return f"{self.reason}: {self.detail}"
 
 
-class Temporary(Exception):
+class TransientError(Exception):
     """A failure that may pass. `retry_after` is the server's own wish in seconds, if it had one.
 
     `overloaded`: the engine has too much to do (429, 503, time-outs), and fewer requests at once would help it.
@@ -94,7 +92,7 @@ class Teacher(Protocol):
     name: str
 
     async def chat(self, request: Request) -> Reply:
-        """Answer one request. Raises `TurnFailed` for this row alone, `TeacherError` to stop the run.
+        """Answer one request. Raises `RequestFailed` for this row alone, `TeacherError` to stop the run.
 
-        An engine may also raise `Temporary`, which `resilience.Resilient` handles."""
+        An engine may also raise `TransientError`, which `resilience.Resilient` handles."""
         ...

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Property tests are about laws, not about speed: a busy machine must not fail them.
+settings.register_profile("skillmill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("skillmill")
 
 # No analytics leave the machine, and no test waits for them or for a model hub.
 os.environ.update(DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false", HF_HUB_OFFLINE="1")

@@ -19,7 +19,7 @@ async def finds_better(
 ) -> bool | None:
     """Whether the grader finds `one` better than `other`, whichever it reads first; None where it cannot be read.
 
-    The second order is asked only where the first one says so. Raises `TurnFailed`.
+    The second order is asked only where the first one says so. Raises `RequestFailed`.
     """
     for a, b, wanted in ((one, other, "A"), (other, one, "B")):
         found = await _better(request, a, b, grader, sampling, seed)

@@ -10,7 +10,7 @@ from skillmill.filters.grading.points import Points, majority
 from skillmill.filters.grading.rubric import rubric_of
 from skillmill.filters.grading.rules import RULES, needs_a_model, points_by_rules, skill_points
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.teachers.base import Request, Sampling, Teacher, TurnFailed
+from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.structured import clean
 
 STAGE = "grade"
@@ -63,7 +63,7 @@ async def grade(
 
     `known` are replies of this grader, by run, that are not asked for again. A skill with a rule has the rule's point.
     `grader` may be None where every skill has one. Where no reply could be used the grade is None, beside the
-    grader's name. Never raises `TurnFailed`: a grader that does not answer is no fault of the row's.
+    grader's name. Never raises `RequestFailed`: a grader that does not answer is no fault of the row's.
     """
     if not needs_a_model(cell):
         points = points_by_rules(sample, cell)
@@ -87,7 +87,7 @@ async def _one(sample: Sample, cell: Cell, grader: Grader, run: int, known: str 
         )
         try:
             raw = clean((await grader.teacher.chat(request)).text)
-        except TurnFailed:
+        except RequestFailed:
             return Grading(run, grader.teacher.name, None, None)
     points = rubric.read(raw, sample, cell, skills)
     return Grading(run, grader.teacher.name, points and _with_rules(points, sample, cell), raw)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skillmill.data.reasons import explanation_of
-from skillmill.data.records import Sample, sample_of
+from skillmill.data.records import Message, Sample, sample_of
 from skillmill.filters.grading.points import OTHERS
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
@@ -25,7 +25,7 @@ from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.progress import money
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.teachers.base import Message, Reply, Request, Teacher
+from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import Usage
 from skillmill.teachers.middleware.journal import Journal

@@ -18,7 +18,7 @@ from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.shard_writer import Committer
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.teachers.base import Teacher, TurnFailed
+from skillmill.teachers.base import RequestFailed, Teacher
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import BudgetMet
 
@@ -104,7 +104,7 @@ async def undecided_rows(cell: Cell, plan: Plan, teacher: Teacher) -> list[dict[
     """The rows of one cell before any filter has seen them."""
     try:
         samples = await plan.generator.make(cell, teacher)
-    except TurnFailed as failure:
+    except RequestFailed as failure:
         samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
     return [_row(sample, cell, plan, teacher.name) for sample in samples]
 

@@ -19,7 +19,7 @@ from skillmill.flows.runtime.workspace import Workspace
 from skillmill.generators.pairs import shirkers
 from skillmill.generators.pairs.shirkers import Shirk, shirked
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.teachers.base import Sampling, Teacher, TurnFailed
+from skillmill.teachers.base import RequestFailed, Sampling, Teacher
 from skillmill.teachers.build import open_teacher
 
 Row = dict[str, Any]
@@ -93,7 +93,7 @@ async def answer(row: Row, how: Shirk, teacher: Teacher, sampling: Sampling) -> 
     seed = derived_seed(row["seed"], how)
     try:
         text = (await shirked(how, row["kind"], text_of(row["prompt"]), teacher, sampling, seed)).text
-    except TurnFailed:
+    except RequestFailed:
         text = ""
     return {"row": row["id"], "index": row["index"], "source": how, "text": text}
 

@@ -19,7 +19,7 @@ from skillmill.filters.text.measures import count_words
 from skillmill.filters.text.ngrams import jaccard, normal_words
 from skillmill.generators.pairs.shirkers import shirked
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.teachers.base import Request, Sampling, Teacher, TurnFailed
+from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.structured import clean
 
@@ -112,7 +112,7 @@ async def _pair(
         else:
             worse, margin = found, _margin(row, found, scores)
             reason = _unusable(row, worse, margin, config) or await _doubted(source, row, worse, config, asked)
-    except TurnFailed:
+    except RequestFailed:
         reason = PairReason.NO_REPLY
     chosen = text_of(row["completion"])
     return {
@@ -131,7 +131,7 @@ async def _pair(
 
 
 async def _worse(source: Source, row: Row, cell: list[Row], asked: AllAsked) -> _Worse | PairReason:
-    """The answer that `source` has for the row. Raises `TurnFailed`."""
+    """The answer that `source` has for the row. Raises `RequestFailed`."""
     if source == "draft":
         return _Worse(row["draft"], _is_broken(row["draft"], row)) if row["draft"] else PairReason.NO_DRAFT
     if source == "low_grade":
@@ -197,7 +197,7 @@ def _unusable(row: Row, worse: _Worse, margin: float | None, config: PairsConfig
 
 
 async def _doubted(source: Source, row: Row, worse: _Worse, config: PairsConfig, asked: AllAsked) -> PairReason | None:
-    """What the grader says against the order, if it is asked. Raises `TurnFailed`."""
+    """What the grader says against the order, if it is asked. Raises `RequestFailed`."""
     if config.check == "never":
         return None
     assert asked.grader is not None

@@ -17,7 +17,7 @@ Shirk = Literal["brevity", "junk"]
 
 
 async def shirked(how: Shirk, kind: str, instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> Reply:
-    """A low-effort answer to the instruction of a row of that `kind`. Raises `TurnFailed`.
+    """A low-effort answer to the instruction of a row of that `kind`. Raises `RequestFailed`.
 
     Skill-Mix texts, which are short as they are, have prompts of their own. In the short form it is one paragraph, as
     all answers: most others would be cut off.

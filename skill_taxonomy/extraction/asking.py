@@ -14,9 +14,10 @@ import orjson
 import yaml
 
 from skillmill.data.errors import TeacherError
+from skillmill.data.records import Message
 from skillmill.skill_taxonomy.cells import derived_seed
 from skillmill.skill_taxonomy.names import bad_sentence
-from skillmill.teachers.base import Message, Request, Sampling, Teacher, TurnFailed
+from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.prompts import render
 from skillmill.teachers.structured import object_schema, parse_object
 
@@ -77,7 +78,7 @@ class Asker:
         seed = derived_seed(self.seed, "taxonomy", *place)
         try:
             reply = await self.teacher.chat(Request(_turns(shown, question), self.sampling, seed, schema, "taxonomy"))
-        except TurnFailed:
+        except RequestFailed:
             return None
         return parse_object(reply.text, tuple(schema["properties"]))
 

@@ -17,7 +17,7 @@ from typing import Any
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.files import sha256_of
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Reply, Request, Temporary, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, TransientError
 from skillmill.teachers.embedded_model.weights import WEIGHTS, engine_weights, own_weights
 
 CONTEXT_PER_SLOT = 2048
@@ -63,7 +63,7 @@ class Embedded:
     async def chat(self, request: Request) -> Reply:
         """Answer one request; when cancelled, its slot stops at the next token.
 
-        Raises `TurnFailed` for this request alone, `Temporary` where another try may help, `TeacherError`
+        Raises `RequestFailed` for this request alone, `TransientError` where another try may help, `TeacherError`
         once the engine is closed.
         """
         if self._closed.is_set():
@@ -91,7 +91,7 @@ class Embedded:
         try:
             self._server.handle_chat_completions(_body(request), receive)
         except Exception as error:  # the binding raises for a request it cannot read, such as a bad schema
-            raise TurnFailed(Reason.BAD_REQUEST, str(error)) from None
+            raise RequestFailed(Reason.BAD_REQUEST, str(error)) from None
         if self._closed.is_set():
             raise TeacherError("embedded model: the engine was closed while it answered")
         return _reply(chunks)
@@ -219,14 +219,14 @@ def _reply(chunks: list[dict[str, Any]]) -> Reply:
 
 def _failure(error: Any) -> Exception:
     if not isinstance(error, dict):
-        return TurnFailed(Reason.BAD_REQUEST, str(error))
+        return RequestFailed(Reason.BAD_REQUEST, str(error))
     message = str(error.get("message", error))
     if error.get("type") == "exceed_context_size_error":
-        return TurnFailed(
+        return RequestFailed(
             Reason.CONTEXT_LENGTH,
             f"the prompt has {error.get('n_prompt_tokens')} tokens, a slot holds {error.get('n_ctx')} "
             "(teacher.engine_args.n_ctx divided by teacher.max_in_flight)",
         )
     if int(error.get("code", 400)) >= 500:
-        return Temporary(message)
-    return TurnFailed(Reason.BAD_REQUEST, message)
+        return TransientError(message)
+    return RequestFailed(Reason.BAD_REQUEST, message)

@@ -23,7 +23,7 @@ from yarl import URL
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Reply, Request, Temporary, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, TransientError
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.chat_api.address import HIDDEN, Address, parse_address, shown
 from skillmill.teachers.engines.chat_api.completion import read_completion
@@ -63,7 +63,7 @@ _TOO_LONG = re.compile(
 log = logging.getLogger(__name__)
 
 
-class Unreachable(Temporary):
+class Unreachable(TransientError):
     """Nobody is there, or not any more: connection refused or cut."""
 
 
@@ -110,7 +110,7 @@ class OpenAI:
                 self._adopt(dialect, request)
                 return read_completion(answer)
             if status == 200:
-                raise Temporary("the server's answer is not a JSON object")
+                raise TransientError("the server's answer is not a JSON object")
             refusal = read_refusal(content)
             too_long = status in _TOO_LONG_FOR and _TOO_LONG.search(f"{refusal.text} {refusal.field}")
             smaller = None
@@ -146,12 +146,12 @@ class OpenAI:
                 return response.status, response.headers, await response.read()
         except TimeoutError:
             limit = f"{self._config.timeout_s:g} s (teacher.timeout_s)"
-            raise Temporary(f"no answer from {self._address} within {limit}", overloaded=True) from None
+            raise TransientError(f"no answer from {self._address} within {limit}", overloaded=True) from None
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             raise Unreachable(f"no answer from {self._address}: {self._one_line(_why(error))}") from None
 
     def _suspects_schema(self, status: int, request: Request) -> bool:
-        """vLLM says no more than HTTP 500 to a schema that its grammar compiler cannot take, each time again."""
+        """VLLM says no more than HTTP 500 to a schema that its grammar compiler cannot take, each time again."""
         unproven = request.json_schema is not None and request.stage not in self._structured
         return status == 500 and request.attempt >= SUSPECT_AFTER and unproven and "response_format" not in self._extra
 
@@ -167,7 +167,7 @@ class OpenAI:
     def _failure(self, status: int, headers: Mapping[str, str], refusal: Refusal, too_long: bool) -> Exception:
         detail = f"HTTP {status}: {self._one_line(refusal.text)}"
         if too_long:
-            return TurnFailed(Reason.CONTEXT_LENGTH, detail)
+            return RequestFailed(Reason.CONTEXT_LENGTH, detail)
         if 300 <= status < 400:
             place = self._one_line(shown(headers.get("Location", "nowhere")))
             return TeacherError(f"teacher.base_url: {self._address} redirects to {place} (HTTP {status}), use that one")
@@ -178,8 +178,8 @@ class OpenAI:
             reason = Reason.RATE_LIMIT if status == 429 else Reason.TRANSPORT
             wish = retry_after_s(headers, time.time())
             detail += f" (it asks to wait {wish:.0f} s)" if wish and wish >= 1 else ""
-            return Temporary(detail, reason, wish, status in _OVERLOADED)
-        return TurnFailed(Reason.BAD_REQUEST, detail)
+            return TransientError(detail, reason, wish, status in _OVERLOADED)
+        return RequestFailed(Reason.BAD_REQUEST, detail)
 
     def _one_line(self, text: str) -> str:
         """The server's words, short, without the key and headers should it echo them."""

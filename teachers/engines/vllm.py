@@ -18,7 +18,8 @@ import orjson
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Message, Reply, Request, Sampling, Temporary, TurnFailed
+from skillmill.data.records import Message
+from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, TransientError
 from skillmill.teachers.engines.chat_api.completion import split_thinking
 from skillmill.teachers.engines.vllm_process.model import LORA, vllm_model, vllm_name
 from skillmill.teachers.engines.vllm_process.start import engine_failure, import_vllm, log_path, start_engine
@@ -59,7 +60,7 @@ class Vllm:
     async def chat(self, request: Request) -> Reply:
         """Answer one request; when cancelled, the engine drops it.
 
-        Raises `TurnFailed` for this request alone, `Temporary` where another try may help, `TeacherError` once the
+        Raises `RequestFailed` for this request alone, `TransientError` where another try may help, `TeacherError` once the
         engine is closed or dead.
         """
         if self._closed:
@@ -91,15 +92,15 @@ class Vllm:
                 raise
             raise engine_failure("died", self._begin, error) from None
         except EngineGenerateError as error:
-            raise Temporary(f"vllm: {error.__cause__ or error}") from None
+            raise TransientError(f"vllm: {error.__cause__ or error}") from None
         except (VLLMClientError, ValueError) as error:
-            raise TurnFailed(Reason.BAD_REQUEST, f"vllm: {error}") from None
+            raise RequestFailed(Reason.BAD_REQUEST, f"vllm: {error}") from None
         return self._reply(output)
 
     def _reply(self, output: Any) -> Reply:
         answer = output.outputs[0]
         if answer.finish_reason not in ("stop", "length"):
-            raise Temporary(f"vllm: the engine ended the request with {answer.finish_reason}")
+            raise TransientError(f"vllm: the engine ended the request with {answer.finish_reason}")
         text, thinking = split_thinking(answer.text)
         return Reply(
             text=text,
@@ -120,10 +121,10 @@ class Vllm:
         try:
             _, [prompt] = await renderer.render_chat_async([messages], chat, unbound)
         except Exception as error:  # the model's own template, which may refuse anything
-            raise TurnFailed(Reason.BAD_REQUEST, f"vllm: the chat template refuses this: {error}") from None
+            raise RequestFailed(Reason.BAD_REQUEST, f"vllm: the chat template refuses this: {error}") from None
         tokens, longest = len(prompt["prompt_token_ids"]), self._engine.model_config.max_model_len
         if tokens >= longest:
-            raise TurnFailed(
+            raise RequestFailed(
                 Reason.CONTEXT_LENGTH,
                 f"the prompt has {tokens} tokens, the context {longest} (teacher.engine_args.max_model_len)",
             )
@@ -165,7 +166,7 @@ def check_vllm_sampling(sampling: Sampling) -> None:
 
 
 def sampling_params(request: Request) -> Any:
-    """vLLM's `SamplingParams` of a request; fields of `Sampling` beyond ours go through as they are."""
+    """VLLM's `SamplingParams` of a request; fields of `Sampling` beyond ours go through as they are."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 

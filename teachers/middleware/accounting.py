@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from skillmill.data.errors import SkillmillError
-from skillmill.teachers.base import Reply, Request, Teacher, Temporary, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 
 
 @dataclass(slots=True)
@@ -202,7 +202,7 @@ class Counted:
         start = time.monotonic()
         try:
             reply = await self._teacher.chat(request)
-        except (TurnFailed, Temporary):
+        except (RequestFailed, TransientError):
             stage.failures += 1
             raise
         finally:

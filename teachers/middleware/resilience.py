@@ -1,6 +1,6 @@
 """The world fails in one place: slots, retries with jittered back-off, and the circuit breaker.
 
-An engine raises `Temporary` for what may pass (cut connections, time-outs, 408, 409, 425, 429, 5xx), `TurnFailed`
+An engine raises `TransientError` for what may pass (cut connections, time-outs, 408, 409, 425, 429, 5xx), `RequestFailed`
 for what this request alone cannot have, `TeacherError` for what no request can have.
 
 A request that fails while others are answered is at fault itself and is given up after `tries`. When nobody is
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Reply, Request, Teacher, Temporary, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 from skillmill.teachers.config import Retry
 from skillmill.teachers.middleware.concurrency import Slots
 
@@ -121,7 +121,7 @@ class Resilient:
         self._resume_at, self._in_a_row, self._told = 0.0, 0, False
 
     async def chat(self, request: Request) -> Reply:
-        """Raises `TurnFailed` when this request is given up, `TeacherError` when the run has to stop."""
+        """Raises `RequestFailed` when this request is given up, `TeacherError` when the run has to stop."""
         tries = _Tries(next(self._serial), self._breaker.served)
         while True:
             try:
@@ -130,9 +130,9 @@ class Resilient:
                     reply = await self._engine.chat(
                         replace(request, attempt=tries.failures) if tries.failures else request
                     )
-            except Temporary as failure:
+            except TransientError as failure:
                 pause = self._after_failure(tries, failure)
-            except TurnFailed as failure:
+            except RequestFailed as failure:
                 self._after_refusal(failure)
                 raise
             else:
@@ -152,13 +152,13 @@ class Resilient:
             log.warning("teacher: %s answers again", self.name)
         self._breaker.answer(time.monotonic())
 
-    def _after_refusal(self, failure: TurnFailed) -> None:
+    def _after_refusal(self, failure: RequestFailed) -> None:
         now = time.monotonic()
         self.slots.note(refused=False)
         self._breaker.refuse(now)
         self._stop_where_most_fail(now, failure.detail)
 
-    def _after_failure(self, tries: _Tries, failure: Temporary) -> float:
+    def _after_failure(self, tries: _Tries, failure: TransientError) -> float:
         """Seconds to wait before this request asks again. Raises where it, or the whole run, gives up."""
         now, breaker = time.monotonic(), self._breaker
         self.slots.note(refused=failure.overloaded)
@@ -174,7 +174,7 @@ class Resilient:
                 raise self._stopped("it has answered nothing yet", failure.detail)
             breaker.give_up(now)
             self._stop_where_most_fail(now, failure.detail)
-            raise TurnFailed(failure.reason, f"{failure.detail} ({tries.failures} tries)")
+            raise RequestFailed(failure.reason, f"{failure.detail} ({tries.failures} tries)")
         if breaker.down_for(now) > SILENCE_S and not self._told:
             self._told = True
             log.warning(
@@ -184,7 +184,7 @@ class Resilient:
         self._hold_all_back(failure, now)
         return pause_s(self._retry, tries.failures - 1, failure.retry_after)
 
-    def _at_fault(self, tries: _Tries, failure: Temporary, now: float) -> bool:
+    def _at_fault(self, tries: _Tries, failure: TransientError, now: float) -> bool:
         """Whether this request is given up: others were answered, or nobody else is there to tell."""
         if tries.counted >= self._retry.tries:
             return True
@@ -193,7 +193,7 @@ class Resilient:
         started_badly = not self._breaker.served and not failure.overloaded
         return started_badly or now - tries.first >= self._retry.patience_s
 
-    def _hold_all_back(self, failure: Temporary, now: float) -> None:
+    def _hold_all_back(self, failure: TransientError, now: float) -> None:
         self._in_a_row = self._in_a_row + 1 if failure.reason == Reason.RATE_LIMIT else 0
         if self._in_a_row >= RUN_OF_429 and failure.retry_after:
             self._resume_at = max(self._resume_at, now + min(failure.retry_after, self._retry.patience_s))

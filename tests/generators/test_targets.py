@@ -9,13 +9,14 @@ from pathlib import Path
 import orjson
 import pytest
 
+from skillmill.data.records import Message
 from skillmill.generators import instruct_skill_mix, skill_mix
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.generators.targets import FOLDER, aimed
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
-from skillmill.teachers.base import Message, Reply, Request, Sampling
+from skillmill.teachers.base import Reply, Request, Sampling
 from skillmill.teachers.prompts import Prompts, shipped
 
 SKILLS = (Skill(name="metaphor", definition="naming another thing"), Skill(name="hyperbole"))

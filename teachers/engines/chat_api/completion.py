@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from skillmill.teachers.base import Reply, Temporary
+from skillmill.teachers.base import Reply, TransientError
 
 _LENGTH = {"length", "max_tokens", "max_length", "model_length"}
 _GAVE_UP = {"error", "abort", "aborted"}
@@ -11,7 +11,7 @@ _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
 
 
 def read_completion(answer: Any) -> Reply:
-    """The first choice of a parsed reply. Raises `Temporary` for what is no chat completion."""
+    """The first choice of a parsed reply. Raises `TransientError` for what is no chat completion."""
     try:
         choice = answer["choices"][0]
         message, usage = choice["message"], answer.get("usage") or {}
@@ -27,13 +27,13 @@ def read_completion(answer: Any) -> Reply:
             thinking_tokens=int((usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0),
         )
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        raise Temporary("the server's answer is not a chat completion") from None
+        raise TransientError("the server's answer is not a chat completion") from None
 
 
 def normal_finish_reason(said: Any) -> str:
-    """ "length" or "stop"; "content_filter" stays what it is. Raises `Temporary` where the server gave up half way."""
+    """ "length" or "stop"; "content_filter" stays what it is. Raises `TransientError` where the server gave up half way."""
     if said in _GAVE_UP:
-        raise Temporary(f"the server gave up in the middle of its answer (finish_reason {said})")
+        raise TransientError(f"the server gave up in the middle of its answer (finish_reason {said})")
     if said in _LENGTH:
         return "length"
     return "content_filter" if said == "content_filter" else "stop"

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from skillmill.teachers.base import Message, Request
+from skillmill.data.records import Message
+from skillmill.teachers.base import Request
 
 STRING_CONSTRAINTS = {"pattern", "minLength", "maxLength", "format"}
 

@@ -13,7 +13,7 @@ from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.grading.grade import Grader, Grading, grade, ungraded, wants_grade
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
-from skillmill.teachers.base import Sampling, TurnFailed
+from skillmill.teachers.base import RequestFailed, Sampling
 
 METAPHOR = Skill(name="metaphor", definition="Speaking of one thing as another.", example="Time is a thief.")
 HERRING = Skill(name="Red Herring", definition="Bringing up what does not matter.")
@@ -122,7 +122,7 @@ def test_the_majority_of_the_gradings_that_can_be_read() -> None:
 
 
 def test_a_grader_without_a_reply_costs_the_row_nothing() -> None:
-    sample, [grading], _ = graded(TEXT, TOLD, TurnFailed(Reason.BAD_REQUEST, "HTTP 400"))
+    sample, [grading], _ = graded(TEXT, TOLD, RequestFailed(Reason.BAD_REQUEST, "HTTP 400"))
     assert sample.accepted
     assert (sample.grade, sample.grader) == (None, "grader")
     assert (grading.points, grading.raw) == (None, None)

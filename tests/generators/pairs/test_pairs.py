@@ -12,7 +12,7 @@ from skillmill.data.reasons import PairReason, Reason
 from skillmill.data.records import PAIR_SCHEMA, Sample, sample_row
 from skillmill.filters.config import Shirker
 from skillmill.generators.pairs.pairs import AllAsked, Asked, PairsConfig, pairs_of
-from skillmill.teachers.base import Sampling, TurnFailed
+from skillmill.teachers.base import RequestFailed, Sampling
 
 ASKED = "My sourdough stays flat in winter. How can I keep the dough warm, and how do I tell that it is ready to bake?"
 GOOD = (
@@ -136,7 +136,7 @@ def test_low_grade_needs_two_grades_that_differ(of: dict[str, Any], other: dict[
         (GOOD.upper(), PairReason.IDENTICAL),
         (GOOD.replace("every few degrees", "each five degrees"), PairReason.NEAR_IDENTICAL),
         (DRAFT.removesuffix(" slowly."), PairReason.CUT_OFF),
-        (lambda question, seed: TurnFailed(Reason.CONTEXT_LENGTH), PairReason.NO_REPLY),
+        (lambda question, seed: RequestFailed(Reason.CONTEXT_LENGTH), PairReason.NO_REPLY),
     ],
 )
 def test_a_pair_that_teaches_nothing_is_dropped_with_its_reason(answer: Any, reason: PairReason) -> None:

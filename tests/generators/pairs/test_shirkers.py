@@ -7,7 +7,7 @@ from scripted_teacher import Scripted
 
 from skillmill.data.reasons import Reason
 from skillmill.generators.pairs.shirkers import Shirk, shirked
-from skillmill.teachers.base import Sampling, TurnFailed
+from skillmill.teachers.base import RequestFailed, Sampling
 
 QUESTION = "How do I bake bread?"
 
@@ -40,6 +40,6 @@ def test_in_a_small_budget_it_is_one_paragraph() -> None:
 
 
 def test_a_turn_that_fails_is_raised() -> None:
-    broken = Scripted(lambda question, seed: TurnFailed(Reason.TRANSPORT))
-    with pytest.raises(TurnFailed):
+    broken = Scripted(lambda question, seed: RequestFailed(Reason.TRANSPORT))
+    with pytest.raises(RequestFailed):
         asyncio.run(shirked("junk", "instruct_skill_mix", QUESTION, broken, Sampling(), 1))

@@ -22,7 +22,7 @@ from skillmill.skill_taxonomy.extraction.examples import Examples, Labelled
 from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_dataset
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
-from skillmill.teachers.base import Sampling, TurnFailed
+from skillmill.teachers.base import RequestFailed, Sampling
 
 CONFIG = TaxonomyConfig(source="dataset", dataset="trees.jsonl", topics=2, skills=4, query_types=2, batch=3)
 
@@ -142,7 +142,7 @@ def test_curves_say_how_the_labels_grew() -> None:
 
 def test_failures_and_garbage_cost_their_example_alone() -> None:
     bad = [
-        TurnFailed(Reason.CONTEXT_LENGTH, "too long"),
+        RequestFailed(Reason.CONTEXT_LENGTH, "too long"),
         "I am sorry, but",
         {"subject": 3, "skills": 3, "name": [], "definition": None, "example": 1},
         {

@@ -19,7 +19,7 @@ from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE, QUIET_ROUN
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
-from skillmill.teachers.base import Sampling, TurnFailed
+from skillmill.teachers.base import RequestFailed, Sampling
 from skillmill.teachers.engines.embedded import Embedded
 
 CONFIG = TaxonomyConfig(source="teacher", topics=4, skills_per_topic=2, query_types=3)
@@ -148,7 +148,7 @@ def test_asking_ends_when_nothing_new_is_agreed_on() -> None:
 def test_failures_garbage_and_copies_cost_their_call_alone() -> None:
     calls = iter(range(10_000))
     bad = [
-        TurnFailed(Reason.CONTEXT_LENGTH, "too long"),
+        RequestFailed(Reason.CONTEXT_LENGTH, "too long"),
         "I am sorry, but",
         {"names": 3, "definition": [], "example": None, "kinds": {"name": "x"}},
         {"names": [None, 3, "Skill 1", "one, two"], "definition": "An act.", "example": "", "kinds": [None, {}]},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.teachers.base import Request, Sampling, Temporary
+from skillmill.teachers.base import Request, Sampling, TransientError
 from skillmill.teachers.engines.chat_api.address import parse_address, shown
 from skillmill.teachers.engines.chat_api.completion import normal_finish_reason, read_completion, split_thinking
 from skillmill.teachers.engines.chat_api.dialect import (
@@ -147,7 +147,7 @@ def test_parts_reasoning_and_refusals_of_other_servers_are_read() -> None:
 def test_finish_reasons_are_stop_or_length() -> None:
     said = [None, "stop", "eos_token", "end_turn", "length", "max_tokens", "content_filter"]
     assert [normal_finish_reason(each) for each in said] == [*["stop"] * 4, "length", "length", "content_filter"]
-    with pytest.raises(Temporary, match="abort"):
+    with pytest.raises(TransientError, match="abort"):
         normal_finish_reason("abort")
 
 
@@ -164,7 +164,7 @@ json_values = st.recursive(
 def test_whatever_json_comes_is_a_reply_or_a_temporary_failure(value: Any) -> None:
     try:
         assert isinstance(read_completion(value).text, str)
-    except Temporary as failure:
+    except TransientError as failure:
         assert failure.detail
 
 

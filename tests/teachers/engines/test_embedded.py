@@ -12,7 +12,7 @@ import pytest
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Reply, Request, Sampling, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.embedded_model.weights import embedded_weights
 from skillmill.teachers.engines.embedded import Embedded, embedded_name, usable_cpus
 from skillmill.teachers.structured import object_schema
@@ -102,7 +102,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(teacher: Embedded) -> No
         return await asyncio.gather(*map(teacher.chat, requests), return_exceptions=True)
 
     failed, answered = asyncio.run(both())
-    assert isinstance(failed, TurnFailed)
+    assert isinstance(failed, RequestFailed)
     assert failed.reason is Reason.CONTEXT_LENGTH
     assert f"a slot holds {CONTEXT}" in failed.detail
     assert isinstance(answered, Reply)
@@ -118,7 +118,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(teacher: Embedded) -> No
     ids=["sampling", "schema", "message"],
 )
 def test_a_request_it_cannot_read_is_a_bad_request(teacher: Embedded, request_: Request) -> None:
-    with pytest.raises(TurnFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         ask(teacher, request_)
     assert caught.value.reason is Reason.BAD_REQUEST
 

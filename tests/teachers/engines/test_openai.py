@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Reply, Request, Sampling, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.config import Retry, TeacherConfig
 from skillmill.teachers.engines.openai import OpenAI, retry_after_s
 from skillmill.teachers.middleware.accounting import Counted, Usage
@@ -81,7 +81,7 @@ def test_a_bad_request_costs_that_request_alone(scripted_server: Callable[..., A
     server = scripted_server(bad="poison")
     replies = ask_all(server.base_url, [request("poison" if i == 3 else f"q{i}") for i in range(8)])
     failure = replies.pop(3)
-    assert isinstance(failure, TurnFailed)
+    assert isinstance(failure, RequestFailed)
     assert failure.reason == Reason.BAD_REQUEST
     assert "not welcome" in failure.detail
     assert all(isinstance(reply, Reply) for reply in replies)
@@ -259,7 +259,7 @@ def test_an_address_that_cannot_be_read_is_not_shown_with_its_password(base_url:
 )
 def test_a_prompt_that_is_too_long_is_known_by_every_servers_words(status: int, body: Any) -> None:
     [failure] = ask_handler(always(status, body), [request("q", schema=SCHEMA)])
-    assert isinstance(failure, TurnFailed)
+    assert isinstance(failure, RequestFailed)
     assert failure.reason == Reason.CONTEXT_LENGTH
 
 
@@ -331,7 +331,7 @@ def test_a_refusal_of_one_prompt_does_not_take_structured_output_from_the_others
 
     requests = [request("poison" if i == 3 else f"q{i}", schema=SCHEMA) for i in range(20)]
     replies = ask_handler(handle, requests)
-    assert isinstance(replies.pop(3), TurnFailed)
+    assert isinstance(replies.pop(3), RequestFailed)
     assert all(isinstance(reply, Reply) for reply in replies)
     assert set(forms) == {"json_schema"}
 
@@ -361,7 +361,7 @@ def test_http_500_does_not_take_structured_output_from_a_server_that_has_it() ->
         return await always(500, {"error": {"message": "boom"}})(http)
 
     replies = ask_handler(handle, [request(f"q{i}", schema=SCHEMA) for i in range(60)])
-    assert isinstance(replies[0], TurnFailed)
+    assert isinstance(replies[0], RequestFailed)
     assert set(forms) == {"json_schema"}
 
 

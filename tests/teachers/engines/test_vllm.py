@@ -17,7 +17,7 @@ import yaml
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import Reason
 from skillmill.flows.runtime.progress import PLAIN_EVERY_S
-from skillmill.teachers.base import Reply, Request, Sampling, Teacher, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.build import close_engines, open_teacher, teacher_name
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.vllm import Vllm, check_vllm_sampling
@@ -94,7 +94,7 @@ def test_a_schema_binds_every_answer(engine: Vllm) -> None:
 
 def test_a_schema_that_cannot_be_costs_its_row_alone(engine: Vllm) -> None:
     impossible = Request([{"role": "user", "content": "Hello"}], Sampling(), 1, {"type": "string", "pattern": "("})
-    with pytest.raises(TurnFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         ask(engine, impossible)
     assert caught.value.reason is Reason.BAD_REQUEST
     assert ask(engine, question("Hello"))[0].text
@@ -121,7 +121,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(engine: Vllm) -> None:
         return await asyncio.gather(*map(engine.chat, requests), return_exceptions=True)
 
     failed, answered = asyncio.run(both())
-    assert isinstance(failed, TurnFailed)
+    assert isinstance(failed, RequestFailed)
     assert failed.reason is Reason.CONTEXT_LENGTH
     assert f"the context {CONTEXT} (teacher.engine_args.max_model_len)" in failed.detail
     assert isinstance(answered, Reply)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.teachers.base import Reply, Request, Sampling, Temporary
+from skillmill.teachers.base import Reply, Request, Sampling, TransientError
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.middleware.accounting import (
@@ -38,7 +38,7 @@ class Slow:
     async def chat(self, request: Request) -> Reply:
         await asyncio.sleep(0.02)
         if request.stage == "broken":
-            raise Temporary("not now")
+            raise TransientError("not now")
         self.answered += 1
         return REPLY
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import Reason
-from skillmill.teachers.base import Reply, Request, Sampling, Temporary, TurnFailed
+from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, TransientError
 from skillmill.teachers.config import Retry, TeacherConfig
 from skillmill.teachers.engines.openai import OpenAI
 from skillmill.teachers.middleware.resilience import Breaker, Resilient, pause_s
@@ -60,24 +60,24 @@ def numbers(count: int) -> list[str]:
 
 
 def test_what_passes_is_retried_and_answered() -> None:
-    engine = Scripted(lambda text, attempt: Temporary("busy") if attempt < 2 else None)
+    engine = Scripted(lambda text, attempt: TransientError("busy") if attempt < 2 else None)
     assert [reply.text for reply in ask(engine, numbers(20))] == numbers(20)
     assert len(engine.asked) == 60
 
 
 def test_a_slot_is_given_back_while_a_retry_waits() -> None:
     slow = Retry(tries=2, first_pause_s=0.2, longest_pause_s=0.2)
-    engine = Scripted(lambda text, attempt: Temporary("busy") if text == "q0" and attempt == 0 else None)
+    engine = Scripted(lambda text, attempt: TransientError("busy") if text == "q0" and attempt == 0 else None)
     ask(engine, numbers(30), max_in_flight=1, retry=slow)
     assert engine.asked[-1][1] == "q0"
     assert len({text for _, text in engine.asked[:30]}) == 30
 
 
 def test_one_request_that_always_fails_costs_itself_alone() -> None:
-    engine = Scripted(lambda text, _: Temporary("boom") if text == "q3" else None)
+    engine = Scripted(lambda text, _: TransientError("boom") if text == "q3" else None)
     replies = ask(engine, numbers(60), max_in_flight=2)
     failure = replies.pop(3)
-    assert isinstance(failure, TurnFailed)
+    assert isinstance(failure, RequestFailed)
     assert failure.reason == Reason.TRANSPORT
     assert failure.detail.startswith("boom (")
     assert all(isinstance(reply, Reply) for reply in replies)
@@ -88,7 +88,7 @@ def test_one_request_alone_that_always_fails_is_given_up_after_the_patience() ->
     begun: list[float] = []
 
     async def run() -> list[Any]:
-        teacher = Resilient(Scripted(lambda text, _: Temporary("boom") if text == "bad" else None), 1, QUICK)
+        teacher = Resilient(Scripted(lambda text, _: TransientError("boom") if text == "bad" else None), 1, QUICK)
         found = []
         for text in ("good", "bad", "good"):
             begun.append(time.monotonic())
@@ -98,21 +98,21 @@ def test_one_request_alone_that_always_fails_is_given_up_after_the_patience() ->
 
     first, bad, last = asyncio.run(run())
     assert (first.text, last.text) == ("good", "good")
-    assert isinstance(bad, TurnFailed)
+    assert isinstance(bad, RequestFailed)
     assert begun[2] - begun[1] >= QUICK.patience_s
 
 
 def test_a_refusal_is_not_retried() -> None:
-    engine = Scripted(lambda text, _: TurnFailed(Reason.BAD_REQUEST, "no") if text == "q1" else None)
+    engine = Scripted(lambda text, _: RequestFailed(Reason.BAD_REQUEST, "no") if text == "q1" else None)
     replies = ask(engine, numbers(8))
-    assert [isinstance(reply, TurnFailed) for reply in replies] == [number == 1 for number in range(8)]
+    assert [isinstance(reply, RequestFailed) for reply in replies] == [number == 1 for number in range(8)]
     assert len(engine.asked) == 8
 
 
 def test_a_server_that_comes_back_within_the_patience_costs_no_row() -> None:
     begun = time.monotonic()
     patient = QUICK.model_copy(update={"patience_s": 5.0})
-    down = Scripted(lambda *_: Temporary("gone") if 0.05 < time.monotonic() - begun < 0.6 else None)
+    down = Scripted(lambda *_: TransientError("gone") if 0.05 < time.monotonic() - begun < 0.6 else None)
     replies = ask(down, numbers(100), retry=patient)
     assert all(isinstance(reply, Reply) for reply in replies)
     assert len(down.asked) > 100 + 4 * QUICK.tries  # more tries than a request has of its own
@@ -120,17 +120,17 @@ def test_a_server_that_comes_back_within_the_patience_costs_no_row() -> None:
 
 def test_a_server_that_stays_away_stops_the_run_after_the_patience() -> None:
     begun = time.monotonic()
-    gone = Scripted(lambda *_: Temporary("gone") if time.monotonic() - begun > 0.05 else None)
+    gone = Scripted(lambda *_: TransientError("gone") if time.monotonic() - begun > 0.05 else None)
     replies = ask(gone, numbers(200))
     stops = [reply for reply in replies if isinstance(reply, TeacherError)]
-    assert not any(isinstance(reply, TurnFailed) for reply in replies)
+    assert not any(isinstance(reply, RequestFailed) for reply in replies)
     assert str(stops[0]).startswith("teacher: scripted keeps failing (no answer for 0 s): gone; what was finished is")
 
 
 def test_a_server_that_never_answered_stops_the_run_at_once() -> None:
     begun = time.monotonic()
     patient = QUICK.model_copy(update={"patience_s": 60.0})
-    replies = ask(Scripted(lambda *_: Temporary("boom")), numbers(8), retry=patient)
+    replies = ask(Scripted(lambda *_: TransientError("boom")), numbers(8), retry=patient)
     assert "it has answered nothing yet): boom" in str(next(r for r in replies if isinstance(r, TeacherError)))
     assert time.monotonic() - begun < 5
 
@@ -139,23 +139,23 @@ def test_a_server_that_still_loads_its_model_is_waited_for() -> None:
     begun = time.monotonic()
     patient = QUICK.model_copy(update={"patience_s": 5.0})
     loading = Scripted(
-        lambda *_: Temporary("HTTP 503", overloaded=True) if time.monotonic() - begun < 0.5 else None
+        lambda *_: TransientError("HTTP 503", overloaded=True) if time.monotonic() - begun < 0.5 else None
     )  # fmt: skip
     assert all(isinstance(reply, Reply) for reply in ask(loading, numbers(8), retry=patient))
 
 
 def test_more_than_half_that_fail_for_longer_than_the_patience_stop_the_run() -> None:
-    engine = Scripted(lambda text, _: TurnFailed(Reason.BAD_REQUEST, "no") if int(text[1:]) % 3 else None)
+    engine = Scripted(lambda text, _: RequestFailed(Reason.BAD_REQUEST, "no") if int(text[1:]) % 3 else None)
     replies = ask(engine, numbers(2000))
     stop = next(reply for reply in replies if isinstance(reply, TeacherError))
     assert "requests): no; what was finished is kept" in str(stop)
-    some = Scripted(lambda text, _: None if int(text[1:]) % 3 else TurnFailed(Reason.BAD_REQUEST, "no"))
+    some = Scripted(lambda text, _: None if int(text[1:]) % 3 else RequestFailed(Reason.BAD_REQUEST, "no"))
     assert not any(isinstance(reply, TeacherError) for reply in ask(some, numbers(1000)))
 
 
 def test_429_for_all_holds_all_back_and_lowers_the_number_in_flight() -> None:
-    def behave(*_: Any) -> Temporary | None:
-        return Temporary("429", Reason.RATE_LIMIT, 0.3, overloaded=True) if len(engine.asked) <= 8 else None
+    def behave(*_: Any) -> TransientError | None:
+        return TransientError("429", Reason.RATE_LIMIT, 0.3, overloaded=True) if len(engine.asked) <= 8 else None
 
     engine = Scripted(behave)
     patient = QUICK.model_copy(update={"patience_s": 5.0})
