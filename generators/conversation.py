@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.records import Message
-from skillmill.filters.text.measures import covered_share, words
+from skillmill.data.text.measures import covered_share, words
 from skillmill.skill_taxonomy.taxonomy import Skill
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 

@@ -12,11 +12,11 @@ import orjson
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Message, Sample
+from skillmill.data.text.measures import words
 from skillmill.filters.config import SkillNamed
 from skillmill.filters.rows.form import WORDS
 from skillmill.filters.rows.leak import skill_named
 from skillmill.filters.rows.missing_material import lacks_material
-from skillmill.filters.text.measures import words
 from skillmill.generators.conversation import (
     ANY_TEXT,
     PROMPTS,

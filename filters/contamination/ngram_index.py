@@ -25,9 +25,9 @@ from skillmill.data.files import sha256_of, store_errors, write_whole
 from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.ngrams import Hashes, hashed, ngram_hashes, normal_words
 from skillmill.filters.config import Contamination
 from skillmill.filters.contamination.evaluation_sets import EvaluationSet
-from skillmill.filters.text.ngrams import Hashes, hashed, ngram_hashes, normal_words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from skillmill.data.reasons import Reason
+from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.config import NearDuplicates
 from skillmill.filters.dedup.matches import Match, first_near
 from skillmill.filters.dedup.signatures import CHUNK, SignatureFile, Text, record_type
-from skillmill.filters.text.ngrams import normal_words
 from skillmill.skill_taxonomy.curation.encoder import Encoder
 
 BLOCK_ROWS = 4096

@@ -11,7 +11,7 @@ import numpy as np
 from rensa import RMinHash
 from xxhash import xxh3_64_intdigest
 
-from skillmill.filters.text.ngrams import hashed, ngram_hashes, normal_words
+from skillmill.data.text.ngrams import hashed, ngram_hashes, normal_words
 
 SEED = 20_160  # any fixed number: signatures of two runs must be comparable
 LEAST_RECALL = 0.98

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from skillmill.filters.text.measures import count_words
+from skillmill.data.text.measures import count_words
 from skillmill.skill_taxonomy.taxonomy import canonical
 from skillmill.teachers.structured import clean
 

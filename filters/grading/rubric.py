@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.records import Message, Sample
+from skillmill.data.text.measures import count_published_sentences, count_sentences
 from skillmill.filters.grading.points import OTHERS, Points, SkillPoint
 from skillmill.filters.grading.reading import entries, listed_points, occurs, point_of, verdict_of
 from skillmill.filters.rows.form import SKILL_MIX, number_of_sentences, sentence_limit
-from skillmill.filters.text.measures import count_published_sentences, count_sentences
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical
 from skillmill.teachers.prompts import prompts_fingerprint, render

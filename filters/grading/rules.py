@@ -1,6 +1,7 @@
 """Points without a model: exact for skills that have a rule, plain and lexical for the rest."""
 
 from skillmill.data.records import Sample
+from skillmill.data.text.tokens import tokens
 from skillmill.filters.config import FilterOptions, Repetition
 from skillmill.filters.grading.points import Points, SkillPoint
 from skillmill.filters.grading.rubric import within_sentences
@@ -10,7 +11,6 @@ from skillmill.filters.rows.no_request import no_request
 from skillmill.filters.rows.substance import repetition
 from skillmill.filters.shirker.answer_features import MEASURES, measures
 from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, asked
-from skillmill.filters.text.tokens import tokens
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.checkers import check
 

@@ -4,8 +4,8 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.measures import CODE_FENCE, count_sentences, count_words, words
 from skillmill.filters.config import CutOff, FilterOptions, TooLong, TooManySentences, TooShort
-from skillmill.filters.text.measures import CODE_FENCE, count_sentences, count_words, words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 

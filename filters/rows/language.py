@@ -10,9 +10,9 @@ from typing import Any
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.measures import UNSPACED
 from skillmill.filters.config import Language
 from skillmill.filters.rows.form import SKILL_MIX
-from skillmill.filters.text.measures import UNSPACED
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.measures import BETWEEN_WORDS, INVISIBLE, may_hold, ngrams, phrase_pattern, words
 from skillmill.filters.config import FilterOptions, PromptFragment, SkillNamed
 from skillmill.filters.rows.form import SKILL_MIX
-from skillmill.filters.text.measures import BETWEEN_WORDS, INVISIBLE, may_hold, ngrams, phrase_pattern, words
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill

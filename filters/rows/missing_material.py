@@ -5,8 +5,8 @@ from functools import cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.measures import may_hold
 from skillmill.filters.config import FilterOptions
-from skillmill.filters.text.measures import may_hold
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.measures import may_hold
 from skillmill.filters.config import Safety
-from skillmill.filters.text.measures import may_hold
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 

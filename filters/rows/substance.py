@@ -4,8 +4,7 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import Echo, Refusal, Repetition
-from skillmill.filters.text.measures import (
+from skillmill.data.text.measures import (
     compression_ratio,
     covered_share,
     may_hold,
@@ -14,6 +13,7 @@ from skillmill.filters.text.measures import (
     sentences,
     words,
 )
+from skillmill.filters.config import Echo, Refusal, Repetition
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
 

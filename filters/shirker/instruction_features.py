@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from skillmill.data.text.measures import may_hold
+from skillmill.data.text.tokens import WORD, tokens
 from skillmill.filters.shirker.rarity import rarity, stem
 from skillmill.filters.shirker.word_vectors import Words, word_vectors
-from skillmill.filters.text.measures import may_hold
-from skillmill.filters.text.tokens import WORD, tokens
 
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150

@@ -4,9 +4,9 @@ import math
 import re
 from operator import mul
 
+from skillmill.data.text.measures import may_hold
 from skillmill.filters.rows.form import stops_in_the_middle
 from skillmill.filters.rows.substance import REFUSAL
-from skillmill.filters.text.measures import may_hold
 
 BREAK = re.compile(r"[.!?\n。！？](?:(?<=[.!?])[.!?]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[。！？]))")
 """Marks with what closes and spaces behind them, line ends, or a mark that needs no space. All that can begin one

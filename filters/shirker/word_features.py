@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from skillmill.data.text.tokens import Numbers, Tokens, tokens_of_all
 from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, Asked
 from skillmill.filters.shirker.rarity import stem
 from skillmill.filters.shirker.word_vectors import Words, closeness, likeness, word_vectors
-from skillmill.filters.text.tokens import Numbers, Tokens, tokens_of_all
 
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skillmill.data.reasons import PairReason
 from skillmill.data.records import pair_id, text_of
+from skillmill.data.text.measures import count_words
+from skillmill.data.text.ngrams import jaccard, normal_words
 from skillmill.filters.config import Shirker
 from skillmill.filters.grading.comparison import finds_better
 from skillmill.filters.rows.form import SKILL_MIX, stops_in_the_middle
 from skillmill.filters.shirker.model import effort_margin
-from skillmill.filters.text.measures import count_words
-from skillmill.filters.text.ngrams import jaccard, normal_words
 from skillmill.generators.pairs.shirkers import shirked
 from skillmill.skill_taxonomy.cells import derived_seed
 from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher

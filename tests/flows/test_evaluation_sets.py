@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from skillmill.data.records import text_of
+from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.contamination.ngram_index import shared_runs
 from skillmill.filters.rows.safety import mask
-from skillmill.filters.text.ngrams import normal_words
 from skillmill.flows.cli.main import main
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.pipeline import run

@@ -21,11 +21,11 @@ from pydantic import ValidationError
 from skillmill.data.errors import ConfigError
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.apply import apply_filters, undecided
 from skillmill.filters.config import Contamination, FiltersConfig
 from skillmill.filters.contamination.evaluation_sets import known_sets
 from skillmill.filters.contamination.ngram_index import SharedRun, contamination, shared_runs, with_index
-from skillmill.filters.text.ngrams import normal_words
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scripted_teacher import Scripted
 
 from skillmill.data.records import GRADES_SCHEMA, SAMPLE_SCHEMA, Sample
+from skillmill.data.text.measures import count_published_sentences, count_sentences
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.filters.grading.points import OTHERS, Points, SkillPoint, majority
 from skillmill.filters.grading.reading import listed_points, occurs
 from skillmill.filters.grading.rules import points_by_rules
-from skillmill.filters.text.measures import count_published_sentences, count_sentences
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling

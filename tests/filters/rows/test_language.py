@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.records import Sample
+from skillmill.data.text.measures import count_sentences, count_words
 from skillmill.filters.apply import apply_filters, undecided
 from skillmill.filters.config import FiltersConfig, Language
 from skillmill.filters.rows.form import sentence_limit
 from skillmill.filters.rows.language import LANGUAGES, _identifier, likelihood
-from skillmill.filters.text.measures import count_sentences, count_words
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 

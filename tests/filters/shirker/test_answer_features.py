@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skillmill.data.text import measures as text
+from skillmill.data.text.tokens import ASCII_WORD, WORD, tokens, tokens_of_all
 from skillmill.filters.rows import missing_material as material
 from skillmill.filters.rows import substance
 from skillmill.filters.rows.substance import REFUSAL
@@ -16,8 +18,6 @@ from skillmill.filters.shirker import text_features as text_counts
 from skillmill.filters.shirker import word_features as word_counts
 from skillmill.filters.shirker.answer_features import MEASURES, measures
 from skillmill.filters.shirker.instruction_features import CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, asked
-from skillmill.filters.text import measures as text
-from skillmill.filters.text.tokens import ASCII_WORD, WORD, tokens, tokens_of_all
 
 PIECES = (
     "I'm sorry, but I can't help|Let me know|if you need more|more details|in short|Al Gore and Mr Bo Cy Day|a Bo Cy|"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.filters.text.ngrams import jaccard
+from skillmill.data.text.ngrams import jaccard
 
 TEXT = st.lists(st.sampled_from("red green blue old new".split()), max_size=12).map(" ".join)
 

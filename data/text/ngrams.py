@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from skillmill.filters.text.measures import INVISIBLE
-from skillmill.filters.text.tokens import UNSPACED
+from skillmill.data.text.measures import INVISIBLE
+from skillmill.data.text.tokens import UNSPACED
 
 Hashes = NDArray[np.uint64]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.filters.text.measures import (
+from skillmill.data.text.measures import (
     SENTENCE_BREAK,
     compression_ratio,
     count_sentences,

@@ -1,1 +1,0 @@
-"""Words, sentences and n-grams of a text. Nothing here decides anything."""
