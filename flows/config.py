@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import read_yaml
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.config import GradingConfig
@@ -20,7 +21,6 @@ from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.draw.targets import Difficulty, Length, Targets
 from skillmill.skill_taxonomy.draw.thinning import CategoryMix
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-from skillmill.skill_taxonomy.taxonomy import complaint, dotted
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.middleware.accounting import Budget, Prices
 from skillmill.train.config import TrainConfig
@@ -272,10 +272,10 @@ def parse_config(content: dict[str, Any]) -> Config:
 
 def _complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    where = dotted(tuple(part for part in first["loc"] if part != "[key]"))
+    where = key_prefix(tuple(part for part in first["loc"] if part != "[key]"))
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
-    message = complaint(first)
+    message = validation_message(first)
     if first["type"] == "value_error":
         names_a_key = where and re.match(r"[a-z_]+: ", message)
         return f"{where.removesuffix(': ')}.{message}" if names_a_key else f"{where}{message}"

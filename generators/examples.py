@@ -5,7 +5,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.taxonomy import Skill, complaint, dotted
+from skillmill.data.inputs.validation import key_prefix, validation_message
+from skillmill.skill_taxonomy.taxonomy import Skill
 from skillmill.teachers.prompts import Prompts
 
 
@@ -47,4 +48,4 @@ def _example(line: str, where: str, form: type[Example]) -> Example:
         return form.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{where}: {dotted(first['loc'])}{complaint(first)}") from None
+        raise ConfigError(f"{where}: {key_prefix(first['loc'])}{validation_message(first)}") from None

@@ -16,10 +16,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import write_whole
+from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.checkers import CHECKERS
 
@@ -155,34 +156,15 @@ def parse_taxonomy(content: object, where: str, text: str | None = None, duplica
         first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         location = first.get("ctx", {}).get("location", first["loc"])
         line = f":{Lines(text)[location]}" if text is not None else ""
-        message = complaint(first)
+        message = validation_message(first)
         if first["type"] == "extra_forbidden":
             message = f"unknown key, expected one of {', '.join(_known_keys(first['loc']))}"
-        raise ConfigError(f"taxonomy: {where}{line}: {dotted(first['loc'])}{message}") from None
+        raise ConfigError(f"taxonomy: {where}{line}: {key_prefix(first['loc'])}{message}") from None
 
 
 def _known_keys(location: Location) -> list[str]:
     models: dict[int | str, type[BaseModel]] = {"skills": Skill, "topics": Topic, "query_types": QueryType}
     return list((models[location[0]] if len(location) > 1 else Taxonomy).model_fields)
-
-
-def dotted(location: tuple[int | str, ...]) -> str:
-    """A pydantic location as a person writes it: `skills[3].name: `."""
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return f"{text}: " if text else ""
-
-
-def complaint(error: ErrorDetails) -> str:
-    """What pydantic found wrong, in the words of who wrote YAML: sections and lists, not models and tuples."""
-    if error["type"] in ("model_type", "dict_type"):
-        return "expected a section of keys and values"
-    if error["type"] == "tuple_type":
-        return "expected a list"
-    if error["type"] == "too_short":
-        return f"expected a list of at least {error['ctx']['min_length']}, got {error['ctx']['actual_length']}"
-    return error["msg"].removeprefix("Value error, ")
 
 
 def taxonomy_text(taxonomy: Taxonomy) -> str:

@@ -9,10 +9,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.curation.duplicates import Group, duplicates
 from skillmill.skill_taxonomy.curation.similarity import Vectors
-from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Name, Taxonomy, canonical, complaint, dotted
+from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Name, Taxonomy, canonical
 
 _HEADER = """\
 # Duplicates in {file}, compared by {made_by}. Nothing is changed yet.
@@ -93,7 +94,7 @@ def load_plan(path: Path) -> tuple[MergePlan, Lines]:
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
-            f"merge plan: {path}:{lines[first['loc']]}: {dotted(first['loc'])}{complaint(first)}"
+            f"merge plan: {path}:{lines[first['loc']]}: {key_prefix(first['loc'])}{validation_message(first)}"
         ) from None
 
 
@@ -105,7 +106,7 @@ def merged(taxonomy: Taxonomy, plan: MergePlan, where: str, lines: Lines) -> Tax
     """
 
     def complain(location: Location, message: str) -> NoReturn:
-        raise ConfigError(f"merge plan: {where}:{lines[location]}: {dotted(location)}{message}")
+        raise ConfigError(f"merge plan: {where}:{lines[location]}: {key_prefix(location)}{message}")
 
     update = {}
     for key in KEYS:
