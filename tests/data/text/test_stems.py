@@ -1,0 +1,31 @@
+"""Stems of English words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillmill.data.text.stems import stem
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "improve improves improved improving",
+        "plan plans planned planning",
+        "analogy analogies",
+        "sell sells selling",
+        "Improve IMPROVE",
+    ],
+)
+def test_inflections_of_a_word_have_one_stem(words: str) -> None:
+    assert len({stem(word) for word in words.split()}) == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [("planet", "plan"), ("metaphor", "metaphysics"), ("north", "not")])
+def test_different_words_have_different_stems(one: str, other: str) -> None:
+    assert stem(one) != stem(other)
+
+
+@given(st.text())
+def test_any_text_has_a_stem(text: str) -> None:
+    assert stem(text) == stem(text.lower())
