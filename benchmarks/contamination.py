@@ -19,7 +19,8 @@ from pathlib import Path
 
 from skillmill.data.records import Sample
 from skillmill.filters.config import Contamination
-from skillmill.filters.contamination.ngram_index import contamination, with_index
+from skillmill.filters.contamination.matching import contamination
+from skillmill.filters.contamination.ngram_index import with_index
 from skillmill.skill_taxonomy.cells import Cell
 
 ITEMS, ITEM_WORDS = 6_300, 90

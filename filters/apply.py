@@ -6,7 +6,7 @@ from typing import Any
 from skillmill.data.reasons import CUSTOM, Reason
 from skillmill.data.records import Sample
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.contamination.ngram_index import contamination
+from skillmill.filters.contamination.matching import contamination
 from skillmill.filters.rows import form, leak, substance
 from skillmill.filters.rows import no_request as request
 from skillmill.filters.rows.critique_residue import critique_residue

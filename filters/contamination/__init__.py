@@ -1,1 +1,1 @@
-"""Rows that hold texts of evaluation sets."""
+"""Contamination: find rows that share n-grams with evaluation sets, from a sorted index of their hashes."""

@@ -1,4 +1,4 @@
-"""What models are tested on, and training data must not hold: the sets that come along, and those of a user's own."""
+"""Evaluation sets, whose texts training data must not contain: the shipped list and sets that a user names."""
 
 import re
 from functools import cache
@@ -18,10 +18,11 @@ Word = Annotated[str, Field(min_length=1)]
 
 
 class EvaluationSet(BaseModel):
-    """The texts in one or several columns of a dataset: a name on the hub, a file, its address, or a folder.
+    """The texts in one or several columns of a dataset.
 
-    `subset` is what `datasets` calls a configuration, one or several; `split` is by default `test` of a name on the hub
-    and `train`, the only one there is, of a file.
+    `dataset` is a name on the Hugging Face hub, a file, the URL of a file, or a folder. `subset` is one or several
+    configurations of the dataset. `split` defaults to `test` for a name on the hub and to `train`, the only split, for
+    a file. `name` defaults to the stem of `dataset`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,40 +35,45 @@ class EvaluationSet(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_forms(cls, given: Any) -> Any:
-        """`gsm8k` is one that comes along, `FILE:COLUMN` a file; one without a name takes that of its dataset."""
-        if isinstance(given, str):
-            given = _from_text(given)
-        if isinstance(given, dict) and isinstance(given.get("dataset"), str) and "name" not in given:
-            stem = Path(given["dataset"]).name.partition(".")[0]
-            return given | {"name": re.sub(r"[\s:]+", "_", stem)[:NAME_LENGTH]}
-        return given
+    def _expand_short_form(cls, value: Any) -> Any:
+        """Expand the name of a shipped set or `FILE:COLUMN` to a mapping, and add the default name."""
+        if isinstance(value, str):
+            value = _from_text(value)
+        if isinstance(value, dict) and isinstance(value.get("dataset"), str) and "name" not in value:
+            stem = Path(value["dataset"]).name.partition(".")[0]
+            return value | {"name": re.sub(r"[\s:]+", "_", stem)[:NAME_LENGTH]}
+        return value
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """`column` as a tuple."""
         return (self.column,) if isinstance(self.column, str) else self.column
 
     @property
     def subsets(self) -> tuple[str | None, ...]:
+        """`subset` as a tuple; (None,) is the default configuration."""
         return self.subset if isinstance(self.subset, tuple) else (self.subset,)
 
     @property
     def split_to_read(self) -> str:
+        """`split`, or its default for this kind of dataset."""
         local = is_address(self.dataset) or is_data_file(self.dataset) or Path(self.dataset).exists()
         return self.split or ("train" if local else "test")
 
     def relative_to(self, folder: Path) -> "EvaluationSet":
+        """Return the set with a relative path of `dataset` resolved against `folder`."""
         return self.model_copy(update={"dataset": joined(folder, self.dataset)})
 
 
 @cache
 def known_sets() -> dict[str, dict[str, Any]]:
-    """The sets of `evaluation_sets.yaml` by name."""
+    """Return the fields of the sets in `evaluation_sets.yaml`, by name."""
     known: dict[str, dict[str, Any]] = yaml.load(KNOWN.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    return {name: {"name": name, **given} for name, given in known.items()}
+    return {name: {"name": name, **fields} for name, fields in known.items()}
 
 
 def _from_text(text: str) -> dict[str, Any]:
+    """Return the fields of the set that a text in the configuration names; raise `ValueError` if it names none."""
     if text in known_sets():
         return known_sets()[text]
     file, _, column = text.rpartition(":")

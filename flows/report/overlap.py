@@ -8,7 +8,7 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
 from skillmill.data.store import ShardStore
 from skillmill.filters.config import Contamination
-from skillmill.filters.contamination.ngram_index import NGRAMS, shared_runs
+from skillmill.filters.contamination.shared_ngrams import COUNT, shared_ngrams
 
 
 class Overlap(NamedTuple):
@@ -26,7 +26,7 @@ def overlaps(samples: ShardStore, plan: str, options: Contamination) -> list[Ove
     sharing, rejected = Counter[str](), Counter[str]()
     for table in samples.tables([plan], ["reasons", "signals"]):
         for row in table.to_pylist():
-            sets = [name.removeprefix(f"{NGRAMS}:") for name, _ in row["signals"] if name.startswith(f"{NGRAMS}:")]
+            sets = [name.removeprefix(f"{COUNT}:") for name, _ in row["signals"] if name.startswith(f"{COUNT}:")]
             sharing.update(sets)
             if Reason.CONTAMINATION in row["reasons"]:
                 rejected.update(sets)
@@ -39,5 +39,5 @@ def shared_lines(row: dict[str, Any], mask: Callable[[str], str]) -> list[str]:
     hidden = any(mask(text) != text for text in texts)
     return [
         f"{run.evaluation_set}: {run.ngrams} n-grams" + ("" if hidden else f", “{run.words}”")
-        for run in shared_runs(*texts, dict(row["signals"] or []))
+        for run in shared_ngrams(*texts, dict(row["signals"] or []))
     ]

@@ -12,7 +12,7 @@ import yaml
 
 from skillmill.data.records import text_of
 from skillmill.data.text.ngrams import normal_words
-from skillmill.filters.contamination.ngram_index import shared_runs
+from skillmill.filters.contamination.shared_ngrams import shared_ngrams
 from skillmill.filters.rows.safety import mask
 from skillmill.flows.cli.main import main
 from skillmill.flows.config import Config, load_config
@@ -75,7 +75,7 @@ def test_rows_that_hold_a_text_of_a_set_fall_now_and_later(runs: Runs) -> None:
     [fallen] = [row for row in rows(fresh, "rejected") if "contamination" in row["reasons"]]
     assert (fallen["prompt"], fallen["completion"]) == (quoted["prompt"], quoted["completion"])
     signals = {name: value for name, value in fallen["signals"].items() if value is not None}
-    [told] = shared_runs(text_of(fallen["prompt"]), text_of(fallen["completion"]), signals)
+    [told] = shared_ngrams(text_of(fallen["prompt"]), text_of(fallen["completion"]), signals)
     assert told.evaluation_set == "eval"
     assert told.words == " ".join(normal_words(text_of(quoted["completion"]))[:13])
     page = (fresh.output / "report.html").read_text()

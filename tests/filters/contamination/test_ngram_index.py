@@ -1,4 +1,4 @@
-"""Rows against evaluation sets: what is found, what is let be, and what is said where a set cannot be had."""
+"""The contamination filter: which rows it rejects, the index of the sets, and errors for sets that cannot be read."""
 
 import functools
 import http.server
@@ -25,7 +25,9 @@ from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.apply import apply_filters, undecided
 from skillmill.filters.config import Contamination, FiltersConfig
 from skillmill.filters.contamination.evaluation_sets import known_sets
-from skillmill.filters.contamination.ngram_index import SharedRun, contamination, shared_runs, with_index
+from skillmill.filters.contamination.matching import contamination
+from skillmill.filters.contamination.ngram_index import with_index
+from skillmill.filters.contamination.shared_ngrams import SharedNgrams, shared_ngrams
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
@@ -62,53 +64,55 @@ def check(options: Contamination, response: str, instruction: str = "What do bee
     return contamination(Sample(instruction, response), CELL, options)
 
 
-def holders(options: Contamination, response: str) -> set[str]:
-    """The sets that the answer shares words with, when that is enough to reject it."""
-    said = check(options, response, "")
-    assert said.reasons == (Reason.CONTAMINATION,)
-    return {run.evaluation_set for run in shared_runs("", response, said.signals)}
+def sharing_sets(options: Contamination, response: str) -> set[str]:
+    """The sets that the answer shares n-grams with; asserts that it is rejected."""
+    found = check(options, response, "")
+    assert found.reasons == (Reason.CONTAMINATION,)
+    return {shared.evaluation_set for shared in shared_ngrams("", response, found.signals)}
 
 
 def words_of(text: str, start: int, length: int) -> str:
     return " ".join(text.split()[start : start + length])
 
 
-def test_a_row_with_a_long_run_of_a_set_is_rejected_and_the_run_is_told(bees: Contamination) -> None:
+def test_a_row_with_a_long_ngram_of_a_set_is_rejected_and_the_ngram_is_reported(bees: Contamination) -> None:
     run = words_of(QUESTION, 4, 13)
     response = f"Think of it like this: {run}, so she is late."
-    said = check(bees, response)
-    assert said.reasons == (Reason.CONTAMINATION,)
-    told = shared_runs("What do bees eat?", response, said.signals)
-    assert told == [SharedRun("bees", 6, " ".join(normal_words(run)))]
+    found = check(bees, response)
+    assert found.reasons == (Reason.CONTAMINATION,)
+    shared = shared_ngrams("What do bees eat?", response, found.signals)
+    assert shared == [SharedNgrams("bees", 6, " ".join(normal_words(run)))]
 
 
-def test_a_shorter_run_is_a_signal_alone(bees: Contamination) -> None:
+def test_a_shorter_ngram_is_only_a_signal(bees: Contamination) -> None:
     response = f"Well, {words_of(QUESTION, 4, 12)} or so."
-    said = check(bees, response)
-    assert said.reasons == ()
-    assert said.signals["evaluation_ngrams"] == said.signals["evaluation_ngrams:bees"] == 5
-    [told] = shared_runs("What do bees eat?", response, said.signals)
-    assert told.words == " ".join(normal_words(words_of(QUESTION, 4, 8)))
+    found = check(bees, response)
+    assert found.reasons == ()
+    assert found.signals["evaluation_ngrams"] == found.signals["evaluation_ngrams:bees"] == 5
+    [shared] = shared_ngrams("What do bees eat?", response, found.signals)
+    assert shared.words == " ".join(normal_words(words_of(QUESTION, 4, 8)))
 
 
-def test_the_instruction_is_looked_at_too_and_no_run_crosses_into_the_answer(bees: Contamination) -> None:
+def test_the_instruction_is_compared_too_and_no_ngram_crosses_into_the_answer(bees: Contamination) -> None:
     assert check(bees, "They eat nectar.", instruction=QUESTION).reasons == (Reason.CONTAMINATION,)
     first, second = words_of(QUESTION, 0, 7), words_of(QUESTION, 7, 7)
     assert check(bees, second, instruction=first) == Verdict((), {"evaluation_ngrams": 0.0})
 
 
-def test_a_short_text_counts_where_all_of_it_is_there(bees: Contamination) -> None:
-    said = check(bees, f"They ask: {SHORT.upper()} Nobody knows.")
-    assert said.reasons == (Reason.CONTAMINATION,)
-    assert said.signals["evaluation_words:bees"] == len(normal_words(SHORT)) == 11
+def test_a_short_text_rejects_a_row_that_contains_all_of_it(bees: Contamination) -> None:
+    found = check(bees, f"They ask: {SHORT.upper()} Nobody knows.")
+    assert found.reasons == (Reason.CONTAMINATION,)
+    assert found.signals["evaluation_words:bees"] == len(normal_words(SHORT)) == 11
     most = SHORT.rpartition(" in ")[0]
     assert check(bees, f"They ask: {most}? Nobody knows.").reasons == ()
 
 
-def test_a_brief_text_counts_as_a_whole_instruction_alone(bees: Contamination) -> None:
-    said = check(bees, "They mate.", instruction="what do DRONES do")
-    assert said.reasons == (Reason.CONTAMINATION,)
-    assert shared_runs("what do DRONES do", "They mate.", said.signals) == [SharedRun("bees", 1, "what do drones do")]
+def test_a_brief_text_rejects_only_an_instruction_equal_to_it(bees: Contamination) -> None:
+    found = check(bees, "They mate.", instruction="what do DRONES do")
+    assert found.reasons == (Reason.CONTAMINATION,)
+    assert shared_ngrams("what do DRONES do", "They mate.", found.signals) == [
+        SharedNgrams("bees", 1, "what do drones do")
+    ]
     for instruction, response in [("What do drones do here?", "They mate."), ("What do they do?", BRIEF), ("", "")]:
         assert check(bees, response, instruction) == Verdict((), {"evaluation_ngrams": 0.0})
 
@@ -127,8 +131,8 @@ def test_thirteen_words_are_found_whatever_surrounds_and_adorns_them(
     run = QUESTION.split()[start : start + 13]
     adorned = run[0] + "".join(mark + word for mark, word in zip(marks, run[1:], strict=True))
     text = " ".join([*before, case(adorned), *after])
-    said = check(bees, "Fine.", text) if asked else check(bees, text)
-    assert said.reasons == (Reason.CONTAMINATION,)
+    found = check(bees, "Fine.", text) if asked else check(bees, text)
+    assert found.reasons == (Reason.CONTAMINATION,)
 
 
 @given(
@@ -136,15 +140,15 @@ def test_thirteen_words_are_found_whatever_surrounds_and_adorns_them(
     st.integers(0, 30),
     st.integers(0, 7),
 )
-def test_a_row_without_such_a_run_is_never_touched(bees: Contamination, row: list[str], at: int, size: int) -> None:
-    """By brute force: any text of words that the set has too, some in its order."""
+def test_a_row_without_such_an_ngram_is_never_rejected(bees: Contamination, row: list[str], at: int, size: int) -> None:
+    """Compare with a search by brute force, over texts made of words of the set, some of them in its order."""
     asked = normal_words(QUESTION)
     row = row[:at] + asked[5 : 5 + size] + row[at:]
     text, whole = f" {' '.join(row)} ", [f" {' '.join(asked[i : i + 13])} " for i in range(len(asked) - 12)]
     eights = [f" {' '.join(asked[i : i + 8])} " for i in range(len(asked) - 7)]
-    said = check(bees, text)
-    assert bool(said.reasons) == any(run in text for run in whole)
-    assert bool(said.signals["evaluation_ngrams"]) == any(run in text for run in eights)
+    found = check(bees, text)
+    assert bool(found.reasons) == any(run in text for run in whole)
+    assert bool(found.signals["evaluation_ngrams"]) == any(run in text for run in eights)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +190,9 @@ def test_sets_of_every_form_and_several_at_once(tmp_path: Path) -> None:
         f"{tmp_path}/c.json:solution",
         f"{tmp_path}/d.jsonl:turns",
     )
-    assert holders(asked, QUESTION) == {"a", "both"}
-    assert holders(asked, SHORT) == {"both", "c"}
-    assert holders(asked, TURNS[0]["content"]) == {"d"}
+    assert sharing_sets(asked, QUESTION) == {"a", "both"}
+    assert sharing_sets(asked, SHORT) == {"both", "c"}
+    assert sharing_sets(asked, TURNS[0]["content"]) == {"d"}
 
 
 def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> N
     given = {"dataset": str(repository), "subset": ["algebra", "geometry"], "split": "test", "column": "problem"}
     asked = options(tmp_path, given)
     for text in (QUESTION, TURNS[0]["content"]):
-        assert holders(asked, text) == {"school_math"}
+        assert sharing_sets(asked, text) == {"school_math"}
     assert check(asked, SHORT).reasons == ()  # of the other split
 
 
@@ -219,21 +223,21 @@ def test_a_set_at_an_address(tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{server.server_port}/bees.jsonl:question"
         environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "hub")}
         command = [sys.executable, "-c", script, address, str(tmp_path / "fetched")]
-        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         server.shutdown()
     read = options(tmp_path, f"{tmp_path}/bees.jsonl:question").index
     assert read is not None
-    assert np.array_equal(np.load(told.stdout.strip()), np.load(read))
+    assert np.array_equal(np.load(printed.stdout.strip()), np.load(read))
 
 
-def test_without_sets_nothing_is_read_and_nothing_is_said(tmp_path: Path) -> None:
+def test_without_sets_nothing_is_read_and_there_are_no_signals(tmp_path: Path) -> None:
     assert check(options(tmp_path), QUESTION) == Verdict()
     off = FiltersConfig(contamination=options(tmp_path, "gsm8k", enabled=False))
     assert "evaluation_ngrams" not in apply_filters(Sample(QUESTION, QUESTION), CELL, off).signals
     assert not (tmp_path / "work").exists()
 
 
-def test_deciding_again_takes_the_signals_of_other_sets_back(bees: Contamination) -> None:
+def test_deciding_again_removes_the_signals_of_other_sets(bees: Contamination) -> None:
     before = apply_filters(Sample(QUESTION, QUESTION), CELL, FiltersConfig())
     judged = apply_filters(before, CELL, FiltersConfig(contamination=bees))
     assert "evaluation_place:bees" in judged.signals
@@ -247,7 +251,7 @@ class TestIndex:
         first = options(tmp_path, f"{file}:question")
         assert first.index is not None
         written = first.index.stat().st_mtime_ns
-        monkeypatch.setattr("skillmill.filters.contamination.ngram_index.read_dataset", None)  # a call would fail
+        monkeypatch.setattr("skillmill.filters.contamination.ngram_index.read_dataset", None)  # calling it would raise
         again = options(tmp_path, f"{file}:question")
         assert again.index == first.index
         assert again.index.stat().st_mtime_ns == written
@@ -261,10 +265,10 @@ class TestIndex:
         other = options(tmp_path, f"{file}:question")
         assert other.index != first.index
         assert check(other, QUESTION).reasons == ()
-        assert [path.name for path in (tmp_path / "work").iterdir()] == [other.index.name]  # the old ones are gone
+        assert [path.name for path in (tmp_path / "work").iterdir()] == [other.index.name]  # older indexes are deleted
 
     @pytest.mark.parametrize("damage", [b"", b"not an array", None])
-    def test_is_made_anew_where_it_is_damaged(self, tmp_path: Path, damage: bytes | None) -> None:
+    def test_is_rebuilt_if_it_is_damaged(self, tmp_path: Path, damage: bytes | None) -> None:
         file = jsonl(tmp_path / "bees.jsonl", [{"question": QUESTION}])
         path = options(tmp_path, f"{file}:question").index
         assert path is not None
@@ -273,7 +277,7 @@ class TestIndex:
         options(tmp_path, f"{file}:question")
         assert path.read_bytes() == whole
 
-    def test_holds_every_run_once(self, tmp_path: Path) -> None:
+    def test_holds_every_ngram_once(self, tmp_path: Path) -> None:
         file = jsonl(tmp_path / "bees.jsonl", [{"question": QUESTION}] * 5)
         path = options(tmp_path, f"{file}:question").index
         assert path is not None
@@ -291,11 +295,11 @@ class TestFaults:
             ({"dataset": "owner/name", "column": "q", "fields": 3}, "fields"),
         ],
     )
-    def test_what_is_no_set_is_told(self, given: Any, message: str) -> None:
+    def test_an_invalid_set_is_a_validation_error(self, given: Any, message: str) -> None:
         with pytest.raises(ValidationError, match=message):
             Contamination(sets=(given,))
 
-    def test_two_sets_of_one_name_and_lengths_the_wrong_way_round(self) -> None:
+    def test_repeated_names_and_drop_below_report_are_validation_errors(self) -> None:
         with pytest.raises(ValidationError, match="two are named gsm8k"):
             Contamination(sets=("gsm8k", "gsm8k"))
         with pytest.raises(ValidationError, match="at least as many words as report, 8, got 5"):
@@ -324,7 +328,7 @@ class TestFaults:
         assert "\n" not in str(raised.value)
 
 
-def test_every_set_that_comes_along_is_well_formed() -> None:
+def test_every_shipped_set_is_well_formed() -> None:
     known = Contamination(sets=tuple(known_sets())).sets
     assert [each.name for each in known] == list(known_sets())
     assert {*"alpaca_eval mt_bench wildbench arena_hard ifeval gsm8k math mmlu".split()} <= {*known_sets()}
