@@ -1,21 +1,21 @@
-"""What can stop a run. A bad row never does: it is a value with a `Reason`."""
+"""The errors that stop a command. A bad row is no error: it is stored with a `Reason`."""
 
 
 class SkillmillError(Exception):
-    """Stops the command with one clear line on standard error and `exit_code`."""
+    """Stops the command with its message on standard error and with `exit_code`."""
 
     exit_code = 1
 
 
 class ConfigError(SkillmillError):
-    """Bad usage or configuration: the message names the key and what was expected."""
+    """A wrong configuration or command line; the message names the key and what was expected."""
 
     exit_code = 2
 
 
 class StoreError(SkillmillError):
-    """The output directory cannot be read or written, or holds something that does not fit."""
+    """A file in the output directory cannot be read or written, is damaged, or has the wrong format."""
 
 
 class TeacherError(SkillmillError):
-    """The teacher cannot answer at all: not there, refused the key, weights damaged."""
+    """The teacher cannot be used at all, e.g. no server answers, the API key is refused, the weights are damaged."""

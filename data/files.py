@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes, checksums, and I/O errors as `StoreError`."""
 
 import hashlib
 import os
@@ -11,21 +11,24 @@ from skillmill.data.errors import StoreError
 
 
 @contextmanager
-def store_errors(what: str) -> Iterator[None]:
-    """Turn an `OSError` (full disk, no permission) into a `StoreError` that says what was being done."""
+def store_errors(action: str) -> Iterator[None]:
+    """Raise any `OSError` of the block, e.g. a full disk, as a `StoreError` whose message begins with `action`."""
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{what}: {error.strerror or error}") from None
+        raise StoreError(f"{action}: {error.strerror or error}") from None
 
 
-def hidden(path: Path) -> Path:
-    """The temporary name beside `path`. The leading dot keeps dataset readers from taking it for data."""
+def temporary_path(path: Path) -> Path:
+    """Return the path under which a file is written before it is renamed to `path`.
+
+    The name is in the same folder and begins with a dot, so that readers of datasets ignore it.
+    """
     return path.with_name(f".{path.name}.tmp")
 
 
 def sync(path: Path) -> None:
-    """Force a file or a folder's entries to the disk."""
+    """Flush a file, or the entries of a folder, to the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -33,10 +36,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write under a hidden name, sync, rename. Raises `StoreError`; then the old file is still there."""
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file to a temporary path, flush it to the disk and rename it to `path`.
+
+    Raises `StoreError`; the previous file at `path` is then unchanged.
+    """
     with store_errors(f"cannot write {path}"):
-        temporary = hidden(path)
+        temporary = temporary_path(path)
         temporary.write_bytes(content)
         sync(temporary)
         temporary.replace(path)
@@ -44,7 +50,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Put the folder `new` in the place of `path`, which may exist."""
+    """Rename the folder `new` to `path` and delete the folder that was at `path`, if any. Raises `StoreError`."""
     with store_errors(f"cannot write {path}"):
         old = path.with_name(f".{path.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -56,5 +62,6 @@ def replace_folder(new: Path, path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
+    """Return the SHA-256 checksum of a file as 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

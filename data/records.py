@@ -1,28 +1,23 @@
-"""The records: a sample row, a preference row, and their Arrow schemas, fixed in code.
-
-A schema taken from the first batch breaks on the first batch that is all null; ours never is.
-"""
+"""The records: a generated sample and the rows that are stored and exported. `schemas.py` has their Arrow schemas."""
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypedDict
-
-import pyarrow as pa
+from dataclasses import dataclass, field, replace
+from typing import TypedDict, Unpack
 
 SCHEMA_VERSION = 2
-"""2 added `difficulty`, `length`, `language`, `parent` and `operator`, null in rows of version 1."""
+"""Version 2 added `difficulty`, `length`, `language`, `parent` and `operator`, which are null in rows of version 1."""
 
 
 class Message(TypedDict):
-    """One turn of a chat, as TRL and the chat APIs have it. `role`: "system", "user" or "assistant"."""
+    """One turn of a chat, in the format of TRL and of the chat APIs. `role`: "system", "user" or "assistant"."""
 
     role: str
     content: str
 
 
 class SkillGrade(TypedDict):
-    """The point of one skill in a grade, and the quoted piece of text that earned it."""
+    """The point of one skill in a grade, and the passage that the grader quoted as evidence."""
 
     skill: str
     point: float
@@ -30,7 +25,7 @@ class SkillGrade(TypedDict):
 
 
 class Grade(TypedDict):
-    """A value of `GRADE`: points in 0..1, and their sum."""
+    """The points of one row, each from 0 to 1, and their sum `total`."""
 
     skills: list[SkillGrade]
     on_topic: float
@@ -39,8 +34,56 @@ class Grade(TypedDict):
     total: float
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One instruction and its response, from a generator, with what filters and grader added.
+
+    A sample without reasons is accepted. Filters only add reasons. Token counts are sums over all requests of the
+    sample.
+    """
+
+    instruction: str
+    """The user's message, a self-contained request."""
+    response: str
+    """The final answer, without drafts or explanations."""
+    generation: int = 0
+    """Number of the sample within its cell, from 0."""
+    draft: str | None = None
+    """The answer before its revision."""
+    critique: str | None = None
+    explanation: str | None = None
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasons: tuple[str, ...] = ()
+    """`Reason` values, and the names of user-defined filters as `custom:name`."""
+    signals: dict[str, float] = field(default_factory=dict)
+    grade: Grade | None = None
+    """None if the sample was not graded or the grader gave no usable reply."""
+    grader: str | None = None
+    """The name of the model that was asked for the grade."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no filter rejected the sample."""
+        return not self.reasons
+
+    def with_verdict(self, reasons: Iterable[str], signals: dict[str, float]) -> "Sample":
+        """Return the sample with `reasons` and `signals` added; a reason is kept once, in order of its first use."""
+        merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
+        return replace(self, reasons=merged, signals={**self.signals, **signals})
+
+
 class SampleRow(TypedDict):
-    """A row of `SAMPLE_SCHEMA`. `signals` is a list of pairs, as Arrow gives a map."""
+    """One generated sample with its cell, verdict and origin.
+
+    `id`: `row_id` of plan, index and generation. `index`: position of the cell in the plan. `cell`: key of the cell,
+    equal for equal cells of any plan. `prompt` and `completion`: one message each, or none where the teacher gave no
+    text. `verdict`: "accepted" or "rejected". `reasons`: why filters rejected the row; a row that an override accepts
+    keeps them. `signals`: measured numbers as (name, value) pairs, the form in which pyarrow returns a map. `grader`:
+    name of the model that was asked for the grade. `prompts`: fingerprint of the prompt files. `prompt_tokens` and
+    `completion_tokens`: sums over all requests of the sample.
+    """
 
     id: str
     plan: str
@@ -77,8 +120,21 @@ class SampleRow(TypedDict):
     schema_version: int
 
 
+class GradingRow(TypedDict):
+    """The result of one request to the grader for the sample row `id`.
+
+    `run`: number of the request, from 0. `raw`: the text of the reply. `grade`: null if the reply was unreadable.
+    """
+
+    id: str
+    run: int
+    grader: str
+    grade: Grade | None
+    raw: str | None
+
+
 class PreferenceRow(TypedDict):
-    """A row of `PREFERENCE_SCHEMA`."""
+    """A preference pair as it is exported: two completions of one prompt, where each came from, and the margin."""
 
     id: str
     prompt: list[Message]
@@ -90,7 +146,10 @@ class PreferenceRow(TypedDict):
 
 
 class PairRow(PreferenceRow):
-    """A row of `PAIR_SCHEMA`: a preference row with its sample row's `id`, or a pair that was dropped for a `reason`."""
+    """A preference pair as it is stored: also the `id` of its sample row as `row`, and the lengths in words.
+
+    `reason` is a `PairReason` if the pair was dropped, null if it is exported.
+    """
 
     row: str
     chosen_words: int | None
@@ -99,7 +158,7 @@ class PairRow(PreferenceRow):
 
 
 class StressAnswerRow(TypedDict):
-    """A row of `STRESS_ANSWER_SCHEMA`."""
+    """A low-effort answer as it is stored, for the sample row with the `id` `row`; "" if the teacher gave none."""
 
     row: str
     index: int
@@ -107,8 +166,24 @@ class StressAnswerRow(TypedDict):
     text: str
 
 
+class StressRow(TypedDict):
+    """A row of the exported stress set: the `sft` row with the same `id`, some with a low-effort answer.
+
+    `replaced_by`: the kind of the low-effort answer, null where the row kept its own answer.
+    """
+
+    id: str
+    k: int
+    skills: list[str]
+    topic: str | None
+    query_type: str | None
+    prompt: list[Message]
+    completion: list[Message]
+    replaced_by: str | None
+
+
 class SelfRow(TypedDict):
-    """A row of `SELF_SCHEMA`."""
+    """An answer, feedback on it and the refined answer: a training record of SELF (arXiv 2310.00533)."""
 
     id: str
     instruction: str
@@ -117,200 +192,80 @@ class SelfRow(TypedDict):
     refined_answer: str
 
 
-class GradingRow(TypedDict):
-    """A row of `GRADES_SCHEMA`: one grading of one sample row. `grade` is null where the reply `raw` was unreadable."""
+class CellColumns(TypedDict):
+    """The columns of a sample row that its cell and its plan decide."""
 
-    id: str
-    run: int
-    grader: str
-    grade: Grade | None
-    raw: str | None
-
-
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-GRADE = pa.struct(
-    [
-        ("skills", pa.list_(pa.struct([("skill", pa.string()), ("point", pa.float64()), ("evidence", pa.string())]))),
-        ("on_topic", pa.float64()),
-        ("makes_sense", pa.float64()),
-        ("within_limit", pa.float64()),
-        ("total", pa.float64()),
-    ]
-)
-
-SAMPLE_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("plan", pa.string()),
-        ("index", pa.int64()),
-        ("cell", pa.string()),
-        ("generation", pa.int32()),
-        ("kind", pa.string()),
-        ("k", pa.int32()),
-        ("skills", pa.list_(pa.string())),
-        ("topic", pa.string()),
-        ("query_type", pa.string()),
-        ("difficulty", pa.string()),
-        ("length", pa.string()),
-        ("language", pa.string()),
-        ("parent", pa.string()),
-        ("operator", pa.string()),
-        ("prompt", MESSAGES),
-        ("completion", MESSAGES),
-        ("verdict", pa.string()),
-        ("reasons", pa.list_(pa.string())),
-        ("signals", pa.map_(pa.string(), pa.float64())),
-        ("grade", GRADE),
-        ("draft", pa.string()),
-        ("critique", pa.string()),
-        ("explanation", pa.string()),
-        ("finish_reason", pa.string()),
-        ("teacher", pa.string()),
-        ("grader", pa.string()),
-        ("prompt_tokens", pa.int64()),
-        ("completion_tokens", pa.int64()),
-        ("prompts", pa.string()),
-        ("seed", pa.int64()),
-        ("split", pa.string()),
-        ("schema_version", pa.int32()),
-    ]
-)
-
-PREFERENCE_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("prompt", MESSAGES),
-        ("chosen", MESSAGES),
-        ("rejected", MESSAGES),
-        ("chosen_source", pa.string()),
-        ("rejected_source", pa.string()),
-        ("margin", pa.float64()),
-    ]
-)
-
-PAIR_SCHEMA = pa.schema(
-    [
-        *PREFERENCE_SCHEMA,
-        ("row", pa.string()),
-        ("chosen_words", pa.int32()),
-        ("rejected_words", pa.int32()),
-        ("reason", pa.string()),
-    ]
-)
-"""As pairs lie in `pairs/`: with the `id` of their sample row, lengths, and the `PairReason` of a dropped one."""
-
-STRESS_ANSWER_SCHEMA = pa.schema(
-    [("row", pa.string()), ("index", pa.int64()), ("source", pa.string()), ("text", pa.string())]
-)
-"""As answers of the stress set lie in `stress/`: to the sample row with the `id` `row`, "" where none was given."""
-
-STRESS_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("k", pa.int32()),
-        ("skills", pa.list_(pa.string())),
-        ("topic", pa.string()),
-        ("query_type", pa.string()),
-        ("prompt", MESSAGES),
-        ("completion", MESSAGES),
-        ("replaced_by", pa.string()),
-    ]
-)
-"""A row of the export's `stress`: that of `sft` with the same `id`, but where `replaced_by` says what its answer is."""
-
-SELF_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("instruction", pa.string()),
-        ("answer", pa.string()),
-        ("feedback", pa.string()),
-        ("refined_answer", pa.string()),
-    ]
-)
-"""SELF's record (papers.md 6.1): an answer, what was found of it in plain words, and the answer made anew."""
-
-GRADES_SCHEMA = pa.schema(
-    [("id", pa.string()), ("run", pa.int32()), ("grader", pa.string()), ("grade", GRADE), ("raw", pa.string())]
-)
+    plan: str
+    index: int
+    cell: str
+    kind: str
+    k: int
+    skills: list[str]
+    topic: str | None
+    query_type: str | None
+    difficulty: str | None
+    length: str | None
+    language: str | None
+    parent: str | None
+    operator: str | None
+    teacher: str
+    prompts: str
+    seed: int
+    split: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What a generator gives for one cell and one generation, before and after the filters.
-
-    `draft` is the answer before its revision. `reasons` grows, it never shrinks: a sample with any is
-    rejected. Token counts are sums over all turns of the sample.
-    """
-
-    instruction: str
-    """The user's side, one self-contained request."""
-    response: str
-    """The assistant's side, the final answer alone."""
-    generation: int = 0
-    draft: str | None = None
-    critique: str | None = None
-    explanation: str | None = None
-    finish_reason: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    reasons: tuple[str, ...] = ()
-    """`Reason`s, and those of a user's own filters."""
-    signals: dict[str, float] = field(default_factory=dict)
-    grade: dict[str, Any] | None = None
-    """A value of `GRADE`; None where the sample was not graded or no grading could be used."""
-    grader: str | None = None
-    """The name of the model that was asked for the grade."""
-
-    @property
-    def accepted(self) -> bool:
-        return not self.reasons
-
-    def with_verdict(self, reasons: Iterable[str], signals: dict[str, float]) -> "Sample":
-        """The same sample with more reasons and signals; a reason is kept once, in order."""
-        merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
-        return replace(self, reasons=merged, signals={**self.signals, **signals})
-
-
-_OWN_COLUMNS = [field.name for field in fields(Sample) if field.name in SAMPLE_SCHEMA.names]
-
-
-def row_id(plan: str, index: int, generation: int) -> str:
-    """The `id` of a sample row: 16 hex digits of hash(plan, index, generation)."""
-    return hashlib.sha256(f"{plan}:{index}:{generation}".encode()).hexdigest()[:16]
-
-
-def pair_id(row: str, source: str) -> str:
-    """The `id` of the preference row that `source` gave for the sample row with id `row`."""
-    return hashlib.sha256(f"{row}:{source}".encode()).hexdigest()[:16]
-
-
-def sample_row(sample: Sample, **cell_columns: Any) -> dict[str, Any]:
-    """A row of `SAMPLE_SCHEMA`: the sample's own columns beside those of its cell and plan."""
+def sample_row(sample: Sample, **cell_columns: Unpack[CellColumns]) -> SampleRow:
+    """Return the row of a sample, given the columns of its cell and plan."""
     return {
         **cell_columns,
-        **{name: getattr(sample, name) for name in _OWN_COLUMNS},
         "id": row_id(cell_columns["plan"], cell_columns["index"], sample.generation),
+        "generation": sample.generation,
         "prompt": [{"role": "user", "content": sample.instruction}] if sample.instruction else [],
         "completion": [{"role": "assistant", "content": sample.response}] if sample.response else [],
         "verdict": "accepted" if sample.accepted else "rejected",
         "reasons": [str(reason) for reason in sample.reasons],
         "signals": sorted(sample.signals.items()),
+        "grade": sample.grade,
+        "draft": sample.draft,
+        "critique": sample.critique,
+        "explanation": sample.explanation,
+        "finish_reason": sample.finish_reason,
+        "grader": sample.grader,
+        "prompt_tokens": sample.prompt_tokens,
+        "completion_tokens": sample.completion_tokens,
         "schema_version": SCHEMA_VERSION,
     }
 
 
-def sample_of(row: dict[str, Any]) -> Sample:
-    """The sample that `sample_row` made the row of."""
-    own = {name: row[name] for name in _OWN_COLUMNS if name not in ("reasons", "signals")}
+def sample_of(row: SampleRow) -> Sample:
+    """Return the sample from which `sample_row` made `row`."""
     return Sample(
         instruction=text_of(row["prompt"]),
         response=text_of(row["completion"]),
+        generation=row["generation"],
+        draft=row["draft"],
+        critique=row["critique"],
+        explanation=row["explanation"],
+        finish_reason=row["finish_reason"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
         reasons=tuple(row["reasons"]),
         signals=dict(row["signals"] or []),
-        **own,
+        grade=row["grade"],
+        grader=row["grader"],
     )
 
 
+def row_id(plan: str, index: int, generation: int) -> str:
+    """Return the `id` of a sample row: 16 hex digits of the SHA-256 of plan, index and generation."""
+    return hashlib.sha256(f"{plan}:{index}:{generation}".encode()).hexdigest()[:16]
+
+
+def pair_id(row: str, source: str) -> str:
+    """Return the `id` of the pair whose rejected side `source` gave for the sample row with the id `row`."""
+    return hashlib.sha256(f"{row}:{source}".encode()).hexdigest()[:16]
+
+
 def text_of(messages: list[Message] | None) -> str:
-    """The text of a one-message `prompt` or `completion` column, "" when there is none."""
+    """Return the text of a `prompt` or `completion` column, "" if it holds no message."""
     return messages[0]["content"] if messages else ""

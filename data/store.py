@@ -1,29 +1,38 @@
-"""The store of shards: the unit of durability.
+"""The store of shards: Parquet files that each hold the rows of consecutive cells of one plan.
 
-A shard is written under a hidden name, synced, recorded in `manifest.jsonl` with its checksum, renamed.
-A file counts only while its checksum stands in the manifest, so that a crash at any moment leaves either
-the old state or the new one. A plan's shards lie end to end over its positions; only the last may hold
-fewer cells than asked for, and it is taken up again under the same name: the bytes depend on the cells
-that were decided, not on how often the run was stopped.
+A plan numbers its cells; the number of a cell is its position. A shard holds the rows of the cells at positions
+[start, stop). The shards of a plan do not overlap, and only the last one may have fewer cells than a full shard. When a
+run continues, it replaces that last shard by a longer one with the same file name. The bytes of a shard depend on its
+cells alone, not on how often the run was interrupted.
+
+The manifest is a JSON Lines file with one entry per shard, including the checksum of the shard's file. A file without a
+matching entry is ignored. `commit` writes the shard to a temporary path, appends its entry to the manifest and renames
+the file, so that a crash at any point leaves either the old shard or the new one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skillmill.data.errors import StoreError
-from skillmill.data.files import hidden, sha256_of, store_errors, sync, write_whole
-from skillmill.data.records import GRADES_SCHEMA, PAIR_SCHEMA, SAMPLE_SCHEMA, STRESS_ANSWER_SCHEMA
+from skillmill.data.files import sha256_of, store_errors, sync, temporary_path, write_atomic
+from skillmill.data.parquet import write_parquet
+from skillmill.data.records import GradingRow, SampleRow
+from skillmill.data.schemas import GRADING_SCHEMA, PAIR_SCHEMA, SAMPLE_SCHEMA, STRESS_ANSWER_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One line of the manifest. Positions [start, stop) of `plan` are decided; `accepted` counts cells."""
+    """The manifest entry of one shard, with the rows of the cells of `plan` at positions [start, stop).
+
+    `file`: path below the root of the store. `cells`, `rows`: how many cells and rows the shard has; a cell can have
+    no row. `accepted`: how many of the cells count as successful, e.g. have an accepted row. `bytes` and `sha256`: size
+    and checksum of the file.
+    """
 
     file: str
     plan: str
@@ -37,41 +46,51 @@ class Shard:
 
 
 class ShardStore:
-    """The shards of one kind of row under `root`, e.g. `root/shards/part-<plan8>-<start>.parquet`.
+    """The shards of one kind of row, in files such as `root/shards/part-<plan, 8 digits>-<start>.parquet`.
 
-    Only the process that holds the run's lock may `recover` or `commit`; anyone may read.
+    `shards` lists the entries whose files are present. Only the process that holds the lock of the run may change the
+    store (`recover`, `commit`, `drop`, `tidy`); any process may read it.
+
+    Raises `StoreError` if the manifest is unreadable or a file other than a plan's last one is missing.
     """
 
     def __init__(self, root: Path, folder: str, schema: pa.Schema, manifest: str) -> None:
         self.root, self.folder, self.schema = root, folder, schema
         self.manifest = root / manifest
-        self.shards: list[Shard] = self._valid(self._lines())
+        self.shards: list[Shard] = self._present(self._read_manifest())
 
     def of_plan(self, plan: str) -> list[Shard]:
-        """The shards of a plan, in order of position."""
+        """Return the shards of a plan, in order of position."""
         return sorted((shard for shard in self.shards if shard.plan == plan), key=lambda shard: shard.start)
 
     def at(self, plan: str, start: int) -> Shard | None:
-        """The shard of a plan that begins at position `start`."""
-        name = self._name(plan, start)
+        """Return the shard of a plan that begins at position `start`, None if there is none."""
+        name = self._file_name(plan, start)
         return next((shard for shard in self.shards if shard.file == name), None)
 
     def recover(self) -> None:
-        """Clear away what a crash left: hidden files and a torn last line of the manifest."""
+        """Create the folder, and delete the temporary files and manifest lines that a crash may have left."""
         with store_errors(f"cannot prepare {self.root / self.folder}"):
             (self.root / self.folder).mkdir(parents=True, exist_ok=True)
             for leftover in (self.root / self.folder).glob(".*.tmp"):
                 leftover.unlink()
         self.tidy()
-        pa.array([])  # the first one imports pandas, 0.3 s: not in the first commit, while the teacher runs dry
+        # The first call imports pandas (0.3 s). Made here, it does not delay the first commit, during which the
+        # teacher would be idle.
+        pa.array([])
 
-    def commit(self, plan: str, start: int, stop: int, rows: list[dict[str, Any]], cells: int, accepted: int) -> Shard:
-        """Make rows durable as the shard of [start, stop). Replaces an earlier, shorter shard of that start."""
-        name = self._name(plan, start)
+    def commit(
+        self, plan: str, start: int, stop: int, rows: Sequence[Mapping[str, object]], cells: int, accepted: int
+    ) -> Shard:
+        """Store rows as the shard of positions [start, stop); an earlier shard with the same start is replaced.
+
+        Raises `StoreError`; the earlier shard is then unchanged.
+        """
+        name = self._file_name(plan, start)
         path = self.root / name
         with store_errors(f"cannot write {path}"):
-            temporary = hidden(path)
-            pq.write_table(pa.Table.from_pylist(rows, schema=self.schema), temporary, compression="zstd")
+            temporary = temporary_path(path)
+            write_parquet(temporary, pa.Table.from_pylist(rows, schema=self.schema))
             sync(temporary)
             shard = Shard(
                 file=name,
@@ -84,9 +103,9 @@ class ShardStore:
                 bytes=temporary.stat().st_size,
                 sha256=sha256_of(temporary),
             )
-            # Manifest first: should we die before the rename, the old file still matches its own line.
+            # The manifest is written before the rename: after a crash in between, the old file matches its old entry.
             with self.manifest.open("ab") as file:
-                file.write(_line(shard))
+                file.write(_manifest_line(shard))
                 file.flush()
                 sync(self.manifest)
             temporary.replace(path)
@@ -95,9 +114,9 @@ class ShardStore:
         return shard
 
     def drop(self, plan: str) -> None:
-        """Take a plan's shards away: out of the manifest first, so that a crash leaves files that count for nothing.
+        """Delete the shards of a plan. After a crash in between, a second call deletes the files that are left.
 
-        Called again, it removes what such a crash left.
+        The manifest entries are removed first, so that such files are ignored.
         """
         self.shards = [shard for shard in self.shards if shard.plan != plan]
         self.tidy()
@@ -106,94 +125,116 @@ class ShardStore:
                 file.unlink()
 
     def tidy(self) -> None:
-        """Leave one line a shard in the manifest, in order: superseded and torn lines go."""
+        """Rewrite the manifest with one line per shard, ordered by position, without replaced or incomplete lines."""
         plans = dict.fromkeys(shard.plan for shard in self.shards)
         self.shards = [shard for plan in plans for shard in self.of_plan(plan)]
-        content = b"".join(map(_line, self.shards))
+        content = b"".join(map(_manifest_line, self.shards))
         with store_errors(f"cannot read {self.manifest}"):
             unchanged = self.manifest.exists() and self.manifest.read_bytes() == content
         if not unchanged:
-            write_whole(self.manifest, content)
+            write_atomic(self.manifest, content)
 
-    def rows(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
-        """The rows of a shard, checked against its checksum. Raises `StoreError` when it was damaged."""
+    def verify(self, shard: Shard) -> None:
+        """Raise `StoreError` if the file of a shard does not have the checksum of its manifest entry."""
         path = self.root / shard.file
         with store_errors(f"cannot read {path}"):
             if sha256_of(path) != shard.sha256:
                 raise StoreError(f"{path} is damaged: its checksum is not the one in {self.manifest.name}")
+
+    def read_unverified(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows of a shard, or some columns of them, for a caller that has verified the shard before."""
+        path = self.root / shard.file
+        with store_errors(f"cannot read {path}"):
             return pq.read_table(path, columns=columns, schema=self.schema)
 
+    def rows(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+        """Verify a shard and return its rows, or some columns of them. Raises `StoreError` if it is damaged."""
+        self.verify(shard)
+        return self.read_unverified(shard, columns)
+
     def tables(self, plans: Iterable[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The rows of whole plans, a table a shard."""
+        """Yield the rows of whole plans, one table per shard. Raises `StoreError` if a shard is damaged."""
         for plan in plans:
             for shard in self.of_plan(plan):
                 yield self.rows(shard, columns)
 
-    def _name(self, plan: str, start: int) -> str:
+    def _file_name(self, plan: str, start: int) -> str:
         return f"{self.folder}/part-{plan[:8]}-{start:012}.parquet"
 
-    def _lines(self) -> list[Shard]:
+    def _read_manifest(self) -> list[Shard]:
         if not self.manifest.exists():
             return []
         with store_errors(f"cannot read {self.manifest}"):
             lines = self.manifest.read_bytes().split(b"\n")
-        shards = []
-        for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is torn or nothing
+        entries = []
+        for number, line in enumerate(lines[:-1], 1):  # after the last newline there is nothing or an incomplete line
             try:
-                shards.append(Shard(**orjson.loads(line)))
+                entries.append(Shard(**orjson.loads(line)))
             except (orjson.JSONDecodeError, TypeError):
                 raise StoreError(f"{self.manifest} line {number} is not a manifest line") from None
-        return shards
+        return entries
 
-    def _valid(self, lines: list[Shard]) -> list[Shard]:
+    def _present(self, entries: list[Shard]) -> list[Shard]:
+        """Return for each file the entry that matches it. Raises `StoreError` if a file is missing or damaged."""
         by_file: dict[str, list[Shard]] = {}
-        for shard in lines:
-            by_file.setdefault(shard.file, []).append(shard)
-        valid = []
-        for file, versions in by_file.items():
-            found = self._on_disk(self.root / file, versions)
-            if found is not None:
-                valid.append(found)
-            elif any(other.plan == versions[0].plan and other.start > versions[0].start for other in lines):
-                # Only the last shard of a plan can be missing for want of a rename.
+        for entry in entries:
+            by_file.setdefault(entry.file, []).append(entry)
+        present = []
+        for file, candidates in by_file.items():
+            shard = self._matching_entry(self.root / file, candidates)
+            if shard is not None:
+                present.append(shard)
+            elif any(other.plan == candidates[0].plan and other.start > candidates[0].start for other in entries):
+                # A crash before the rename can only cost the last shard of a plan.
                 raise StoreError(f"{self.root / file} is missing or damaged, but {self.manifest.name} lists it")
-        return valid
+        return present
 
-    def _on_disk(self, path: Path, versions: list[Shard]) -> Shard | None:
+    def _matching_entry(self, path: Path, candidates: list[Shard]) -> Shard | None:
+        """Return the entry that describes the file as it is. A sole candidate is compared by size, others by checksum.
+
+        `verify` compares the checksum of a sole candidate when the shard is read.
+        """
         if not path.exists():
             return None
         size = path.stat().st_size
-        of_size = [shard for shard in versions if shard.bytes == size]
-        if len(versions) == 1:
-            return of_size[0] if of_size else None
+        same_size = [shard for shard in candidates if shard.bytes == size]
+        if len(candidates) == 1:
+            return same_size[0] if same_size else None
         checksum = sha256_of(path)
-        return next((shard for shard in reversed(of_size) if shard.sha256 == checksum), None)
+        return next((shard for shard in reversed(same_size) if shard.sha256 == checksum), None)
 
 
 def sample_store(root: Path) -> ShardStore:
+    """Open the store of sample rows (`SampleRow`) in an output directory."""
     return ShardStore(root, "shards", SAMPLE_SCHEMA, "manifest.jsonl")
 
 
 def pair_store(root: Path) -> ShardStore:
-    """Pairs and, with a reason, what was dropped."""
+    """Open the store of preference pairs (`PairRow`), including the dropped ones, in an output directory."""
     return ShardStore(root, "pairs", PAIR_SCHEMA, "pairs/manifest.jsonl")
 
 
 def stress_store(root: Path) -> ShardStore:
-    """The answers of the stress set."""
+    """Open the store of the answers of stress sets (`StressAnswerRow`) in an output directory."""
     return ShardStore(root, "stress", STRESS_ANSWER_SCHEMA, "stress/manifest.jsonl")
 
 
 def grade_store(root: Path) -> ShardStore:
-    return ShardStore(root, "grades", GRADES_SCHEMA, "grades/manifest.jsonl")
+    """Open the store of raw gradings (`GradingRow`) in an output directory."""
+    return ShardStore(root, "grades", GRADING_SCHEMA, "grades/manifest.jsonl")
 
 
-def gradings_of(rows: list[dict[str, Any]], shard: Shard, grades: ShardStore) -> list[dict[str, Any]]:
-    """The raw gradings of the rows of a sample shard: they lie in the grade shard of the same start."""
+def gradings_of(rows: Iterable[SampleRow], shard: Shard, grades: ShardStore) -> list[GradingRow]:
+    """Return the gradings of the rows of a sample shard, from the grade shard with the same plan and start.
+
+    Gradings of rows without a grader are left out: a crash between the two commits can leave some.
+    """
     graded = {row["id"] for row in rows if row["grader"] is not None}
-    beside = grades.at(shard.plan, shard.start)
-    return [found for found in grades.rows(beside).to_pylist() if found["id"] in graded] if beside else []
+    grade_shard = grades.at(shard.plan, shard.start)
+    if grade_shard is None:
+        return []
+    return [grading for grading in grades.rows(grade_shard).to_pylist() if grading["id"] in graded]
 
 
-def _line(shard: Shard) -> bytes:
+def _manifest_line(shard: Shard) -> bytes:
     return orjson.dumps(asdict(shard)) + b"\n"

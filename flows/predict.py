@@ -1,4 +1,4 @@
-"""What a run will cost, said before it runs: from an estimate, or from a few rows that were asked for real."""
+"""Predict the cost of a run, from an estimate or from a probe that requests a few rows."""
 
 import asyncio
 import hashlib
@@ -10,20 +10,20 @@ from typing import Any, get_args
 
 import orjson
 
-from skillmill.data.files import write_whole
-from skillmill.data.records import sample_of, text_of
-from skillmill.filters.grading.comparison import finds_better
+from skillmill.data.files import write_atomic
+from skillmill.data.records import SampleRow, text_of
+from skillmill.filters.grading.comparison import is_preferred
 from skillmill.filters.grading.grade import Grader, grade
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.plan import Plan
 from skillmill.flows.rows.decide import load_rules
-from skillmill.flows.rows.generate import HOPELESS, make_rows, next_cells, undecided_rows
+from skillmill.flows.rows.generate import HOPELESS, generate_cell, generate_samples, new_row, next_cells
 from skillmill.flows.rows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
-from skillmill.flows.rows.pairs import all_asked, is_paired, pairs_plan, whom, with_their_cells
-from skillmill.flows.rows.stress import answer, drawn
+from skillmill.flows.rows.pairs import is_paired, open_pair_models, pair_models, pairs_plan, with_their_cells
+from skillmill.flows.rows.stress import draw_replacements, request_replacement
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
-from skillmill.generators.pairs.pairs import AllAsked, Asked, Row, pairs_of
+from skillmill.generators.pairs.pairs import AllAsked, Asked, pairs_of
 from skillmill.generators.pairs.shirkers import Shirk
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import Reply, Request, Teacher
@@ -31,17 +31,18 @@ from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import StageUsage, total
 
 PROBE = "probe.json"
-"""In `work_dir`: the sizes that the last `plan --probe` measured."""
+"""The file in `work_dir` with the sizes that the last `plan --probe` measured."""
 PROBE_CELLS = 8
 CHARS_PER_TOKEN = 4
-"""Of English text, for prompts that no tokenizer has seen yet."""
+"""Characters a token of English text, for prompts that were not tokenized yet."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What `cells` cells, their gradings and pairs take, per stage. `accepted` is None where no answer was asked for.
+    """The usage of `cells` cells with their gradings and pairs, per stage.
 
-    `of` is the fingerprint of the settings that they hold for.
+    `of` is the fingerprint of the settings that the sizes hold for. `accepted` is None for an estimate, which has no
+    answers.
     """
 
     of: str
@@ -52,11 +53,11 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the whole run takes. With `acceptance` None it is an upper bound of what so many cells take.
+    """The usage of the whole run. If `acceptance` is None, it is an upper bound for that many cells.
 
-    `cells_range`: the cells at both ends of the 90 % Wilson interval of the acceptance, which few cells leave wide.
-    `seconds`: if the teacher is as quick with `max_in_flight` requests at once as it was with those of the probe,
-    and if it gets no more done in a second than then; None without a probe.
+    `cells_range`: the cells at both ends of the 90 % Wilson interval of the acceptance.
+    `seconds`: the duration if the teacher is as fast with `max_in_flight` requests at once as it was in the probe, and
+    the duration if it does no more work a second than in the probe; None without a probe.
     """
 
     acceptance: float | None
@@ -77,7 +78,7 @@ def predict(sizes: Sizes, config: Config) -> Prediction:
     whole, seconds = total(stages.values()), None
     if whole.seconds:
         in_flight = config.teacher.max_in_flight
-        at_least = whole.seconds / cells  # no run is quicker than one row
+        at_least = whole.seconds / cells  # no run is faster than one row
         lanes = (min(in_flight, cells), min(in_flight, cells, sizes.cells))
         seconds = (max(at_least, whole.seconds / lanes[0]), max(at_least, whole.seconds / lanes[1]))
     spent = config.prices.of(whole) if config.prices else None
@@ -87,7 +88,10 @@ def predict(sizes: Sizes, config: Config) -> Prediction:
 
 
 def cells_needed(generation: GenerationConfig, acceptance: float | None) -> int:
-    """Cells until the target is met or given up; with `acceptance` unknown the cap, or as if every cell counted."""
+    """Return the cells until the target is met or given up.
+
+    If `acceptance` is unknown, return the cap on cells, or the target as if every cell were accepted.
+    """
     cap, target = generation.samples, generation.accepted
     if target is None or (acceptance is None and cap is not None):
         assert cap is not None
@@ -99,14 +103,14 @@ def cells_needed(generation: GenerationConfig, acceptance: float | None) -> int:
 
 
 def wilson(good: int, of: int, z: float = 1.645) -> tuple[float, float]:
-    """The Wilson score interval of a share, 90 % by default."""
+    """Return the Wilson score interval of the share `good / of`; the default `z` gives 90 %."""
     share, weight = good / of, z * z / of
     middle, half = share + weight / 2, z * sqrt(share * (1 - share) / of + weight / of / 4)
     return max(0.0, (middle - half) / (1 + weight)), min(1.0, (middle + half) / (1 + weight))
 
 
 def known_sizes(config: Config, plan: Plan) -> Sizes:
-    """The sizes that a probe of this plan measured, else an estimate. Asks and writes nothing."""
+    """Return the sizes that a probe of this plan measured, or else an estimate. Sends and writes nothing."""
     try:
         found = orjson.loads((config.work / PROBE).read_bytes())
         stages = {name: StageUsage(**stage) for name, stage in found["stages"].items()}
@@ -118,36 +122,36 @@ def known_sizes(config: Config, plan: Plan) -> Sizes:
 
 
 def probe(config: Config, plan: Plan, cells: int = PROBE_CELLS) -> Sizes:
-    """Ask the teacher for the first cells of the run and keep their sizes in `work_dir`.
+    """Generate the first cells of the run and store their sizes in `work_dir`.
 
-    The replies go into the run's journal and are not asked again by the run. Raises what opening the workspace and
-    the teacher raise, and `BudgetMet`.
+    The replies are journalled, so that the run does not request them again. Raises `BudgetMet`, and what
+    `open_workspace` and `open_teacher` raise.
     """
     with open_workspace(config, recover=False) as workspace:
         try:
             sizes = asyncio.run(_probe(workspace, plan, min(cells, cells_needed(config.generation, 1.0))))
         finally:
             keep_usage(workspace)
-        write_whole(config.work / PROBE, orjson.dumps(asdict(sizes)))
+        write_atomic(config.work / PROBE, orjson.dumps(asdict(sizes)))
     return sizes
 
 
 async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
     config, rules = workspace.config, load_rules(workspace.config)
     cells = list(next_cells(workspace.samples, plan, 0, count))
-    stages, accepted, shared = dict[str, StageUsage](), list[Row](), (workspace.journal, workspace.usage)
+    stages, accepted, shared = dict[str, StageUsage](), list[SampleRow](), (workspace.journal, workspace.usage)
     async with (
         open_teacher(config.teacher, *shared) as opened,
         open_grading(config, plan, *shared, opened) as grading,
-        all_asked(config, *shared, opened) as asked,
+        open_pair_models(config, *shared, opened) as models,
     ):
-        teacher, tallied = _Tally(opened, stages), _tallied(asked, stages)
+        teacher, tallied = _Tally(opened, stages), _tallied(models, stages)
         if grading and grading.grader:
             graded_by = replace(grading.grader, teacher=_Tally(grading.grader.teacher, stages))
             grading = replace(grading, grader=graded_by)
 
-        async def make(cell: Cell) -> list[Row]:
-            best = list(with_their_cells((await make_rows(cell, plan, teacher, rules, grading)).rows))
+        async def make(cell: Cell) -> list[SampleRow]:
+            best = list(with_their_cells((await generate_cell(cell, plan, teacher, rules, grading)).rows))
             for row, of_cell in best:
                 if is_paired(row, config.pairs):
                     await pairs_of(row, of_cell, config.pairs, config.filters.shirker, tallied)
@@ -156,72 +160,76 @@ async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
         async for rows in in_order(cells, make, config.teacher.max_in_flight, lead=len(cells)):
             accepted += rows
         if config.export.stress is not None:
-            replacing = drawn([row["id"] for row in accepted], config.export.stress, config.seed)
+            replacing = draw_replacements([row["id"] for row in accepted], config.export.stress, config.seed)
             for row in accepted:
                 how = replacing.get(row["id"])
                 if how and not (how in config.pairs.sources and is_paired(row, config.pairs)):
-                    await answer(row, how, teacher, config.teacher.sampling)
-    for name, stage in stages.items():  # replies out of the journal came at once: go by those that were asked
+                    await request_replacement(row, how, teacher, config.teacher.sampling)
+    for name, stage in stages.items():  # journalled replies took no time: use the mean of those that were requested
         spent = workspace.usage.stage(name)
         stage.seconds = stage.calls * spent.seconds / spent.calls if spent.calls else 0.0
     return Sizes(_settings(config, plan), len(cells), len(accepted), stages)
 
 
-def _tallied(asked: AllAsked, stages: dict[str, StageUsage]) -> AllAsked:
-    """The same models, with their replies counted."""
-    everybody = (asked.teacher, asked.student, asked.grader)
+def _tallied(models: AllAsked, stages: dict[str, StageUsage]) -> AllAsked:
+    """Return the same models with their replies counted."""
+    everybody = (models.teacher, models.student, models.grader)
     return AllAsked(*(each and Asked(_Tally(each.teacher, stages), each.sampling) for each in everybody))
 
 
 async def _estimate(config: Config, plan: Plan) -> Sizes:
-    """The prompts of a few cells, rendered for real, and answers as long as `max_tokens` allows."""
+    """Return sizes from the rendered prompts of a few cells and answers of `max_tokens` tokens."""
     of_rows, of_pairs, of_stress = (dict[str, StageUsage]() for _ in range(3))
     cells = list(islice(plan.combinations.cells(), PROBE_CELLS))
     for cell in cells:
         teacher = _Tally(_Longest(), of_rows)
-        rows = await undecided_rows(cell, plan, teacher)  # no verdict on filler matters
+        samples = await generate_samples(cell, plan, teacher)  # filler needs no verdict
         if asks_a_model(config, plan):
-            for row in rows:
-                await grade(sample_of(row), cell, Grader(teacher, grader_config(config).sampling, config.grading.runs))
-        if rows[0]["prompt"]:
-            await _estimate_pairs(config, rows[0], _Tally(_Longest(), of_pairs))
-            for how in _shirks(config):
-                await answer(rows[0], how, _Tally(_Longest(), of_stress), config.teacher.sampling)
+            grader = Grader(teacher, grader_config(config).sampling, config.grading.runs)
+            for sample in samples:
+                await grade(sample, cell, grader)
+        if samples[0].instruction:
+            row = new_row(samples[0], cell, plan, teacher.name)
+            await _estimate_pairs(config, row, _Tally(_Longest(), of_pairs))
+            for kind in _stress_shares(config):
+                await request_replacement(row, kind, _Tally(_Longest(), of_stress), config.teacher.sampling)
     stages = {**of_rows, **{name: _times(stage, config.pairs.share) for name, stage in of_pairs.items()}}
-    for how, share in _shirks(config).items():
-        if how in of_stress:
-            stages[how] = total([stages.get(how, StageUsage()), _times(of_stress[how], share)])
+    for kind, share in _stress_shares(config).items():
+        if kind in of_stress:
+            stages[kind] = total([stages.get(kind, StageUsage()), _times(of_stress[kind], share)])
     return Sizes(_settings(config, plan), len(cells), None, stages)
 
 
 def _settings(config: Config, plan: Plan) -> str:
-    """Of all that says what is asked: other gradings, pairs or stress sets of the same plan take more or less."""
-    asked = [pairs_plan(plan, config), grading_fingerprints(config), config.export.model_dump(mode="json")["stress"]]
-    return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:16]
+    """Return a fingerprint of the settings beside the plan that change what is requested."""
+    parts = [pairs_plan(plan, config), grading_fingerprints(config), config.export.model_dump(mode="json")["stress"]]
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
 
 
-async def _estimate_pairs(config: Config, row: Row, teacher: "_Tally") -> None:
-    """Ask what the pairs of a row take, as if the grader were asked about each of them."""
-    asked = {role: Asked(teacher, settings.sampling) for role, settings in whom(config).items()}
-    never = config.pairs.model_copy(update={"check": "never"})  # filler is like filler: no pair would come to a check
-    await pairs_of(row, [row], never, config.filters.shirker, AllAsked(**asked))
-    if "grader" in asked:
+async def _estimate_pairs(config: Config, row: SampleRow, teacher: "_Tally") -> None:
+    """Request the pairs of a row, with one check by the grader for each source."""
+    models = {role: Asked(teacher, settings.sampling) for role, settings in pair_models(config).items()}
+    never = config.pairs.model_copy(
+        update={"check": "never"}
+    )  # two filler texts are equal, so no pair would reach a check
+    await pairs_of(row, [row], never, config.filters.shirker, AllAsked(**models))
+    if "grader" in models:
         filler = _words(config.teacher.sampling.max_tokens * CHARS_PER_TOKEN)
         for _ in config.pairs.sources:
-            await finds_better(text_of(row["prompt"]), filler, filler, teacher, asked["grader"].sampling, 0)
+            await is_preferred(text_of(row["prompt"]), filler, filler, teacher, models["grader"].sampling, 0)
 
 
-def _shirks(config: Config) -> dict[Shirk, float]:
-    """The share of the rows for which the stress set alone asks, by what it asks for."""
+def _stress_shares(config: Config) -> dict[Shirk, float]:
+    """Return, by kind, the share of rows whose replacement is requested for the stress set and not for a pair too."""
     stress, pairs = config.export.stress, config.pairs
     if stress is None:
         return {}
     kinds: tuple[Shirk, ...] = get_args(Shirk) if stress.kind == "both" else (stress.kind,)
-    return {how: stress.share / len(kinds) * (1 - pairs.share * (how in pairs.sources)) for how in kinds}
+    return {kind: stress.share / len(kinds) * (1 - pairs.share * (kind in pairs.sources)) for kind in kinds}
 
 
 class _Tally:
-    """A teacher whose replies are counted per stage, wherever they come from."""
+    """A teacher whose replies are counted per stage, journalled ones included."""
 
     def __init__(self, teacher: Teacher, stages: dict[str, StageUsage]) -> None:
         self.name = teacher.name
@@ -236,7 +244,7 @@ class _Tally:
 
 
 class _Longest:
-    """Stands where a teacher will: as many words as `max_tokens` allows, in the form that is asked for."""
+    """A teacher that answers with filler of `max_tokens` tokens in the requested form."""
 
     name = "estimate"
 
@@ -245,13 +253,13 @@ class _Longest:
         text = _words(longest * CHARS_PER_TOKEN)
         if request.json_schema is not None:
             text = orjson.dumps(_filled(request.json_schema, longest * CHARS_PER_TOKEN)).decode()
-        asked = sum(len(message["content"]) for message in request.messages)
-        # "stop": a turn that is asked only after an answer was cut off is the exception, not a cost of every row
-        return Reply(text, "stop", ceil(asked / CHARS_PER_TOKEN), longest)
+        prompt_length = sum(len(message["content"]) for message in request.messages)
+        # "stop", because requests that only follow a cut-off answer are rare
+        return Reply(text, "stop", ceil(prompt_length / CHARS_PER_TOKEN), longest)
 
 
 def _filled(schema: Mapping[str, Any], length: int) -> Any:
-    """A value for a JSON schema whose texts share `length` characters."""
+    """Return a value for a JSON schema whose texts have `length` characters together."""
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):

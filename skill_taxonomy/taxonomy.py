@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.files import write_whole
+from skillmill.data.files import write_atomic
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.checkers import CHECKERS
@@ -176,4 +176,4 @@ def taxonomy_text(taxonomy: Taxonomy) -> str:
 
 def save_taxonomy(taxonomy: Taxonomy, path: Path) -> None:
     """Write the file whole or not at all. Raises `StoreError`."""
-    write_whole(path, taxonomy_text(taxonomy).encode())
+    write_atomic(path, taxonomy_text(taxonomy).encode())

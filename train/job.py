@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.data.files import hidden, replace_folder, sha256_of, store_errors
+from skillmill.data.files import replace_folder, sha256_of, store_errors, temporary_path
 from skillmill.train.config import LoraConfig, StageConfig, TrainConfig
 from skillmill.train.quiet import offline_and_quiet, on_terminal, require_extra
 from skillmill.train.result import TrainResult, finished, record
@@ -54,7 +54,7 @@ def run_job(job: Job, make_trainer: Callable[[Job, str, Path], Any]) -> TrainRes
 
     require_extra()
     student = student_path(job.student)
-    work = hidden(job.output_dir)
+    work = temporary_path(job.output_dir)
     try:
         with store_errors(f"train.{job.stage}: cannot write {job.output_dir}"):
             shutil.rmtree(work, ignore_errors=True)

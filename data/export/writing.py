@@ -22,7 +22,7 @@ from skillmill.data.export.card import CardFacts, card
 from skillmill.data.export.pair_counts import PairCounts, count_pairs
 from skillmill.data.export.self_records import self_record
 from skillmill.data.files import replace_folder, sha256_of, store_errors, sync
-from skillmill.data.records import GRADES_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA, SELF_SCHEMA, STRESS_SCHEMA
+from skillmill.data.schemas import GRADING_SCHEMA, PREFERENCE_SCHEMA, SAMPLE_SCHEMA, SELF_SCHEMA, STRESS_SCHEMA
 from skillmill.data.store import ShardStore, gradings_of
 
 Mask = Callable[[str], str]
@@ -183,7 +183,7 @@ def _write_grades(
     samples: ShardStore, grades: ShardStore, plans: list[str], new: Path, mask: Mask, funnel: Funnel
 ) -> None:
     """Write `grades`: the raw gradings of all rows."""
-    with _Writer(new / "grades", GRADES_SCHEMA) as raw:
+    with _Writer(new / "grades", GRADING_SCHEMA) as raw:
         for shard in (shard for plan in plans for shard in samples.of_plan(plan)):
             rows = samples.rows(shard, ["id", "grader"]).to_pylist()
             gradings = [masked_row(row, mask) for row in gradings_of(rows, shard, grades)]

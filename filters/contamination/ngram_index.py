@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.files import sha256_of, store_errors, write_whole
+from skillmill.data.files import sha256_of, store_errors, write_atomic
 from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.text.ngrams import Hashes, hashed, ngram_hashes, normal_words
 from skillmill.filters.config import Contamination
@@ -67,7 +67,7 @@ def with_index(options: Contamination, folder: Path) -> Contamination:
         np.save(content, np.stack(_build(options)))
         with store_errors(f"cannot write {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.getvalue())
+        write_atomic(path, content.getvalue())
         for old in {*folder.glob("*.npy")} - {path}:
             old.unlink(missing_ok=True)
     return options.indexed_in(path)

@@ -1,27 +1,26 @@
-"""One row graded: by a model, several times if wanted, by rules where rules decide, or by rules alone."""
+"""Grading of one row: by a model, once or several times, by rules for skills that have a rule, or by rules alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from skillmill.data.records import Sample
+from skillmill.data.records import GradingRow, Sample
 from skillmill.filters.grading.config import GradingConfig
-from skillmill.filters.grading.points import Points, majority
+from skillmill.filters.grading.points import Points, majority_points
 from skillmill.filters.grading.rubric import rubric_of
-from skillmill.filters.grading.rules import RULES, needs_a_model, points_by_rules, skill_points
+from skillmill.filters.grading.rules import RULES, needs_model, points_by_rules, skill_points
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.structured import clean
 
 STAGE = "grade"
-"""In the accounts."""
-SIGNAL = "grade:"
-"""What the signals of finer points begin with, such as `grade:helpful`: the mean over the gradings."""
+"""The stage of grading requests in the accounting of tokens."""
+SIGNAL_PREFIX = "grade:"
+"""Prefix of the signals of subpoints, such as `grade:helpful`: each is the mean over the gradings of the row."""
 
 
 @dataclass(frozen=True)
 class Grader:
-    """Who is asked, how it decodes, and how often it is asked about a row."""
+    """A model that grades, its sampling, and the number of times it grades each row."""
 
     teacher: Teacher
     sampling: Sampling
@@ -29,54 +28,61 @@ class Grader:
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
-    """One grading of a row. `points` is None where it could not be used; `raw`, the reply, where there was none."""
+class SingleGrading:
+    """One grading of a row, by a model or by rules.
+
+    `run`: its number, from 0. `grader`: the name of the model, or `RULES`. `points`: None if there was no reply or it
+    could not be read. `raw`: the text of the reply, "" for rules, None if the request failed.
+    """
 
     run: int
     grader: str
     points: Points | None
     raw: str | None
 
-    def as_row(self, row: str) -> dict[str, Any]:
-        """The row of `GRADES_SCHEMA` of the sample row with id `row`."""
-        grade = self.points and self.points.as_grade()
-        return {"id": row, "run": self.run, "grader": self.grader, "grade": grade, "raw": self.raw}
+    def as_row(self, row: str) -> GradingRow:
+        """Return the stored form of this grading of the sample row with the id `row`."""
+        grade = self.points.as_grade() if self.points else None
+        return GradingRow(id=row, run=self.run, grader=self.grader, grade=grade, raw=self.raw)
 
 
-def wants_grade(sample: Sample, config: GradingConfig) -> bool:
-    """Whether a row that the other filters have decided is to be graded: of accepted ones all, or the unsure."""
+def should_grade(sample: Sample, config: GradingConfig) -> bool:
+    """Return whether a sample with the verdicts of all filters is to be graded under this configuration."""
     if config.when == "never" or not sample.accepted or not sample.response:
         return False
     return config.when == "always" or sample.signals.get("shirker_score", 1.0) >= config.sure_below
 
 
-def ungraded(sample: Sample) -> Sample:
-    """The sample as it was before any grading."""
-    signals = {name: value for name, value in sample.signals.items() if not name.startswith(SIGNAL)}
+def without_grade(sample: Sample) -> Sample:
+    """Return the sample without its grade, its grader and the signals of grading."""
+    signals = {name: value for name, value in sample.signals.items() if not name.startswith(SIGNAL_PREFIX)}
     return replace(sample, grade=None, grader=None, signals=signals)
 
 
 async def grade(
-    sample: Sample, cell: Cell, grader: Grader | None, known: Mapping[int, str] | None = None
-) -> tuple[Sample, list[Grading]]:
-    """The sample with its grade, and the gradings behind it (Skill-Mix, papers.md 1.5 and 1.6).
+    sample: Sample, cell: Cell, grader: Grader | None, known_replies: Mapping[int, str] | None = None
+) -> tuple[Sample, list[SingleGrading]]:
+    """Return the sample with its grade, and the gradings that the grade was computed from.
 
-    `known` are replies of this grader, by run, that are not asked for again. A skill with a rule has the rule's point.
-    `grader` may be None where every skill has one. Where no reply could be used the grade is None, beside the
-    grader's name. Never raises `RequestFailed`: a grader that does not answer is no fault of the row's.
+    The points are Skill-Mix's (arXiv 2310.17567), combined by `majority_points`. A skill with a rule gets the rule's
+    point; if every skill of the cell has a rule, no model is asked and `grader` may be None. `known_replies` are
+    earlier replies of this grader by run, which are not requested again. If no reply is usable, the grade is None
+    and `grader` is still set. Never raises `RequestFailed`: a failed request does not reject the row.
     """
-    if not needs_a_model(cell):
+    if not needs_model(cell):
         points = points_by_rules(sample, cell)
-        return _graded(sample, points, RULES), [Grading(0, RULES, points, "")]
+        return _with_grade(sample, points, RULES), [SingleGrading(0, RULES, points, "")]
     assert grader is not None, "a cell with a skill that no rule decides"
-    gradings = [await _one(sample, cell, grader, run, (known or {}).get(run)) for run in range(grader.runs)]
+    gradings = [
+        await _grade_once(sample, cell, grader, run, (known_replies or {}).get(run)) for run in range(grader.runs)
+    ]
     usable = [grading.points for grading in gradings if grading.points]
-    return _graded(sample, majority(usable) if usable else None, grader.teacher.name), gradings
+    return _with_grade(sample, majority_points(usable) if usable else None, grader.teacher.name), gradings
 
 
-async def _one(sample: Sample, cell: Cell, grader: Grader, run: int, known: str | None) -> Grading:
+async def _grade_once(sample: Sample, cell: Cell, grader: Grader, run: int, known_reply: str | None) -> SingleGrading:
     rubric, skills = rubric_of(cell), tuple(skill for skill in cell.skills if skill.checker is None)
-    raw = known
+    raw = known_reply
     if raw is None:
         request = Request(
             rubric.messages(sample, cell, skills),
@@ -88,18 +94,18 @@ async def _one(sample: Sample, cell: Cell, grader: Grader, run: int, known: str 
         try:
             raw = clean((await grader.teacher.chat(request)).text)
         except RequestFailed:
-            return Grading(run, grader.teacher.name, None, None)
+            return SingleGrading(run, grader.teacher.name, None, None)
     points = rubric.read(raw, sample, cell, skills)
-    return Grading(run, grader.teacher.name, points and _with_rules(points, sample, cell), raw)
+    return SingleGrading(run, grader.teacher.name, points and _with_rules(points, sample, cell), raw)
 
 
 def _with_rules(points: Points, sample: Sample, cell: Cell) -> Points:
-    """The points of all skills of the cell, in its order."""
+    """Return the points with those of the skills that have a rule added, all in the cell's order of skills."""
     by_name = {each.skill: each for each in points.skills} | skill_points(sample, cell)
     return replace(points, skills=tuple(by_name[skill.name] for skill in cell.skills))
 
 
-def _graded(sample: Sample, points: Points | None, name: str) -> Sample:
-    finer = {f"{SIGNAL}{each}": value for each, value in (points.finer if points else {}).items()}
-    given = points.as_grade() if points else None
-    return replace(sample, grade=given, grader=name, signals={**sample.signals, **finer})
+def _with_grade(sample: Sample, points: Points | None, grader: str) -> Sample:
+    subpoints = {f"{SIGNAL_PREFIX}{name}": value for name, value in (points.subpoints if points else {}).items()}
+    grade = points.as_grade() if points else None
+    return replace(sample, grade=grade, grader=grader, signals={**sample.signals, **subpoints})

@@ -14,6 +14,7 @@ import pyarrow.json as pajson
 import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.parquet import parquet_writer
 from skillmill.data.reasons import Reason
 from skillmill.filters.shirker.answer_features import TOGETHER
 from skillmill.filters.shirker.model import ShirkerModel, strongest
@@ -102,7 +103,7 @@ def score_file(
             scored, found = _scored(batch, instruction, response, model, threshold)
             if writer is None:
                 partial.parent.mkdir(parents=True, exist_ok=True)
-                writer = pq.ParquetWriter(partial, scored.schema, compression="zstd")
+                writer = parquet_writer(partial, scored.schema)
             writer.write_batch(scored)
             rows, rejected = rows + batch.num_rows, rejected + found
         if writer is None:

@@ -1,8 +1,8 @@
-"""`skillmill score`: Skill-Mix metrics of a table of points, or of the grades that a run has."""
+"""`skillmill score`: Skill-Mix metrics of a table of points, or of the grades of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 import pyarrow as pa
@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.files import store_errors, write_whole
-from skillmill.data.records import text_of
+from skillmill.data.files import store_errors, write_atomic
+from skillmill.data.records import GradingRow, SampleRow, text_of
 from skillmill.data.store import grade_store, sample_store
 from skillmill.filters.shirker.scoring import batches
 from skillmill.flows.runtime.workspace import read_state
@@ -22,11 +22,27 @@ from skillmill.train.evaluation.points import Naming, read_points
 BATCH_ROWS = 65_536
 
 
+class PointsRow(TypedDict):
+    """One grading of one text, in the form that `read_points` takes; `points` is null if the grading is unusable."""
+
+    combination: str
+    generation: int
+    grading: str
+    k: int
+    points: list[float] | None
+    skills: list[str]
+    category: list[str]
+    response: str
+
+
 def score(path: Path, out: Path, exclude: Sequence[str], naming: Naming, bootstrap: Bootstrap) -> None:
-    """Write the metrics of a file of points, or of the grades in a run's `output_dir`, as JSON; print the main ones."""
-    table = points_of_run(path) if path.is_dir() else _table(path)
+    """Write the metrics of `path`, a file of points or a run's `output_dir`, to `out` as JSON; print the main ones.
+
+    Combinations with a skill of `exclude` are left out. Raises `ConfigError` if `path` holds no points.
+    """
+    table = points_of_run(path) if path.is_dir() else _points_of_file(path)
     points = read_points(table, exclude, naming)
-    found = {
+    metrics = {
         "gradings": sum(len(of_k.points) for of_k in points.gradings),
         "unusable_gradings": points.unusable,
         "excluded": {"skills": list(exclude), "gradings": points.excluded},
@@ -36,28 +52,31 @@ def score(path: Path, out: Path, exclude: Sequence[str], naming: Naming, bootstr
     }
     with store_errors(f"--out: cannot write {out}"):
         out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    Console(highlight=False).print(_summary(found))
+    write_atomic(out, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+    Console(highlight=False).print(_summary(metrics))
     print("n combinations; the best or the mean of each one's generations; ± the standard error")
     print(out)
 
 
 def points_of_run(folder: Path) -> pa.Table:
-    """The gradings of a run's current plan as a table of points; a combination is a cell, a category its skills'."""
+    """Return the gradings of a run's current plan as a table of `PointsRow`: a combination is a cell.
+
+    `folder` is the run's `output_dir` or its folder `grades`. Raises `ConfigError` if it holds no grades.
+    """
     root = folder.parent if folder.name == "grades" else folder
     plan = read_state(root).get("plan")
     if not isinstance(plan, str):
         raise ConfigError(f"{folder}: expected a file, the output_dir of a run, or its grades")
-    grades = [
-        grade
+    gradings: list[GradingRow] = [
+        grading
         for table in grade_store(root).tables([plan], ["id", "run", "grader", "grade"])
-        for grade in table.to_pylist()
+        for grading in table.to_pylist()
     ]
-    if not grades:
+    if not gradings:
         raise ConfigError(f"{folder}: the run has no grades; grading.when has to be unsure or always")
     columns = ["id", "cell", "generation", "k", "skills", "completion"]
-    graded = {grade["id"] for grade in grades}
-    rows = {
+    graded = {grading["id"] for grading in gradings}
+    rows: dict[str, SampleRow] = {
         row["id"]: row
         for table in sample_store(root).tables([plan], columns)
         for row in table.to_pylist()
@@ -65,47 +84,50 @@ def points_of_run(folder: Path) -> pa.Table:
     }
     categories = {skill.name: skill.category for skill in load_taxonomy(root / "taxonomy.yaml").skills}
     return pa.Table.from_pylist(
-        [_graded(rows[grade["id"]], grade, categories) for grade in grades if grade["id"] in rows]
+        [_points_row(rows[grading["id"]], grading, categories) for grading in gradings if grading["id"] in rows]
     )
 
 
-def _graded(row: dict[str, Any], grading: dict[str, Any], categories: dict[str, str]) -> dict[str, Any]:
-    grade = grading["grade"]
-    points = {skill["skill"]: skill["point"] for skill in grade["skills"]} if grade else {}
-    others = [grade[name] for name in ("on_topic", "makes_sense", "within_limit")] if grade else []
+def _points_row(row: SampleRow, grading: GradingRow, categories: dict[str, str]) -> PointsRow:
+    points = None
+    if grade := grading["grade"]:
+        of_skill = {skill["skill"]: skill["point"] for skill in grade["skills"]}
+        others = (grade["on_topic"], grade["makes_sense"], grade["within_limit"])
+        points = [*(of_skill.get(skill, 0.0) for skill in row["skills"]), *others]
     return {
         "combination": row["cell"],
         "generation": row["generation"],
         "grading": f"{grading['grader']} {grading['run']}",
         "k": row["k"],
-        "points": [*(points.get(skill, 0.0) for skill in row["skills"]), *others] if grade else None,
+        "points": points,
         "skills": row["skills"],
         "category": [categories.get(skill, "general") for skill in row["skills"]],
         "response": text_of(row["completion"]),
     }
 
 
-def _table(path: Path) -> pa.Table:
+def _points_of_file(path: Path) -> pa.Table:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    found = list(batches(path, BATCH_ROWS))
-    if not found:
+    record_batches = list(batches(path, BATCH_ROWS))
+    if not record_batches:
         raise ConfigError(f"{path}: has no rows")
-    return pa.Table.from_batches(found)
+    return pa.Table.from_batches(record_batches)
 
 
-def _summary(found: dict[str, Any]) -> Table:
+def _summary(metrics: dict[str, Any]) -> Table:
+    """Return a table of the overall metrics and those of each k, with standard errors."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "", "n", *(metric.replace("_", " ") for metric in METRICS)):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    groups = {**{f"k = {k}": group for k, group in found["per_k"].items()}, "all": found["overall"]}
+    groups = {**{f"k = {k}": group for k, group in metrics["per_k"].items()}, "all": metrics["overall"]}
     for label, group in groups.items():
         for over in ("best", "mean"):
-            shown = [_shown(group[over][metric]) for metric in METRICS]
-            table.add_row(label, over, f"{group['combinations']:,}", *shown)
+            cells = [_with_error(group[over][metric]) for metric in METRICS]
+            table.add_row(label, over, f"{group['combinations']:,}", *cells)
     return table
 
 
-def _shown(estimate: dict[str, float | None]) -> str:
+def _with_error(estimate: dict[str, float | None]) -> str:
     error = "" if estimate["se"] is None else f" ± {estimate['se']:.3f}"
     return f"{estimate['value']:.3f}{error}"

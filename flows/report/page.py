@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from skillmill.data.export.card import number, share, table_cell
 from skillmill.data.export.writing import Funnel, masked_row
-from skillmill.data.files import write_whole
+from skillmill.data.files import write_atomic
 from skillmill.data.records import text_of
 from skillmill.filters.rows.safety import hide
 from skillmill.flows.plan import Plan
@@ -57,7 +57,7 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], found:
         losses={method: (state.get(f"train_{method}") or {}).get("losses", []) for method in ("sft", "dpo")},
     )
     path = workspace.config.output / "report.html"
-    write_whole(path, page.encode())
+    write_atomic(path, page.encode())
     return path
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from skillmill.data.files import write_whole
-from skillmill.flows.commands.show_taxonomy import Coverage, by_category
+from skillmill.data.files import write_atomic
+from skillmill.flows.report.coverage import Coverage, by_category
 from skillmill.skill_taxonomy.curation.check import check
 from skillmill.skill_taxonomy.curation.duplicates import duplicates
 from skillmill.skill_taxonomy.curation.similarity import LEXICAL, vectors
@@ -20,7 +20,7 @@ _environment = Environment(
 
 def write_page(taxonomy: Taxonomy, coverage: Coverage | None, path: Path) -> None:
     """Write the page to `path`. Raises `StoreError`."""
-    write_whole(path, page(taxonomy, coverage).encode())
+    write_atomic(path, page(taxonomy, coverage).encode())
 
 
 def page(taxonomy: Taxonomy, coverage: Coverage | None) -> str:

@@ -1,4 +1,4 @@
-"""The output directory of one run, held by one process at a time."""
+"""The workspace: the output directory of a run, locked by one process at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from skillmill.data.errors import StoreError
-from skillmill.data.files import hidden, store_errors, write_whole
+from skillmill.data.files import store_errors, temporary_path, write_atomic
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.flows.config import Config
 from skillmill.teachers.middleware.accounting import Usage
@@ -19,7 +19,7 @@ from skillmill.teachers.middleware.journal import Journal
 
 @dataclass(frozen=True)
 class Workspace:
-    """What the steps of a run share: the configuration, the stores, the journal and the accounting."""
+    """What the steps of a run share: configuration, stores, journal and accounting."""
 
     config: Config
     samples: ShardStore
@@ -31,15 +31,15 @@ class Workspace:
 
 
 LEDGER = "ledger.json"
-"""In `work_dir`: what the run has cost so far. Written every second: a kill forgets no more than that."""
+"""The file in `work_dir` with the usage of the run so far. It is written every second, so that a kill loses no more."""
 
 
 @contextmanager
 def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
-    """Lock `output_dir`, clear away what a crash left, open the stores and the journal.
+    """Lock `output_dir`, remove leftovers of a crash, open the stores and the journal.
 
-    Without `recover` the stores are left as they are, for somebody who only reads them.
-    Raises `StoreError` where the directory cannot be written or another run holds it.
+    `recover=False` leaves leftovers alone, for a caller that only reads the stores. Raises `StoreError` if the
+    directory cannot be written or another run has locked it.
     """
     with store_errors(f"output_dir: cannot write {config.output}"):
         config.output.mkdir(parents=True, exist_ok=True)
@@ -65,15 +65,18 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
 
 
 def keep_usage(workspace: Workspace) -> None:
-    """Write the ledger: not synced, for a process that dies leaves its writes to the system, and this is often."""
+    """Write the ledger.
+
+    It is not synced: it is written often, and the writes of a killed process still reach the disk.
+    """
     usage, path = workspace.usage, workspace.config.work / LEDGER
     with store_errors(f"cannot write {path}"):
-        hidden(path).write_bytes(orjson.dumps({"usage": usage.as_dict(), "wall_s": usage.wall_s}))
-        hidden(path).replace(path)
+        temporary_path(path).write_bytes(orjson.dumps({"usage": usage.as_dict(), "wall_s": usage.wall_s}))
+        temporary_path(path).replace(path)
 
 
 def read_ledger(config: Config) -> dict[str, Any]:
-    """`usage` per stage and `wall_s` of the run so far: the ledger's, else those of `run.json`."""
+    """Return `usage` per stage and `wall_s` of the run so far, from the ledger or else from `run.json`."""
     try:
         ledger = orjson.loads((config.work / LEDGER).read_bytes())
         return {"usage": ledger["usage"], "wall_s": ledger["wall_s"]}
@@ -90,7 +93,7 @@ def _usage_so_far(config: Config) -> Usage:
 
 
 def read_state(root: Path) -> dict[str, Any]:
-    """What the last run left in `run.json`, {} where there was none."""
+    """Return the content of `run.json`, {} if there is none. Raises `StoreError` if it is not JSON."""
     path = root / "run.json"
     if not path.exists():
         return {}
@@ -102,4 +105,5 @@ def read_state(root: Path) -> dict[str, Any]:
 
 
 def write_state(root: Path, state: dict[str, Any]) -> None:
-    write_whole(root / "run.json", orjson.dumps(state, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    """Replace `run.json`."""
+    write_atomic(root / "run.json", orjson.dumps(state, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, overload
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.files import hidden, store_errors, sync
+from skillmill.data.files import store_errors, sync, temporary_path
 from skillmill.data.inputs.datasets import plain_text, read_dataset
+from skillmill.data.parquet import parquet_writer
 from skillmill.skill_taxonomy.draw.permutation import Permutation, permutation
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 
@@ -113,12 +113,12 @@ def example_of(row: int, values: Mapping[str, Any], requests: Sequence[str], ans
 def write_exemplars(path: Path, examples: Examples, labelled: Sequence[Labelled]) -> None:
     """Examples and what was said of them, row group by row group; whole or not at all. Raises `StoreError`."""
     with store_errors(f"cannot write {path}"):
-        with pq.ParquetWriter(hidden(path), SCHEMA) as writer:
+        with parquet_writer(temporary_path(path), SCHEMA, "snappy") as writer:
             for start in range(0, len(labelled), ROW_GROUP):
                 rows = list(_rows(examples, labelled, range(start, min(start + ROW_GROUP, len(labelled)))))
                 writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
-        sync(hidden(path))
-        hidden(path).replace(path)
+        sync(temporary_path(path))
+        temporary_path(path).replace(path)
         sync(path.parent)
 
 

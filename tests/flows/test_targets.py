@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.records import SAMPLE_SCHEMA, Sample, sample_of, sample_row
+from skillmill.data.records import Sample, sample_of, sample_row
+from skillmill.data.schemas import SAMPLE_SCHEMA
 from skillmill.data.store import ShardStore, sample_store
 from skillmill.flows.config import parse_config
 from skillmill.flows.plan import Plan, changed_keys, make_plan

@@ -9,14 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.export.self_records import feedback
-from skillmill.data.records import SAMPLE_SCHEMA, Sample, sample_row
+from skillmill.data.records import Sample, sample_row
+from skillmill.data.schemas import SAMPLE_SCHEMA
 from skillmill.filters.apply import apply_filters
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.grading.comparison import finds_better
+from skillmill.filters.grading.comparison import is_preferred
 from skillmill.generators.base import Generator
-from skillmill.generators.instruct_skill_mix import InstructSkillMix, read_critique, read_parts
+from skillmill.generators.instruct_skill_mix import InstructSkillMix
 from skillmill.generators.pairs.shirkers import Shirk, shirked
-from skillmill.generators.parsing import answer_and_explanation, is_true, string_field, unquoted
+from skillmill.generators.parsing import (
+    answer_and_explanation,
+    instruction_parts,
+    is_true,
+    strengths_and_weaknesses,
+    string_field,
+    unquoted,
+)
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -120,8 +128,12 @@ def test_a_cell_ends_in_samples_whatever_is_said_in_every_turn(name: str, text: 
 @settings(max_examples=60, deadline=None)
 @given(text=ANYTHING)
 def test_every_parser_takes_any_text(text: str) -> None:
-    found = [*answer_and_explanation(text), *(string_field(text, key) for key in KEYS), *read_parts(text, KEYS[:2])]
-    found += [*read_critique(clean(text)), unquoted(clean(text)), clean(text)]
+    found = [
+        *answer_and_explanation(text),
+        *(string_field(text, key) for key in KEYS),
+        *instruction_parts(text, KEYS[:2]),
+    ]
+    found += [*strengths_and_weaknesses(clean(text)), unquoted(clean(text)), clean(text)]
     assert all(value is None or isinstance(value, str) for value in found)
     assert is_true(text, "good_enough") in (True, False)
     for key in KEYS:
@@ -147,5 +159,5 @@ def test_feedback_is_text_whatever_the_critique(critique: str) -> None:
 
 @pytest.mark.parametrize("text", [*HUGE, *TEXTS, "", "null", '{"better": null}', '{"better": ["A"]}', '{"better": {}}'])
 def test_a_comparison_ends_in_a_verdict_or_none(text: str) -> None:
-    found = asyncio.run(finds_better("Q?", "one", "two", Babbler([(text, "stop")]), Sampling(), 1))
+    found = asyncio.run(is_preferred("Q?", "one", "two", Babbler([(text, "stop")]), Sampling(), 1))
     assert found in (None, True, False)

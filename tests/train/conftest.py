@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from skillmill.data.records import PREFERENCE_SCHEMA, SAMPLE_SCHEMA
+from skillmill.data.schemas import PREFERENCE_SCHEMA, SAMPLE_SCHEMA
 from skillmill.train.config import TrainConfig
 from skillmill.train.dpo import train_dpo
 from skillmill.train.result import TrainResult

@@ -1,10 +1,9 @@
-"""What holds for any reply and any points."""
+"""Properties of grading that hold for any reply and any points."""
 
 import asyncio
 import json
 import math
 import time
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_teacher import Scripted
 
-from skillmill.data.records import GRADES_SCHEMA, SAMPLE_SCHEMA, Sample
-from skillmill.data.text.measures import count_published_sentences, count_sentences
-from skillmill.filters.grading.grade import Grader, grade
-from skillmill.filters.grading.points import OTHERS, Points, SkillPoint, majority
-from skillmill.filters.grading.reading import listed_points, occurs
+from skillmill.data.records import Sample
+from skillmill.data.schemas import GRADING_SCHEMA, SAMPLE_SCHEMA
+from skillmill.data.text.sentences import count_published_sentences, count_sentences
+from skillmill.filters.grading.grade import Grader, SingleGrading, grade
+from skillmill.filters.grading.points import OTHER_CRITERIA, Points, SkillPoint, majority_points
+from skillmill.filters.grading.reading import occurs, points_in_prose
 from skillmill.filters.grading.rules import points_by_rules
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -44,25 +44,27 @@ HALVES = st.builds(lambda text, share: text[: int(len(text) * share)], OBJECTS, 
 REPLIES = st.lists(st.one_of(OBJECTS, HALVES, TEXT, st.lists(TEXT).map("\n".join)), min_size=1, max_size=3)
 
 
-def graded(sample: Sample, cell: Cell, replies: list[str]) -> tuple[Sample, list[Any]]:
-    left = iter(replies)
-    teacher = Scripted(lambda question, seed: next(left))
+def graded(sample: Sample, cell: Cell, replies: list[str]) -> tuple[Sample, list[SingleGrading]]:
+    remaining = iter(replies)
+    teacher = Scripted(lambda question, seed: next(remaining))
     return asyncio.run(grade(sample, cell, Grader(teacher, Sampling(), runs=len(replies))))
 
 
 @given(st.sampled_from(CELLS), st.text(alphabet=st.characters(), min_size=1, max_size=40), REPLIES)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_reply_ends_in_a_grade_that_can_be_stored_or_in_none(cell: Cell, text: str, replies: list[str]) -> None:
+def test_any_reply_gives_no_grade_or_one_that_can_be_stored(cell: Cell, text: str, replies: list[str]) -> None:
     text = text.encode("utf-8", "replace").decode()
     sample, gradings = graded(Sample("Why?", text), cell, replies)
     assert [grading.run for grading in gradings] == list(range(len(replies)))
     rows = [grading.as_row("id") for grading in gradings]
-    stored = GRADES_SCHEMA.empty_table().from_pylist(rows, schema=GRADES_SCHEMA)
+    stored = GRADING_SCHEMA.empty_table().from_pylist(rows, schema=GRADING_SCHEMA)
     assert stored.to_pylist() == rows
     assert (sample.grade is None) == all(grading.points is None for grading in gradings)
     SAMPLE_SCHEMA.empty_table().select(["grade"]).from_pylist([{"grade": sample.grade}])
     if sample.grade is not None:
-        given_points = [skill["point"] for skill in sample.grade["skills"]] + [sample.grade[name] for name in OTHERS]
+        given_points = [skill["point"] for skill in sample.grade["skills"]] + [
+            sample.grade[name] for name in OTHER_CRITERIA
+        ]
         assert [skill["skill"] for skill in sample.grade["skills"]] == [skill.name for skill in SKILLS]
         assert set(given_points) <= {0.0, 1.0}
         assert sample.grade["total"] == sum(given_points)
@@ -76,14 +78,14 @@ GRADINGS = st.integers(1, 3).flatmap(
 
 
 @given(GRADINGS)
-def test_the_majority_is_that_of_the_metrics(table: list[list[float]]) -> None:
-    said = [
+def test_the_majority_equals_that_of_the_metrics(table: list[list[float]]) -> None:
+    gradings = [
         Points(tuple(SkillPoint(f"s{i}", point) for i, point in enumerate(row[:-3])), row[-3], row[-2], row[-1])
         for row in table
     ]
-    found = majority(said).as_grade()
+    found = majority_points(gradings).as_grade()
     expected = majority_of_table(np.array(table), np.zeros(len(table), np.int64))[0].tolist()
-    assert [skill["point"] for skill in found["skills"]] + [found[name] for name in OTHERS] == expected
+    assert [skill["point"] for skill in found["skills"]] + [found[name] for name in OTHER_CRITERIA] == expected
     assert math.isclose(found["total"], sum(expected))
 
 
@@ -131,9 +133,9 @@ def test_rules_take_any_text(response: str, instruction: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["|", "| 1 ", "a: 1\n", ": ", "1/", "{", '{"skills": ', "- ", "*", "“"])
-def test_long_replies_take_no_time_to_speak_of(piece: str) -> None:
+def test_long_replies_are_read_in_little_time(piece: str) -> None:
     text, began = piece * (100_000 // len(piece)), time.monotonic()
-    listed_points(text)
+    points_in_prose(text)
     graded(Sample("Why?", text), CELLS[0], [text])
     graded(Sample("Why?", text), CELLS[1], [text])
     assert time.monotonic() - began < 5

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from scripted_teacher import Scripted
 
 from skillmill.data.reasons import PairReason, Reason
-from skillmill.data.records import PAIR_SCHEMA, Sample, sample_row
+from skillmill.data.records import Sample, sample_row
+from skillmill.data.schemas import PAIR_SCHEMA
 from skillmill.filters.config import Shirker
 from skillmill.generators.pairs.pairs import AllAsked, Asked, PairsConfig, pairs_of
 from skillmill.teachers.base import RequestFailed, Sampling

@@ -1,0 +1,18 @@
+"""The Parquet writer of the project: every file that a run writes has the same compression."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+COMPRESSION = "zstd"
+
+
+def parquet_writer(path: Path, schema: pa.Schema, compression: str = COMPRESSION) -> pq.ParquetWriter:
+    """Open a Parquet file for writing. The caller closes it, e.g. with a `with` block. Raises `OSError`."""
+    return pq.ParquetWriter(path, schema, compression=compression)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a whole table to a Parquet file, with at most 1,048,576 rows in a row group. Raises `OSError`."""
+    pq.write_table(table, path, compression=COMPRESSION)
