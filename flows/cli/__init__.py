@@ -1,1 +1,1 @@
-"""The command line: one file a group of commands."""
+"""The command line: `main.py` lists all commands; each other file declares the arguments of one group of them."""

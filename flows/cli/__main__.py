@@ -1,4 +1,4 @@
-"""`python -m skillmill.flows.cli`."""
+"""Entry point of `python -m skillmill.flows.cli`."""
 
 from skillmill.flows.cli.main import main
 

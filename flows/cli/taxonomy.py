@@ -1,20 +1,39 @@
-"""`skillmill taxonomy …`: look at, check, merge and split a taxonomy file. `extract` is in `cli.py`, with the runs."""
+"""Commands of the group `skillmill taxonomy`: extract, show, check, merge and split."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from skillmill.data.errors import ConfigError
-
-taxonomy_app = typer.Typer(no_args_is_help=True, help="Make, look at, check, merge and split a skill taxonomy.")
-
-TaxonomyName = Annotated[str, typer.Argument(metavar="FILE", help="A taxonomy file, or builtin:NAME.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="A new file for the result.")]
-InPlace = Annotated[bool, typer.Option("--in-place", help="Change the file itself.")]
+from skillmill.flows.cli.options import ConfigFile, InPlace, OutFile, Overrides, TaxonomyName, load
 
 
-@taxonomy_app.command("show")
+def extract(
+    config: ConfigFile,
+    source: Annotated[
+        Literal["teacher", "dataset"] | None, typer.Option("--from", help="In place of taxonomy.source.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option("--domain", help="The subject, in any words.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Make output_dir/taxonomy.yaml from the configured source, a teacher or a dataset; run it again to continue.
+
+    Example: skillmill taxonomy extract -c skillmill.yaml --from teacher --domain "Kubernetes operations"
+
+    Example: skillmill taxonomy extract -c skillmill.yaml --from dataset --set taxonomy.dataset=tasks.jsonl
+    """
+    from skillmill.flows.steps.taxonomy import taxonomy_step
+
+    options = {"taxonomy.source": source, "taxonomy.domain": domain}
+    from_options = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
+    loaded = load(config, [*(overrides or []), *from_options])
+    if (loaded.output / "taxonomy.yaml").exists():
+        raise ConfigError(f"{loaded.output / 'taxonomy.yaml'} is already there; it is never overwritten")
+    taxonomy_step(loaded)
+
+
 def show(
     name: TaxonomyName,
     every: Annotated[bool, typer.Option("--all", help="Every skill with its definition.")] = False,
@@ -27,56 +46,47 @@ def show(
 
     Example: skillmill taxonomy show runs/demo/taxonomy.yaml --run runs/demo --html taxonomy.html
     """
-    from skillmill.flows.commands.show_taxonomy import coverage_of, print_tree, taxonomy_of
+    from skillmill.flows.commands.taxonomy_show import show_taxonomy
 
-    taxonomy, _ = taxonomy_of(name, duplicates=True)
-    coverage = coverage_of(run) if run else None
-    if html is None:
-        print_tree(taxonomy, every, coverage)
-        return
-    from skillmill.flows.report.taxonomy_page import write_page
-
-    write_page(taxonomy, coverage, html)
-    print(html)
+    show_taxonomy(name, every, html, run)
 
 
-@taxonomy_app.command("check")
 def check(name: TaxonomyName) -> None:
     """Find duplicates, empty or circular definitions, odd names and more, each with its line.
 
-    Exit 1 where one is an error, 0 with warnings alone.
+    Exits with 1 if a finding is an error, with 0 if all are warnings.
 
     Example: skillmill taxonomy check runs/demo/taxonomy.yaml
     """
-    from skillmill.flows.commands.show_taxonomy import check_taxonomy
+    from skillmill.flows.commands.taxonomy_show import check_taxonomy
 
     raise typer.Exit(check_taxonomy(name))
 
 
-@taxonomy_app.command("merge")
 def merge(
     name: TaxonomyName,
     plan: Annotated[Path | None, typer.Option("--plan", metavar="PLAN", help="Write a plan to amend.")] = None,
-    apply: Annotated[Path | None, typer.Option("--apply", metavar="PLAN", help="Do what the plan says.")] = None,
-    out: Out = None,
+    apply: Annotated[Path | None, typer.Option("--apply", metavar="PLAN", help="Merge as the plan says.")] = None,
+    out: OutFile = None,
     in_place: InPlace = False,
     model: Annotated[
         str | None,
         typer.Option("--model", help="A sentence-transformers model, or lexical. Default: a small model if installed."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", min=0, max=1, help="Similar from here on.", show_default=False)
+        float | None,
+        typer.Option("--threshold", min=0, max=1, help="Lowest similarity of duplicates.", show_default=False),
     ] = None,
 ) -> None:
     """Merge duplicates in two steps: --plan writes what would be merged, --apply does it.
 
-    Kept skills take the merged names as aliases. Comments in the file stay, but for those inside merged entries.
+    Kept skills take the merged names as aliases. Comments in the file stay, except those inside merged entries.
 
     Example: skillmill taxonomy merge mine.yaml --plan plan.yaml
 
     Example: skillmill taxonomy merge mine.yaml --apply plan.yaml --out merged.yaml
     """
-    from skillmill.flows.commands.edit_taxonomy import apply_merge_plan, write_merge_plan
+    from skillmill.flows.commands.taxonomy_edit import apply_merge_plan, write_merge_plan
 
     if (plan is None) == (apply is None):
         raise ConfigError("taxonomy merge: expected either --plan PLAN (to write it) or --apply PLAN")
@@ -86,25 +96,25 @@ def merge(
         apply_merge_plan(name, apply, out, in_place)
 
 
-@taxonomy_app.command("split")
 def split(
     name: TaxonomyName,
-    by: Annotated[Literal["category", "skill", "topic"], typer.Option("--by", help="What is held out whole.")],
+    by: Annotated[Literal["category", "skill", "topic"], typer.Option("--by", help="The unit that is held out.")],
     test: Annotated[float, typer.Option("--test", min=0, max=1, help="Share held out for testing.")] = 0.0,
     validation: Annotated[float, typer.Option("--validation", min=0, max=1, help="Share for validation.")] = 0.0,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, another draw.")] = 42,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draw.")] = 42,
     hold: Annotated[list[str] | None, typer.Option("--hold", metavar="NAME", help="Hold this out; repeatable.")] = None,
-    out: Out = None,
+    out: OutFile = None,
     in_place: InPlace = False,
 ) -> None:
-    """Hold out skills or topics, frozen in the file: training never draws them.
+    """Hold out skills or topics and record that in the file: training never draws them.
 
-    What is held out already stays so and counts towards the share. Run it by category and by topic for both.
+    Entries that are held out already stay held out and count towards the share. Run it by category and by topic for
+    both.
 
     Example: skillmill taxonomy split builtin:language --by category --hold logical --test 0.3 --out mine.yaml
 
     Example: skillmill taxonomy split mine.yaml --by topic --test 0.5 --in-place
     """
-    from skillmill.flows.commands.edit_taxonomy import split_taxonomy
+    from skillmill.flows.commands.taxonomy_edit import split_taxonomy
 
     split_taxonomy(name, by, {"test": test, "validation": validation}, seed, hold or [], out, in_place)

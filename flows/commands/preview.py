@@ -1,9 +1,9 @@
-"""`skillmill preview`: a few rows made for the eye, every turn and verdict. Nothing of it is kept."""
+"""`skillmill preview`: make a few rows, show every turn and verdict, and keep nothing."""
 
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from rich.text import Text
 
 from skillmill.data.reasons import explanation_of
 from skillmill.data.records import Message, Sample, sample_of
-from skillmill.filters.grading.points import OTHERS
+from skillmill.filters.grading.points import OTHER_CRITERIA
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.rows.decide import Rules, load_rules
-from skillmill.flows.rows.generate import make_rows
-from skillmill.flows.rows.grading import open_grading, warn_of_own_work
+from skillmill.flows.rows.generate import generate_cell
+from skillmill.flows.rows.grading import open_grading, warn_of_self_grading
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.progress import money
 from skillmill.flows.steps.taxonomy import configured_taxonomy
@@ -30,17 +30,18 @@ from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import Usage
 from skillmill.teachers.middleware.journal import Journal
 
-_POINTS = ("bold red", "bold green")
-_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "blue"}
+Turn = tuple[Request, Reply]
+
+_ROLE_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "blue"}
 
 
 def preview_rows(config: Config, count: int) -> None:
-    """Make the first `count` cells of the plan and print them. Leaves nothing behind, in `output_dir` or elsewhere.
+    """Make the rows of the plan's first `count` cells and print them. No file remains, in `output_dir` or elsewhere.
 
-    Raises `ConfigError` and `TeacherError` as a run would.
+    Raises `ConfigError` and `TeacherError` as a run does.
     """
     plan = make_plan(config, configured_taxonomy(config))
-    warn_of_own_work(config, plan)
+    warn_of_self_grading(config, plan)
     usage = Usage(config.prices)
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
@@ -61,24 +62,23 @@ async def _preview(config: Config, plan: Plan, rules: Rules, journal: Journal, u
         open_grading(config, plan, journal, usage, teacher) as grading,
     ):
 
-        async def make(cell: Cell) -> _Row:
-            row, listening = _Row(cell), _Listening(teacher)
-            heard = grading
+        async def make(cell: Cell) -> _PreviewedCell:
+            turns: list[Turn] = []
+            recorded = grading
             if grading and grading.grader:
-                asked = _Listening(grading.grader.teacher, listening.turns)
-                heard = replace(grading, grader=replace(grading.grader, teacher=asked))
-            row.samples = [sample_of(made) for made in (await make_rows(cell, plan, listening, rules, heard)).rows]
-            row.turns = listening.turns
-            return row
+                grader = replace(grading.grader, teacher=_RecordingTeacher(grading.grader.teacher, turns))
+                recorded = replace(grading, grader=grader)
+            made = await generate_cell(cell, plan, _RecordingTeacher(teacher, turns), rules, recorded)
+            return _PreviewedCell(cell, turns, [sample_of(row) for row in made.rows])
 
         in_flight = config.teacher.max_in_flight
-        async for row in in_order(cells, make, in_flight, lead=in_flight):
-            console.print(_title(row.cell))
-            console.print(*(_turn(request, reply, shown) for request, reply in row.turns), sep="\n")
-            for sample in row.samples:
+        async for previewed in in_order(cells, make, in_flight, lead=in_flight):
+            console.print(_title(previewed.cell))
+            console.print(*(_turn(request, reply, shown) for request, reply in previewed.turns), sep="\n")
+            for sample in previewed.samples:
                 console.print(_verdict(sample))
-            samples += len(row.samples)
-            accepted += sum(sample.accepted for sample in row.samples)
+            samples += len(previewed.samples)
+            accepted += sum(sample.accepted for sample in previewed.samples)
     total = usage.total()
     spent = f", {money(usage.money)} spent" if usage.money is not None else ""
     console.print(
@@ -88,48 +88,55 @@ async def _preview(config: Config, plan: Plan, rules: Rules, journal: Journal, u
     )
 
 
-@dataclass
-class _Row:
+@dataclass(frozen=True)
+class _PreviewedCell:
     cell: Cell
-    turns: list[tuple[Request, Reply]] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    turns: list[Turn]
+    samples: list[Sample]
 
 
-class _Listening:
-    """A teacher that remembers what it was asked and what it said."""
+class _RecordingTeacher:
+    """A teacher that appends each request and its reply to `turns`."""
 
-    def __init__(self, teacher: Teacher, turns: list[tuple[Request, Reply]] | None = None) -> None:
+    def __init__(self, teacher: Teacher, turns: list[Turn]) -> None:
         self.name = teacher.name
-        self.turns = [] if turns is None else turns
-        self._teacher = teacher
+        self._teacher, self._turns = teacher, turns
 
     async def chat(self, request: Request) -> Reply:
         reply = await self._teacher.chat(request)
-        self.turns.append((request, reply))
+        self._turns.append((request, reply))
         return reply
 
 
 def _title(cell: Cell) -> RenderableType:
-    about = cell.topic or cell.query_type
+    subject = cell.topic or cell.query_type
     skills = " + ".join(skill.name for skill in cell.skills)
-    said = (about and about.name, cell.parent and cell.parent.operator, cell.difficulty, cell.length, cell.language)
-    title = Text.assemble((f"cell {cell.index}  ", "dim"), (skills, "bold"), *(f"  ·  {text}" for text in said if text))
+    facts = (
+        subject and subject.name,
+        cell.parent and cell.parent.operator,
+        cell.difficulty,
+        cell.length,
+        cell.language,
+    )
+    title = Text.assemble(
+        (f"cell {cell.index}  ", "dim"), (skills, "bold"), *(f"  ·  {fact}" for fact in facts if fact)
+    )
     return Padding(title, (1, 0, 0, 0))
 
 
 def _turn(request: Request, reply: Reply, shown: set[tuple[str, str]]) -> Panel:
-    """What was asked and answered. Messages that stood in an earlier turn are left out."""
+    """Return a panel with a request and its reply. Messages in `shown` are left out, new ones are added to it."""
     lines: list[Text] = []
-    known = 0
+    left_out = 0
     for message in request.messages:
         key = (message["role"], message["content"])
         if key in shown:
-            known += 1
+            left_out += 1
             continue
-        lines += [*_known(known), _said(message)]
-        known = 0
+        lines += [*_left_out_line(left_out), _message_line(message)]
+        left_out = 0
         shown.add(key)
-    lines += _known(known)
+    lines += _left_out_line(left_out)
     answer = Group(
         *([Text(_plain(reply.thinking), style="dim italic")] if reply.thinking else []), Text(_plain(reply.text))
     )
@@ -148,11 +155,11 @@ def _turn(request: Request, reply: Reply, shown: set[tuple[str, str]]) -> Panel:
     )
 
 
-def _said(message: Message) -> Text:
-    return Text.assemble((f"{message['role']}  ", _COLOURS.get(message["role"], "")), _plain(message["content"]))
+def _message_line(message: Message) -> Text:
+    return Text.assemble((f"{message['role']}  ", _ROLE_COLOURS.get(message["role"], "")), _plain(message["content"]))
 
 
-def _known(number: int) -> list[Text]:
+def _left_out_line(number: int) -> list[Text]:
     return [Text(f"… {number} message{'s' * (number > 1)} shown above", style="dim")] if number else []
 
 
@@ -181,20 +188,25 @@ def _verdict(sample: Sample) -> Panel:
 
 
 def _grade(sample: Sample) -> Iterator[tuple[str, Text]]:
-    """A line for the total, one for each skill with its evidence, one for the other points."""
+    """Yield labelled lines: the total, each skill with its evidence, and each of the other points."""
     if sample.grade is None:
-        said = f"{sample.grader} gave none that can be read" if sample.grader else "not graded"
-        yield "grade", Text(said, style="dim")
+        explanation = f"{sample.grader} gave none that can be read" if sample.grader else "not graded"
+        yield "grade", Text(explanation, style="dim")
         return
-    skills, others = sample.grade["skills"], {name: sample.grade[name] for name in OTHERS}
+    skills, others = sample.grade["skills"], {name: sample.grade[name] for name in OTHER_CRITERIA}
     yield "grade", Text(f"{sample.grade['total']:g} of {len(skills) + len(others)} points by {sample.grader}")
     for skill in skills:
-        seen = f"  “{_plain(skill['evidence'])}”" if skill["evidence"] else ""
-        yield "", Text.assemble((f"{skill['point']:g}  ", _POINTS[skill["point"] > 0]), f"{skill['skill']}{seen}")
+        evidence = f"  “{_plain(skill['evidence'])}”" if skill["evidence"] else ""
+        yield "", Text.assemble(_point(skill["point"]), f"{skill['skill']}{evidence}")
     for name, point in others.items():
-        yield "", Text.assemble((f"{point:g}  ", _POINTS[point > 0]), name.replace("_", " "))
+        yield "", Text.assemble(_point(point), name.replace("_", " "))
+
+
+def _point(point: float) -> tuple[str, str]:
+    """Return a point with its style."""
+    return f"{point:g}  ", "bold green" if point > 0 else "bold red"
 
 
 def _plain(text: str) -> str:
-    """Teacher text without control characters: a terminal must not take it for commands."""
+    """Return teacher text without control characters, which a terminal would take for commands."""
     return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")

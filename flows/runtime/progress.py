@@ -1,32 +1,39 @@
-"""How far a run is: one live line on a terminal, a plain line now and then elsewhere."""
+"""Progress of a step: one live line on a terminal, a log message every few seconds elsewhere."""
 
+import logging
 import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from skillmill.flows.runtime.logs import ON_LIVE_LINE, installed_handler, shows_live_line
 from skillmill.teachers.middleware.accounting import Usage
 
 if TYPE_CHECKING:
     from rich.live import Live
 
+log = logging.getLogger(__name__)
+
 PLAIN_EVERY_S = 10.0
+"""Seconds between two log messages of a step's progress."""
 
 
 class Progress:
-    """`with Progress("generate") as progress: progress.line("12 cells")`."""
+    """Shows the progress of a step: `with Progress("generate") as progress: progress.line("12 cells")`."""
 
     def __init__(self, step: str) -> None:
         self._step = step
-        self._live = _live_line() if sys.stderr.isatty() else None
-        self._said = time.monotonic()
+        self._live = _live_line() if shows_live_line() else None
+        self._logged = time.monotonic()
 
     def line(self, text: str) -> None:
+        """Show `text` on the live line at once; log it if the last message is `PLAIN_EVERY_S` old."""
+        line = f"{self._step}: {text}"
         if self._live is not None:
-            self._live.update(f"{self._step}: {text}")
-        elif time.monotonic() - self._said >= PLAIN_EVERY_S:
-            self._said = time.monotonic()
-            say(f"{self._step}: {text}")
+            self._live.update(line)
+        if time.monotonic() - self._logged >= PLAIN_EVERY_S:
+            self._logged = time.monotonic()
+            log.info(line, extra={ON_LIVE_LINE: self._live is not None})
 
     def __enter__(self) -> "Progress":
         if self._live is not None:
@@ -39,28 +46,28 @@ class Progress:
 
 
 def _live_line() -> "Live":
-    from rich.console import Console  # not needed where nobody looks on
+    from rich.console import Console  # needed on a terminal only
     from rich.live import Live
 
     return Live(console=Console(stderr=True, markup=False), transient=True)
 
 
 class Pace:
-    """How fast this call of a run goes and when it will be there; earlier calls count in the money alone."""
+    """The speed of this call of a run and its time left. Earlier calls of the run count only in the money."""
 
     def __init__(self, usage: Usage) -> None:
         self._usage, self._before, self._began = usage, usage.total(), time.monotonic()
-        self._first: tuple[int, ...] | None = None
+        self._first_counts: tuple[int, ...] | None = None
         self._goals: tuple[tuple[int, int | None], ...] = ()
 
     def at(self, *goals: tuple[int, int | None]) -> None:
-        """Where it stands: for each count, what it is and what it has to be. It ends with the first that is met."""
+        """Set the present counts, each with its target or None. The run ends when the first target is reached."""
         self._goals = goals
-        if self._first is None:
-            self._first = tuple(count for count, _ in goals)
+        if self._first_counts is None:
+            self._first_counts = tuple(count for count, _ in goals)
 
     def text(self) -> str:
-        """Tokens written per second, the cached share of the prompts, money so far, time left: what is known of it."""
+        """Return completion tokens per second, cached share of the prompts, money so far and time left, if known."""
         elapsed, now, before = max(time.monotonic() - self._began, 1e-9), self._usage.total(), self._before
         parts = [f"{(now.completion_tokens - before.completion_tokens) / elapsed:,.0f} tokens/s"]
         cached = now.cached_tokens - before.cached_tokens
@@ -69,28 +76,31 @@ class Pace:
             parts.append(f"{share:.0%} of prompts cached")
         if self._usage.money is not None:
             parts.append(f"{money(self._usage.money)} spent")
-        left = [
-            (wanted - count) * elapsed / (count - first)
-            for (count, wanted), first in zip(self._goals, self._first or (), strict=False)
-            if wanted is not None and count > first
+        seconds_left = [
+            (target - count) * elapsed / (count - first)
+            for (count, target), first in zip(self._goals, self._first_counts or (), strict=False)
+            if target is not None and count > first
         ]
-        if left:
-            parts.append(f"{duration(min(left))} left")
+        if seconds_left:
+            parts.append(f"{duration(min(seconds_left))} left")
         return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:
-    """ "40 s", "12 min", "3.5 h" """
+    """Return a duration for people: "40 s", "12 min", "3.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 def money(amount: float) -> str:
-    """Two decimals, and four where the amount is small."""
+    """Return an amount with two decimals, with four if it is below 1."""
     return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
 
 
 def say(text: str) -> None:
-    """One line on standard error: standard output is for what was asked for."""
-    print(text, file=sys.stderr, flush=True)
+    """Log a message for people; the `log` of each module is going to replace this function."""
+    if installed_handler() is None:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        log.log(logging.WARNING if text.startswith("warning: ") else logging.INFO, text)

@@ -10,7 +10,7 @@ import pytest
 from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import sample_store
 from skillmill.flows.cli.main import main
-from skillmill.flows.commands.show_taxonomy import coverage_of
+from skillmill.flows.report.coverage import coverage_of
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
 
 FILE = """\

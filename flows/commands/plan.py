@@ -1,34 +1,30 @@
-"""What the commands that only look print on standard output."""
-
-from pathlib import Path
+"""`skillmill plan`: print what a run will cost."""
 
 from rich.console import Console
 from rich.table import Table
 
-from skillmill.data.errors import ConfigError
-from skillmill.data.store import grade_store, pair_store, sample_store
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.predict import CHARS_PER_TOKEN, Prediction, known_sizes, predict, probe
 from skillmill.flows.runtime.progress import duration, money
-from skillmill.flows.runtime.workspace import read_state
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.teachers.middleware.accounting import Prices, StageUsage
 
 
 def describe_plan(config: Config, probe_cells: int | None = None) -> None:
-    """Print what the run of `config` will cost; with `probe_cells` so many of its cells are asked first."""
+    """Print what the run of `config` will cost; with `probe_cells`, generate that many of its cells first."""
     plan = make_plan(config, configured_taxonomy(config))
     sizes = probe(config, plan, probe_cells) if probe_cells else known_sizes(config, plan)
     prediction = predict(sizes, config)
     console = Console(highlight=False)
-    console.print(_space(config, plan))
+    console.print(_cells(config, plan))
     console.print(_stages(prediction, config.prices))
     for line in _remarks(prediction, config):
         console.print(line, soft_wrap=True)
 
 
-def _space(config: Config, plan: Plan) -> Table:
+def _cells(config: Config, plan: Plan) -> Table:
+    """Return a table of the plan's fingerprint, the number of possible cells for each k, and the targets."""
     generation = config.generation
     table = Table(show_header=False, box=None)
     table.add_row("plan", plan.fingerprint)
@@ -41,23 +37,25 @@ def _space(config: Config, plan: Plan) -> Table:
 
 
 def _stages(prediction: Prediction, prices: Prices | None) -> Table:
+    """Return a table of calls, tokens and, with `prices`, money for each stage."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("stage")
     for column in ("calls", "prompt tokens", "of them cached", "completion tokens", *(["money"] if prices else [])):
         table.add_column(column, justify="right")
 
-    def row(name: str, stage: StageUsage, style: str = "") -> None:
+    def add_row(name: str, stage: StageUsage, style: str = "") -> None:
         numbers = (stage.calls, stage.prompt_tokens, stage.cached_tokens, stage.completion_tokens)
         spent = [money(prices.of(stage))] if prices else []
         table.add_row(name, *(f"{number:,}" for number in numbers), *spent, style=style)
 
     for name, stage in prediction.stages.items():
-        row(name, stage)
-    row("total", prediction.total, "bold")
+        add_row(name, stage)
+    add_row("total", prediction.total, "bold")
     return table
 
 
 def _remarks(prediction: Prediction, config: Config) -> list[str]:
+    """Return the lines below the table: what the figures rest on, and the time if a probe measured it."""
     cells = f"{prediction.cells:,} cells"
     if prediction.acceptance is None:
         condition = ""
@@ -68,11 +66,11 @@ def _remarks(prediction: Prediction, config: Config) -> list[str]:
             f"allows, prompt tokens are characters / {CHARS_PER_TOKEN} of the prompts of a few cells.",
             "Time is not known; --probe asks a few rows and tells time, acceptance and real lengths.",
         ]
-    measured = round(prediction.acceptance * prediction.measured_cells)
+    accepted = round(prediction.acceptance * prediction.measured_cells)
     least, most = prediction.cells_range
     span = "" if least == most else f" (between {least:,} and {most:,})"
-    lines = [f"For {cells}{span}, going by {prediction.measured_cells} that were asked, {measured} of them accepted."]
-    if not measured and config.generation.accepted is not None:
+    lines = [f"For {cells}{span}, going by {prediction.measured_cells} that were asked, {accepted} of them accepted."]
+    if not accepted and config.generation.accepted is not None:
         lines.append("None was accepted: the run may miss its target; preview shows why rows fall.")
     if prediction.seconds is not None:
         quick, slow = map(duration, prediction.seconds)
@@ -83,30 +81,3 @@ def _remarks(prediction: Prediction, config: Config) -> list[str]:
             else f"Time: {quick} {many} if the teacher is then as quick as it was with the probe's, {slow} if not."
         )
     return lines
-
-
-def describe_directory(root: Path) -> None:
-    """Print what a run's directory holds. Raises `ConfigError` where it is none."""
-    state = read_state(root)
-    if not state:
-        raise ConfigError(f"{root} holds no run: expected an output_dir with a run.json")
-    samples, pairs = sample_store(root), pair_store(root)
-    table = Table(box=None)
-    for column in ("plan", "shards", "cells", "rows", "accepted cells", "next position"):
-        table.add_column(column, justify="left" if column == "plan" else "right")
-    for plan in dict.fromkeys(shard.plan for shard in samples.shards):
-        shards = samples.of_plan(plan)
-        numbers = [len(shards), *(sum(getattr(s, key) for s in shards) for key in ("cells", "rows", "accepted"))]
-        current = " (current)" if plan == state.get("plan") else ""
-        table.add_row(plan + current, *(f"{number:,}" for number in numbers), f"{shards[-1].stop:,}")
-    console = Console()
-    console.print(f"{root}: {state.get('status')}" + (f" ({state['reason']})" if state.get("reason") else ""))
-    console.print(table)
-    gradings = sum(shard.rows for shard in grade_store(root).shards)
-    graded = f", {gradings:,} gradings" if gradings else ""
-    plans = dict.fromkeys(shard.plan for shard in pairs.shards)
-    kept = sum(table["reason"].null_count for table in pairs.tables(plans, ["reason"]))
-    console.print(f"{kept:,} preference pairs{graded}")
-    for name in ("export", "train/sft", "train/dpo", "report.html"):
-        if (root / name).exists():
-            console.print(str(root / name))
