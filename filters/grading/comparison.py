@@ -1,8 +1,13 @@
-"""Which of two answers is better? A grader is asked in both orders: many prefer what stands first, or last."""
+"""Pairwise comparison: ask a grader which of two answers is better, with the answers in both orders.
+
+Models that compare answers tend to prefer the one in a certain position. Following MT-Bench (arXiv 2306.05685, section
+3.4), an answer counts as better only if the grader prefers it in both orders.
+"""
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
+from skillmill.data.records import Message
 from skillmill.teachers.base import Request, Sampling, Teacher
 from skillmill.teachers.prompts import prompts_fingerprint, render
 from skillmill.teachers.structured import object_schema, parse_object
@@ -13,32 +18,35 @@ SCHEMA = object_schema(
     because={"type": "string", "minLength": 1, "maxLength": 200}, better={"enum": ["A", "B", "same"]}
 )
 
+Choice = Literal["A", "B", "same"]
 
-async def finds_better(
-    request: str, one: str, other: str, grader: Teacher, sampling: Sampling, seed: int
+
+async def is_preferred(
+    request: str, answer: str, other: str, grader: Teacher, sampling: Sampling, seed: int
 ) -> bool | None:
-    """Whether the grader finds `one` better than `other`, whichever it reads first; None where it cannot be read.
+    """Return whether the grader prefers `answer` to `other` in both orders; None if a reply cannot be read.
 
-    The second order is asked only where the first one says so. Raises `RequestFailed`.
+    The second request is sent only if the first reply prefers `answer`. Raises `RequestFailed`.
     """
-    for a, b, wanted in ((one, other, "A"), (other, one, "B")):
-        found = await _better(request, a, b, grader, sampling, seed)
-        if found != wanted:
-            return None if found is None else False
+    orders: list[tuple[str, str, Choice]] = [(answer, other, "A"), (other, answer, "B")]
+    for a, b, wanted in orders:
+        choice = await _compare(request, a, b, grader, sampling, seed)
+        if choice != wanted:
+            return None if choice is None else False
     return True
 
 
-async def _better(request: str, a: str, b: str, grader: Teacher, sampling: Sampling, seed: int) -> Any:
-    """ "A", "B" or "same"; None for a reply that says none of them."""
-    asked = [
+def comparison_fingerprint() -> str:
+    """Return the fingerprint of the prompts for comparisons."""
+    return prompts_fingerprint(FOLDER)
+
+
+async def _compare(request: str, a: str, b: str, grader: Teacher, sampling: Sampling, seed: int) -> Choice | None:
+    """Return the grader's choice between the answers A and B, None if its reply cannot be read."""
+    messages: list[Message] = [
         {"role": "system", "content": render(FOLDER, "guidance")},
         {"role": "user", "content": render(FOLDER, "compare", request=request, a=a, b=b)},
     ]
-    reply = await grader.chat(Request(asked, sampling, seed, SCHEMA, STAGE))
-    found = parse_object(reply.text, ("better",))
-    return found["better"] if found and found["better"] in ("A", "B", "same") else None
-
-
-def prompts() -> str:
-    """The fingerprint of the prompt sources."""
-    return prompts_fingerprint(FOLDER)
+    reply = await grader.chat(Request(messages, sampling, seed, SCHEMA, STAGE))
+    choice = (parse_object(reply.text, ("better",)) or {}).get("better")
+    return choice if choice in ("A", "B", "same") else None

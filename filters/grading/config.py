@@ -1,4 +1,4 @@
-"""The configuration of grading."""
+"""The `grading` section of the configuration."""
 
 from typing import Literal
 
@@ -6,12 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class GradingConfig(BaseModel):
-    """`when`: "always" is every row that no other filter rejects; "unsure" leaves out those that the shirker score is
-    sure of, below `sure_below`, and takes in those that it does not score (Skill-Mix, other languages).
-    `runs`: how often a row is graded; the majority counts.
+    """Which rows are graded, and how often.
 
-    Below the default `sure_below` lie 53 % of the good answers of docs/filters.md, 0.7 % of the weak and 11 % of the
-    brief ones, scored by models that had seen neither their writer nor their instruction.
+    `when`: "always" grades every row that the filters accept. "unsure" skips those with a shirker score below
+    `sure_below`, which are good answers with high probability; rows without a score (Skill-Mix, languages other than
+    English) are graded. `runs`: number of gradings of a row, combined by majority.
+
+    At the default `sure_below`, 53 % of the good answers of docs/filters.md, 0.7 % of the weak and 11 % of the brief
+    ones are skipped. These shares were measured by models trained without the answer's writer and instruction.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -73,9 +73,8 @@ async def grade(
         points = points_by_rules(sample, cell)
         return _with_grade(sample, points, RULES), [SingleGrading(0, RULES, points, "")]
     assert grader is not None, "a cell with a skill that no rule decides"
-    gradings = [
-        await _grade_once(sample, cell, grader, run, (known_replies or {}).get(run)) for run in range(grader.runs)
-    ]
+    known = known_replies or {}
+    gradings = [await _grade_once(sample, cell, grader, run, known.get(run)) for run in range(grader.runs)]
     usable = [grading.points for grading in gradings if grading.points]
     return _with_grade(sample, majority_points(usable) if usable else None, grader.teacher.name), gradings
 

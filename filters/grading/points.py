@@ -1,17 +1,24 @@
-"""What one grading says of a row, and what several say together."""
+"""The points of one grading of a row, and the majority over several gradings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
-OTHERS = ("on_topic", "makes_sense", "within_limit")
-"""The points beside those of the skills (Skill-Mix, papers.md 1.5). Of an instruction and its answer they say: the
-answer addresses it, it makes sense, nothing that it asks for is missing (docs/filters.md)."""
+from skillmill.data.records import Grade, SkillGrade
+
+Criterion = Literal["on_topic", "makes_sense", "within_limit"]
+
+OTHER_CRITERIA: tuple[Criterion, ...] = ("on_topic", "makes_sense", "within_limit")
+"""The three criteria of every rubric besides one per skill (Skill-Mix, arXiv 2310.17567).
+
+For an instruction and its answer they mean: the answer addresses the instruction; both make sense; nothing that the
+instruction asks for is missing (docs/filters.md).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SkillPoint:
-    """`evidence` is a piece of the text; None where there is none to show."""
+    """The point of one skill, 0..1. `evidence` is the passage of the text that shows it, None if none was given."""
 
     skill: str
     point: float
@@ -20,47 +27,62 @@ class SkillPoint:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """k + 3 points, each in 0..1, and what lies behind them: finer points by name."""
+    """The k + 3 points of a row with k skills, each 0..1.
+
+    `subpoints` are the points of the criteria that a rubric combines into the three others, by name; empty if it
+    combines none.
+    """
 
     skills: tuple[SkillPoint, ...]
     on_topic: float
     makes_sense: float
     within_limit: float
-    finer: dict[str, float] = field(default_factory=dict)
+    subpoints: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
-        """Ours: graders are poor at adding up (papers.md 1.5)."""
-        return sum(each.point for each in self.skills) + sum(getattr(self, name) for name in OTHERS)
+        """The sum of the k + 3 points. A total in the grader's reply is not used, as in Skill-Mix's released code."""
+        return sum(each.point for each in self.skills) + self.on_topic + self.makes_sense + self.within_limit
 
-    def as_grade(self) -> dict[str, Any]:
-        """A value of `GRADE`."""
-        return {
-            "skills": [{"skill": s.skill, "point": s.point, "evidence": s.evidence} for s in self.skills],
-            **{name: getattr(self, name) for name in OTHERS},
-            "total": self.total,
-        }
+    def as_grade(self) -> Grade:
+        """Return the points in the form in which a row stores them; `subpoints` are left out."""
+        return Grade(
+            skills=[SkillGrade(skill=each.skill, point=each.point, evidence=each.evidence) for each in self.skills],
+            on_topic=self.on_topic,
+            makes_sense=self.makes_sense,
+            within_limit=self.within_limit,
+            total=self.total,
+        )
 
 
-def majority(gradings: Sequence[Points]) -> Points:
-    """Each point the rounded mean over at least one grading of one row, half rounds to 0 (Skill-Mix, papers.md 1.6).
+def majority_points(gradings: Sequence[Points]) -> Points:
+    """Return the majority over one or more gradings of the same row.
 
-    A point that is earned has the first evidence of those who gave it. Finer points are means.
+    Each of the k + 3 points is the rounded mean, 0 or 1; a mean of one half rounds to 0 (Skill-Mix, arXiv 2310.17567,
+    `aggregate_metrics.py` of the released code). A skill with point 1 takes the first evidence of the gradings that
+    gave it a point. Subpoints are means.
     """
-    skills = [_agreed([grading.skills[i] for grading in gradings]) for i in range(len(gradings[0].skills))]
-    others = {name: _vote([getattr(grading, name) for grading in gradings]) for name in OTHERS}
-    names = dict.fromkeys(name for grading in gradings for name in grading.finer)
-    finer = {name: _mean([grading.finer[name] for grading in gradings if name in grading.finer]) for name in names}
-    return Points(tuple(skills), **others, finer=finer)
+    skills = [_majority_skill([grading.skills[i] for grading in gradings]) for i in range(len(gradings[0].skills))]
+    names = dict.fromkeys(name for grading in gradings for name in grading.subpoints)
+    return Points(
+        tuple(skills),
+        on_topic=_majority([grading.on_topic for grading in gradings]),
+        makes_sense=_majority([grading.makes_sense for grading in gradings]),
+        within_limit=_majority([grading.within_limit for grading in gradings]),
+        subpoints={
+            name: _mean([grading.subpoints[name] for grading in gradings if name in grading.subpoints])
+            for name in names
+        },
+    )
 
 
-def _agreed(said: list[SkillPoint]) -> SkillPoint:
-    point = _vote([each.point for each in said])
-    evidence = next((each.evidence for each in said if each.point and each.evidence), None)
-    return SkillPoint(said[0].skill, point, evidence if point else None)
+def _majority_skill(votes: list[SkillPoint]) -> SkillPoint:
+    point = _majority([vote.point for vote in votes])
+    evidence = next((vote.evidence for vote in votes if vote.point and vote.evidence), None)
+    return SkillPoint(votes[0].skill, point, evidence if point else None)
 
 
-def _vote(points: list[float]) -> float:
+def _majority(points: list[float]) -> float:
     return float(round(_mean(points)))
 
 

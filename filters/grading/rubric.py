@@ -1,4 +1,8 @@
-"""What a model is asked about a row, and how its reply becomes points: one rubric for each kind of row."""
+"""The rubrics: the grader's messages, the JSON schema of its reply and the points in the reply, for each kind of row.
+
+Texts on a topic have Skill-Mix's rubric (arXiv 2310.17567, `prompts/grade` of the released code). An instruction and
+its answer have a rubric of this project, as Instruct-SkillMix (arXiv 2408.14774) grades no rows.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.records import Message, Sample
-from skillmill.data.text.measures import count_published_sentences, count_sentences
-from skillmill.filters.grading.points import OTHERS, Points, SkillPoint
-from skillmill.filters.grading.reading import entries, listed_points, occurs, point_of, verdict_of
+from skillmill.data.text.sentences import count_published_sentences, count_sentences
+from skillmill.filters.grading.points import OTHER_CRITERIA, Criterion, Points, SkillPoint
+from skillmill.filters.grading.reading import (
+    entries_by_skill,
+    occurs,
+    parse_point,
+    point_and_evidence,
+    points_in_prose,
+)
 from skillmill.filters.rows.form import SKILL_MIX, number_of_sentences, sentence_limit
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical
@@ -17,41 +27,51 @@ from skillmill.teachers.structured import object_schema, parse_object
 
 FOLDER = Path(__file__).parent / "prompts"
 
-FINER = {
+SUBCRITERIA: dict[Criterion, tuple[str, ...]] = {
     "on_topic": ("helpful", "correct"),
     "makes_sense": ("plausible", "self_contained", "answerable"),
     "within_limit": ("complete",),
 }
-"""What a grader is asked of an instruction and its answer beside the skills. A point of the grade is earned where all
-behind it are."""
+"""The criteria that a grader checks of an instruction and its answer, besides one per skill.
+
+A point of the grade is the least of the subpoints of its criterion.
+"""
 
 Skills = tuple[Skill, ...]
-_EVIDENCE = {"type": "string", "maxLength": 200}
-_POINT = {"type": "integer", "enum": [0, 1]}
-_VERDICT = {"type": "boolean"}
+JsonSchema = dict[str, Any]
+
+_EVIDENCE: JsonSchema = {"type": "string", "maxLength": 200}
+_POINT: JsonSchema = {"type": "integer", "enum": [0, 1]}
+_VERDICT: JsonSchema = {"type": "boolean"}
 
 
 @dataclass(frozen=True)
 class Rubric:
-    """`skills` are those of the cell that the model is asked about. `read` gives None for a reply without any point."""
+    """How rows of one kind are graded by a model. `skills` are the skills of the cell that have no rule."""
 
     messages: Callable[[Sample, Cell, Skills], list[Message]]
-    schema: Callable[[Skills], dict[str, Any]]
+    """Returns the messages of the request."""
+    schema: Callable[[Skills], JsonSchema]
+    """Returns the JSON schema of the reply."""
     read: Callable[[str, Sample, Cell, Skills], Points | None]
+    """Returns the points in a reply, None if it contains none."""
 
 
 def rubric_of(cell: Cell) -> Rubric:
-    """Texts on a topic have Skill-Mix's rubric; all else is an instruction and its answer."""
+    """Return the rubric for rows of this cell's kind."""
     return SKILL_MIX_RUBRIC if cell.kind == SKILL_MIX else INSTRUCT_RUBRIC
 
 
-def prompts() -> str:
-    """The fingerprint of the prompt sources."""
+def rubric_fingerprint() -> str:
+    """Return the fingerprint of the prompts of both rubrics."""
     return prompts_fingerprint(FOLDER)
 
 
 def within_sentences(sample: Sample, cell: Cell) -> float:
-    """Skill-Mix's sentence point, which no grader decides: 1 where the text keeps to its limit (papers.md 1.5)."""
+    """Return Skill-Mix's sentence point: 1 if the text has no more sentences than its limit, else 0.
+
+    Skill-Mix's released code replaces the grader's point by this count of sentences.
+    """
     text = sample.response
     counted = count_published_sentences(text) if cell.english else count_sentences(text, english=False)
     return float(counted <= sentence_limit(cell.k, cell.length))
@@ -60,79 +80,86 @@ def within_sentences(sample: Sample, cell: Cell) -> float:
 def _text_messages(sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
     sentences = number_of_sentences(sentence_limit(cell.k, cell.length))
     topic = cell.topic.name if cell.topic else "anything"
-    asked = {"skills": skills, "topic": topic, "sentences": sentences, "text": sample.response}
-    return _conversation("skill_mix", "skill_mix_text", asked)
+    variables = {"skills": skills, "topic": topic, "sentences": sentences, "text": sample.response}
+    return _conversation("skill_mix", "skill_mix_text", variables)
 
 
 def _row_messages(sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
-    asked = {"skills": skills, "instruction": sample.instruction, "response": sample.response}
-    return _conversation("instruct", "instruct_row", asked)
+    variables = {"skills": skills, "instruction": sample.instruction, "response": sample.response}
+    return _conversation("instruct", "instruct_row", variables)
 
 
-def _conversation(guidance: str, task: str, variables: Mapping[str, Any]) -> list[Message]:
+def _conversation(guidance: str, task: str, variables: Mapping[str, object]) -> list[Message]:
     return [
         {"role": "system", "content": render(FOLDER, guidance)},
         {"role": "user", "content": render(FOLDER, task, **variables)},
     ]
 
 
-def _text_schema(skills: Skills) -> dict[str, Any]:
+def _text_schema(skills: Skills) -> JsonSchema:
     each = object_schema(evidence=_EVIDENCE, point=_POINT)
-    return object_schema(skills=_by_name(skills, each), **dict.fromkeys(OTHERS, _POINT))
+    return object_schema(skills=_by_name(skills, each), **dict.fromkeys(OTHER_CRITERIA, _POINT))
 
 
-def _row_schema(skills: Skills) -> dict[str, Any]:
+def _row_schema(skills: Skills) -> JsonSchema:
     each = object_schema(evidence=_EVIDENCE, shown=_VERDICT)
-    names = [name for behind in FINER.values() for name in behind]
+    names = [name for subcriteria in SUBCRITERIA.values() for name in subcriteria]
     return object_schema(skills=_by_name(skills, each), **dict.fromkeys(names, _VERDICT))
 
 
-def _by_name(skills: Skills, each: dict[str, Any]) -> dict[str, Any]:
+def _by_name(skills: Skills, each: JsonSchema) -> JsonSchema:
     return object_schema(**{skill.name: each for skill in skills})
 
 
 def _read_text(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
-    """Points as they were given, missing ones 0; in words they count in order. The sentence point is our own.
+    """Return the points of a Skill-Mix text; missing points are 0.
 
-    Evidence that does not stand in the text is dropped, the point stays: Skill-Mix's rubric asks for none.
+    A reply in prose gives its points in the order of the criteria. Evidence that does not occur in the text is
+    dropped without changing the point, as Skill-Mix's rubric asks for none. The sentence point is counted.
     """
-    found = parse_object(reply, ("skills",)) or {}
-    said = [verdict_of(entries(found.get("skills")).get(canonical(skill.name))) for skill in skills]
-    others = [point_of(found.get(name)) for name in OTHERS[:2]]
-    if all(point is None for point in (*(point for point, _ in said), *others)):
-        listed: list[float | None] = [*listed_points(reply)]
-        if not listed:
+    fields = parse_object(reply, ("skills",)) or {}
+    entries = entries_by_skill(fields.get("skills"))
+    shown = [point_and_evidence(entries.get(canonical(skill.name))) for skill in skills]
+    others = [parse_point(fields.get("on_topic")), parse_point(fields.get("makes_sense"))]
+    if all(point is None for point in (*(point for point, _ in shown), *others)):
+        in_order: list[float | None] = [*points_in_prose(reply)]
+        if not in_order:
             return None
-        listed += [None] * (len(skills) + len(others))
-        said = [(point, None) for point in listed[: len(skills)]]
-        others = listed[len(skills) : len(skills) + 2]
-    shown = [
+        in_order += [None] * (len(skills) + len(others))
+        shown = [(point, None) for point in in_order[: len(skills)]]
+        others = in_order[len(skills) : len(skills) + len(others)]
+    skill_points = [
         SkillPoint(skill.name, point or 0.0, evidence if evidence and occurs(evidence, sample.response) else None)
-        for skill, (point, evidence) in zip(skills, said, strict=True)
+        for skill, (point, evidence) in zip(skills, shown, strict=True)
     ]
     on_topic, makes_sense = (point or 0.0 for point in others)
-    return Points(tuple(shown), on_topic, makes_sense, within_sentences(sample, cell))
+    return Points(tuple(skill_points), on_topic, makes_sense, within_sentences(sample, cell))
 
 
 def _read_row(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
-    """A skill counts where the evidence for it stands in the answer. An answer that was cut off is not complete."""
-    found = parse_object(reply, ()) or {}
-    by_name = entries(found.get("skills"))
-    said = [verdict_of(by_name.get(canonical(skill.name))) for skill in skills]
-    given = {name: point_of(found.get(name)) for behind in FINER.values() for name in behind}
-    if all(point is None for point in (*(point for point, _ in said), *given.values())):
+    """Return the points of an instruction and its answer; missing points are 0.
+
+    The point of a skill is 0 unless its evidence occurs in the answer. "complete" is 0 for an answer that was cut off.
+    """
+    fields = parse_object(reply, ()) or {}
+    entries = entries_by_skill(fields.get("skills"))
+    shown = [point_and_evidence(entries.get(canonical(skill.name))) for skill in skills]
+    given = {name: parse_point(fields.get(name)) for names in SUBCRITERIA.values() for name in names}
+    if all(point is None for point in (*(point for point, _ in shown), *given.values())):
         return None
-    finer = {name: point or 0.0 for name, point in given.items()}
+    subpoints = {name: point or 0.0 for name, point in given.items()}
     if sample.finish_reason == "length":
-        finer["complete"] = 0.0
-    others = {name: min(finer[each] for each in behind) for name, behind in FINER.items()}
-    shown = [
+        subpoints["complete"] = 0.0
+    others = {criterion: min(subpoints[name] for name in names) for criterion, names in SUBCRITERIA.items()}
+    skill_points = [
         SkillPoint(skill.name, point or 0.0, evidence)
         if evidence and occurs(evidence, sample.response)
         else SkillPoint(skill.name, 0.0)
-        for skill, (point, evidence) in zip(skills, said, strict=True)
+        for skill, (point, evidence) in zip(skills, shown, strict=True)
     ]
-    return Points(tuple(shown), **others, finer=finer)
+    return Points(
+        tuple(skill_points), others["on_topic"], others["makes_sense"], others["within_limit"], subpoints=subpoints
+    )
 
 
 SKILL_MIX_RUBRIC = Rubric(_text_messages, _text_schema, _read_text)

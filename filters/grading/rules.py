@@ -1,4 +1,4 @@
-"""Points without a model: exact for skills that have a rule, plain and lexical for the rest."""
+"""Points without a model: by the rules of the skills, and by counts of words and sentences for the other criteria."""
 
 from skillmill.data.records import Sample
 from skillmill.data.text.tokens import tokens
@@ -15,31 +15,35 @@ from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.checkers import check
 
 RULES = "rules"
-"""The grader's name where no model was asked."""
+"""The name of the grader of a row that no model graded."""
 
 SHORT_TEXT = Repetition(min_words=8, max_compression=2.2, max_repeated_openings=1)
-"""What a text of one or two sentences may repeat. None of the 204 examples of builtin:language and builtin:checkable,
-some of which repeat by design, is as compressible (1.73 at most); two of 42 texts of the embedded teacher are."""
+"""Thresholds of repetition for texts of one or two sentences.
+
+The 204 examples of builtin:language and builtin:checkable, some of which repeat by design, have a compression of 1.73
+at most; two of 42 texts of the embedded teacher exceed the threshold of 2.2.
+"""
 
 
-def needs_a_model(cell: Cell) -> bool:
-    """Whether the cell has a skill that no rule decides."""
+def needs_model(cell: Cell) -> bool:
+    """Return whether the cell has a skill without a rule."""
     return any(skill.checker is None for skill in cell.skills)
 
 
 def skill_points(sample: Sample, cell: Cell) -> dict[str, SkillPoint]:
-    """By name, the points of the skills that a rule decides; the evidence is the piece of text that it found."""
-    found = {skill.name: check(skill.checker, sample.response) for skill in cell.skills if skill.checker}
-    return {name: SkillPoint(name, float(piece is not None), piece) for name, piece in found.items()}
+    """Return the points of the cell's skills that have a rule, by name; evidence is the passage that the rule found."""
+    passages = {skill.name: check(skill.checker, sample.response) for skill in cell.skills if skill.checker}
+    return {name: SkillPoint(name, float(passage is not None), passage) for name, passage in passages.items()}
 
 
 def points_by_rules(sample: Sample, cell: Cell) -> Points:
-    """The points of a cell all of whose skills have a rule.
+    """Return the points of a sample whose cell has only skills with a rule.
 
-    `on_topic`: the text shares a subject word with the topic, the answer with the instruction, endings aside.
-    `makes_sense`: the text does not say the same again and again; the instruction asks for something and brings along
-    what it is about. `within_limit`: Skill-Mix's count of sentences; the answer is whole and has as many items as
-    were asked for.
+    For a Skill-Mix text: `on_topic` if it shares a subject word with the topic, `makes_sense` if it does not repeat
+    itself, `within_limit` by `within_sentences`. For an instruction and its answer: `on_topic` if they share a subject
+    word; `makes_sense` if the answer does not repeat itself and the instruction makes a request and includes the
+    material that it refers to; `within_limit` if the answer is not cut off and has the requested number of items.
+    Words are compared without their endings.
     """
     shown = tuple(skill_points(sample, cell).values())
     if cell.kind == SKILL_MIX:
@@ -55,8 +59,9 @@ def points_by_rules(sample: Sample, cell: Cell) -> Points:
 
 
 def _about(subject: str, text: str) -> float:
-    wanted, said = _subject_words(subject), _subject_words(text)
-    return float(not wanted or any(_akin(one, other) for one in wanted for other in said))
+    """Return 1 if the text shares a subject word with `subject`, or if `subject` has none, else 0."""
+    subject_words, text_words = _subject_words(subject), _subject_words(text)
+    return float(not subject_words or any(_akin(one, other) for one in subject_words for other in text_words))
 
 
 def _subject_words(text: str) -> set[str]:
@@ -64,12 +69,13 @@ def _subject_words(text: str) -> set[str]:
 
 
 def _akin(one: str, other: str) -> bool:
-    """Whether two words begin alike: with all letters of the shorter but its last, and three at least."""
+    """Return whether two words share a prefix: all letters of the shorter word but its last, and at least three."""
     shorter = min(len(one), len(other))
-    alike = max(3, shorter - 1)
-    return one == other or (shorter >= alike and one[:alike] == other[:alike])
+    prefix = max(3, shorter - 1)
+    return one == other or (shorter >= prefix and one[:prefix] == other[:prefix])
 
 
 def _whole(sample: Sample) -> float:
+    """Return 1 if the answer is not cut off and has the requested number of items, else 0."""
     missing = measures([asked(sample.instruction)], [sample.response])[0, MEASURES.index("missing_items")]
     return float(not missing and sample.finish_reason != "length" and not stops_in_the_middle(sample.response))

@@ -1,4 +1,4 @@
-"""Both rubrics on the embedded model: real replies that can be read, in a small budget."""
+"""Both rubrics with the embedded model: its replies can be read."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from skillmill.data.records import Sample
-from skillmill.filters.grading.grade import Grader, Grading, grade
+from skillmill.filters.grading.grade import Grader, SingleGrading, grade
 from skillmill.filters.grading.reading import occurs
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -41,7 +41,7 @@ def model() -> Iterator[Embedded]:
 def test_a_small_model_keeps_to_the_form(model: Embedded, kind: str) -> None:
     grader = Grader(model, Sampling.model_validate({"temperature": 0.5, "max_tokens": 250}), runs=3)
 
-    async def graded() -> tuple[Sample, list[Grading]]:
+    async def graded() -> tuple[Sample, list[SingleGrading]]:
         return await grade(SAMPLE, CELLS[kind], grader)
 
     sample, gradings = asyncio.run(graded())
