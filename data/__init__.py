@@ -1,1 +1,1 @@
-"""What a sample is and where it lies: records, reasons, Arrow schemas, the store of shards, export."""
+"""Records, schemas, the store of shards, user input, measures of text, and the exported dataset."""

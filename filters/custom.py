@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.data.inputs.plugins import described, own_module
+from skillmill.data.inputs.plugins import exception_line, load_user_module
 from skillmill.data.reasons import CUSTOM
 from skillmill.data.records import text_of
 
@@ -34,7 +34,7 @@ def _imported(name: str, folder: Path) -> Custom:
     module, _, function = name.partition(":")
     if not module or not function:
         raise ConfigError(f"filters.custom: expected package.module:function, got {name!r}")
-    own = own_module("filters.custom", name, folder)
+    own = load_user_module("filters.custom", name, folder)
     found = getattr(own, function, None)
     if not callable(found):
         raise ConfigError(f"filters.custom: {name}: there is no function {function} in {module}")
@@ -57,7 +57,7 @@ async def custom_reasons(functions: Iterable[Custom], row: dict[str, Any]) -> li
             if isinstance(said, Iterable) and not isinstance(said, str):
                 said = sorted(said) if isinstance(said, Set) else list(said)  # a set has no order of its own
         except Exception as error:  # whatever the user's function raises
-            why = f"failed on row {row['id']}: {described(error)}"
+            why = f"failed on row {row['id']}: {exception_line(error)}"
             raise SkillmillError(f"filters.custom: {custom.name} {why}") from None
         if not isinstance(said, list) or not all(isinstance(reason, str) and reason.strip() for reason in said):
             raise SkillmillError(

@@ -1,1 +1,1 @@
-"""Reading what a user brings: datasets, YAML files, functions and classes of their own."""
+"""User input: datasets, YAML files, Python modules, and the wording of validation errors."""

@@ -1,4 +1,4 @@
-"""Where things stand in a YAML file: a finding without its line is a search for the person who edits it."""
+"""Parse YAML files, with line numbers in error messages."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -8,13 +8,14 @@ import yaml
 from skillmill.data.errors import ConfigError
 
 Location = tuple[int | str, ...]
-"""A path into the content as pydantic writes it: ("skills", 3, "name")."""
+"""A path into the content, in pydantic's form: ("skills", 3, "name")."""
 
 
-class UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe loader, which also refuses a key that comes twice: the later one would silently win."""
+class UniqueKeyLoader(yaml.CSafeLoader):
+    """The safe loader of PyYAML, but a repeated key is an error instead of replacing the earlier value."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        """Construct a mapping. Raises `ConstructorError` if a key is repeated."""
         seen: set[str] = set()
         for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
             if key.value in seen:
@@ -25,23 +26,26 @@ class UniqueKeys(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(text: str, where: str) -> Any:
-    """The content of the YAML file `where`. Raises `ConfigError` with its line, also for a key that comes twice."""
+def read_yaml(text: str, name: str) -> Any:
+    """Return the content of a YAML text. `name`: name of its file, for error messages.
+
+    Raises `ConfigError` with the file name and, if known, the line, if the text is not YAML or repeats a key.
+    """
     try:
-        return yaml.load(text, Loader=UniqueKeys)  # noqa: S506 (a safe loader)
+        return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506 (it is a subclass of a safe loader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{where}{line}: is not YAML: {error.problem}") from None
+        raise ConfigError(f"{name}{line}: is not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: is not YAML: {' '.join(str(error).split())}") from None
-    except ValueError as error:  # a date or a number that YAML's own pattern takes and Python does not
-        raise ConfigError(f"{where}: is not YAML: {error}") from None
+        raise ConfigError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:  # PyYAML recognises some dates and numbers that Python cannot represent
+        raise ConfigError(f"{name}: is not YAML: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{where}: is not YAML that can be read: it is nested too deeply") from None
+        raise ConfigError(f"{name}: is not YAML that can be read: it is nested too deeply") from None
 
 
-class Lines:
-    """The lines, from 1, of everything in a YAML text; 1 for all of a text that is no YAML."""
+class LineNumbers:
+    """The line number of each key and list entry in a YAML text, from 1. Every line is 1 if the text is not YAML."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -50,17 +54,18 @@ class Lines:
             self._root = None
 
     def __getitem__(self, location: Location) -> int:
-        """The line of the key or entry at `location`, or of the innermost part of it that is there."""
+        """Return the line of the key or entry at `location`; if it does not exist, the line of its nearest parent."""
         node, line = self._root, 1
         for part in location:
-            found = _child(node, part)
-            if found is None:
+            child = _child(node, part)
+            if child is None:
                 break
-            node, line = found
+            node, line = child
         return line
 
 
-def _child(node: Any, part: int | str) -> tuple[Any, int] | None:
+def _child(node: yaml.Node | None, part: int | str) -> tuple[yaml.Node, int] | None:
+    """Return the value at a key or index of a node, and the line where that key or entry begins."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(part):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from skillmill.data.inputs.datasets import is_address, is_data_file, joined
+from skillmill.data.inputs.datasets import is_data_file, is_url, resolve_dataset_name
 
 KNOWN = Path(__file__).parent / "evaluation_sets.yaml"
 
@@ -57,12 +57,12 @@ class EvaluationSet(BaseModel):
     @property
     def split_to_read(self) -> str:
         """`split`, or its default for this kind of dataset."""
-        local = is_address(self.dataset) or is_data_file(self.dataset) or Path(self.dataset).exists()
+        local = is_url(self.dataset) or is_data_file(self.dataset) or Path(self.dataset).exists()
         return self.split or ("train" if local else "test")
 
     def relative_to(self, folder: Path) -> "EvaluationSet":
         """Return the set with a relative path of `dataset` resolved against `folder`."""
-        return self.model_copy(update={"dataset": joined(folder, self.dataset)})
+        return self.model_copy(update={"dataset": resolve_dataset_name(folder, self.dataset)})
 
 
 @cache

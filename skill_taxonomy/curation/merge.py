@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.validation import key_prefix, validation_message
-from skillmill.data.inputs.yaml_file import Lines, Location, read_yaml
+from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
 from skillmill.skill_taxonomy.curation.duplicates import Group, duplicates
 from skillmill.skill_taxonomy.curation.similarity import Vectors
 from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Name, Taxonomy, canonical
@@ -78,7 +78,7 @@ def plan_text(plan: MergePlan, taxonomy: Taxonomy, file: str, made_by: str) -> s
     return text
 
 
-def load_plan(path: Path) -> tuple[MergePlan, Lines]:
+def load_plan(path: Path) -> tuple[MergePlan, LineNumbers]:
     """The plan and where its parts stand. Raises `ConfigError` with file, line, key and what was expected."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def load_plan(path: Path) -> tuple[MergePlan, Lines]:
         raise ConfigError(f"merge plan: cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"merge plan: {path} is not YAML: {error}") from None
-    content, lines = read_yaml(text, f"merge plan: {path}") or {}, Lines(text)
+    content, lines = read_yaml(text, f"merge plan: {path}") or {}, LineNumbers(text)
     if not isinstance(content, dict):
         raise ConfigError(f"merge plan: {path}: expected a mapping with skills, topics and query_types")
     try:
@@ -98,7 +98,7 @@ def load_plan(path: Path) -> tuple[MergePlan, Lines]:
         ) from None
 
 
-def merged(taxonomy: Taxonomy, plan: MergePlan, where: str, lines: Lines) -> Taxonomy:
+def merged(taxonomy: Taxonomy, plan: MergePlan, where: str, lines: LineNumbers) -> Taxonomy:
     """The taxonomy with each group of the plan in the file `where` as one entry, at the place of the kept one.
 
     Raises `ConfigError` with the line of the plan for a name that the taxonomy has not or that is in two groups,

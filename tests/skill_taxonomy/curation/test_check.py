@@ -2,7 +2,7 @@
 
 import pytest
 
-from skillmill.data.inputs.yaml_file import Lines
+from skillmill.data.inputs.yaml_file import LineNumbers
 from skillmill.skill_taxonomy.curation.check import check
 from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import read_taxonomy
@@ -67,7 +67,7 @@ EXPECTED = [
 
 
 def found(text: str) -> list[tuple[int, str, str, str]]:
-    lines = Lines(text)
+    lines = LineNumbers(text)
     return [
         (lines[f.location], f.severity, f.entry, f.message) for f in check(read_taxonomy(text, "", duplicates=True))
     ]
