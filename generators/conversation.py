@@ -1,4 +1,4 @@
-"""What the generators share: turns of a conversation, and what they cost."""
+"""Parts of a conversation that all generators share: messages, token counts, the short form, copies of examples."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -6,95 +6,110 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.records import Message
-from skillmill.data.text.measures import covered_share, words
+from skillmill.data.text.repetition import covered_share
+from skillmill.data.text.words import words
 from skillmill.skill_taxonomy.taxonomy import Skill
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 
-SHORT_BUDGET = 400
-"""Tokens a turn. Below, instructions are one sentence and answers one paragraph, and the schema holds the form: a
-small model in a small budget keeps to a question that it is led into, and loses itself in a longer text."""
+SHORT_FORM_TOKENS = 400
+"""Below this `max_tokens` a conversation has the short form: an instruction is one sentence, an answer one paragraph,
+and patterns in the JSON schema enforce it. Small models answer a guided question better than they write long texts."""
 SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,200}[.]$"
-"""The form of a critique's halves and of an explanation in the short form."""
+"""Pattern of the short form for an explanation and for each field of a critique."""
 ANY_TEXT = r"^[^\"\\\n]{10,400}$"
-"""The short form in any language."""
+"""Pattern of the short form for a text in any language."""
 
-PARAGRAPH = {"stop": ["\n\n"]}
-"""Ends a short answer where its one paragraph ends; every chat API knows `stop`."""
+ONE_PARAGRAPH = {"stop": ["\n\n"]}
+"""Sampling parameter that ends an answer of the short form after its paragraph. All supported chat APIs have `stop`."""
 
 PROMPTS = Path(__file__).parent / "prompts"
 
+COPY_NGRAM = 8
+"""Words. Shorter n-grams would mark common openings such as "Can you help me plan a …" as copies."""
+COPY_SHARE = 0.5
+
 
 def user(content: str) -> Message:
+    """Return a message with the role "user"."""
     return {"role": "user", "content": content}
 
 
 def assistant(content: str) -> Message:
+    """Return a message with the role "assistant"."""
     return {"role": "assistant", "content": content}
 
 
 def system(content: str) -> Message:
+    """Return a message with the role "system"."""
     return {"role": "system", "content": content}
 
 
 @dataclass(slots=True)
-class Spent:
-    """Token counts over the turns of one sample."""
+class TokenCounts:
+    """Token counts, summed over the turns of one sample."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
-    def add(self, reply: Reply) -> Reply:
+    def add(self, reply: Reply) -> None:
+        """Add the token counts of one reply."""
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
-        return reply
 
 
 @dataclass(slots=True)
-class Asking:
-    """A teacher with the sampling of a run, counting what each question costs. `chat` may raise `RequestFailed`."""
+class CountingTeacher:
+    """A teacher with the sampling of a run, which sums the tokens of its requests in `tokens`."""
 
     teacher: Teacher
     sampling: Sampling
-    spent: Spent = field(default_factory=Spent)
+    tokens: TokenCounts = field(default_factory=TokenCounts)
 
     async def chat(
         self, messages: list[Message], seed: int, stage: str, json_schema: dict[str, Any] | None = None
     ) -> Reply:
-        return self.spent.add(await self.teacher.chat(Request(messages, self.sampling, seed, json_schema, stage)))
+        """Send one request and count its tokens. Raises `RequestFailed` if it gets no reply."""
+        reply = await self.teacher.chat(Request(messages, self.sampling, seed, json_schema, stage))
+        self.tokens.add(reply)
+        return reply
 
 
-def described(skill: Skill) -> str:
-    """A skill without its name, where it has a definition."""
+def definition_or_name(skill: Skill) -> str:
+    """Return the skill's definition without its final full stop, or its name if it has no definition."""
     return (skill.definition or skill.name).rstrip(".")
 
 
-def is_short(sampling: Sampling) -> bool:
-    """Whether the token budget of a turn asks for the short form."""
-    return sampling.max_tokens < SHORT_BUDGET
+def is_short_form(sampling: Sampling) -> bool:
+    """Return whether `max_tokens` is below `SHORT_FORM_TOKENS`."""
+    return sampling.max_tokens < SHORT_FORM_TOKENS
 
 
 def answer_sampling(sampling: Sampling) -> Sampling:
-    """How answers are decoded: as all turns, but a short one is a single paragraph."""
-    given = sampling.model_extra or {}
-    return sampling.model_copy(update={**PARAGRAPH, **given}) if is_short(sampling) else sampling
+    """Return the sampling for free-text answers: in the short form `stop` ends them after one paragraph.
+
+    A configured `stop` takes precedence.
+    """
+    configured = sampling.model_extra or {}
+    return sampling.model_copy(update={**ONE_PARAGRAPH, **configured}) if is_short_form(sampling) else sampling
 
 
 def text_schema(sampling: Sampling, short_pattern: str) -> dict[str, object]:
-    """A string that ends before the tokens do: a constrained reply must not break off inside its JSON."""
-    if is_short(sampling):
+    """Return the JSON schema of a string field: `short_pattern` in the short form, else only a maximum length.
+
+    Both limits keep the string below `max_tokens`, because a constrained reply that is cut off is invalid JSON.
+    """
+    if is_short_form(sampling):
         return {"type": "string", "pattern": short_pattern}
     return {"type": "string", "minLength": 1, "maxLength": 2 * sampling.max_tokens}
 
 
-def copies(text: str, examples: list[str]) -> bool:
-    """Whether half of the words stand in 8-word runs of a worked example: small models copy.
-
-    A shorter run would take "Can you help me plan a …" for a copy.
-    """
-    said = words(text)
+def copies_example(text: str, examples: list[str]) -> bool:
+    """Return whether at least half of the text's words are in 8-word n-grams of one worked example."""
+    tokens = words(text)
     return any(
-        2 * sum(map(_vocabulary(example).__contains__, said)) >= len(said)  # a rough look, a tenth of the time
-        and covered_share(said, _words(example), 8) >= 0.5
+        # The vocabulary check is cheap and excludes most texts: it takes a tenth of the time of the n-gram check.
+        2 * sum(map(_vocabulary(example).__contains__, tokens)) >= len(tokens)
+        and covered_share(tokens, _words(example), COPY_NGRAM) >= COPY_SHARE
         for example in examples
     )
 

@@ -4,7 +4,8 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import CODE_FENCE, count_sentences, count_words, words
+from skillmill.data.text.sentences import count_sentences
+from skillmill.data.text.words import count_words, words
 from skillmill.filters.config import CutOff, FilterOptions, TooLong, TooManySentences, TooShort
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -22,6 +23,7 @@ DANGLING = frozenset(
     "their our my its this these those because than into".split()
 )
 
+CODE_FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 BROKEN_END = re.compile(r"\b(?:an?|the|and|or|but|my|your|their|our|because|than)[.!?]$|\w\s\.$")
 """A full stop that a length limit of constrained decoding put where no sentence ends."""
 LONGEST_END = 9

@@ -10,7 +10,7 @@ from typing import Any
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import UNSPACED
+from skillmill.data.text.words import UNSPACED
 from skillmill.filters.config import Language
 from skillmill.filters.rows.form import SKILL_MIX
 from skillmill.filters.verdict import Verdict, verdict

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import BETWEEN_WORDS, INVISIBLE, may_hold, ngrams, phrase_pattern, words
+from skillmill.data.text.phrases import BETWEEN_WORDS, contains_any, phrase_pattern
+from skillmill.data.text.repetition import ngrams
+from skillmill.data.text.words import INVISIBLE, words
 from skillmill.filters.config import FilterOptions, PromptFragment, SkillNamed
 from skillmill.filters.rows.form import SKILL_MIX
 from skillmill.filters.verdict import Verdict, verdict
@@ -129,7 +131,7 @@ def _lines_with_sources(text: str) -> str:
 
 
 def _has_source(text: str) -> bool:
-    return may_hold(text, _SOURCES)
+    return contains_any(text, _SOURCES)
 
 
 # Data of a sibling folder, not its code: what no row may repeat has to be read where it is written.

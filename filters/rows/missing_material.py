@@ -5,7 +5,7 @@ from functools import cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import may_hold
+from skillmill.data.text.phrases import contains_any
 from skillmill.filters.config import FilterOptions
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -77,7 +77,7 @@ def missing_material(sample: Sample, cell: Cell, options: FilterOptions) -> Verd
 def lacks_material(instruction: str) -> bool:
     """Whether a text points at something that should come with it and is not there."""
     text = instruction.strip()
-    if not may_hold(text.lower(), SIGNS):
+    if not contains_any(text.lower(), SIGNS):
         return False
     found = _reference().search(text)
     return found is not None and AFTER.search(text, found.end()) is None and ANYWHERE.search(text) is None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import may_hold
+from skillmill.data.text.phrases import contains_any
 from skillmill.filters.config import Safety
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -154,7 +154,7 @@ def masked(text: str) -> tuple[str, int]:
     """The masked text and how many places were masked."""
     total = 0
     for needed, word, pattern, right in _KINDS:
-        if not may_hold(text, needed):
+        if not contains_any(text, needed):
             continue
 
         def put(match: re.Match[str], word: str = word, right: Callable[[str], bool] = right) -> str:

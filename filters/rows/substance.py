@@ -4,15 +4,10 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import (
-    compression_ratio,
-    covered_share,
-    may_hold,
-    ngrams,
-    repeated_share,
-    sentences,
-    words,
-)
+from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.repetition import compression_ratio, covered_share, ngrams, repeated_share
+from skillmill.data.text.sentences import sentences
+from skillmill.data.text.words import words
 from skillmill.filters.config import Echo, Refusal, Repetition
 from skillmill.filters.verdict import Verdict, verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -91,4 +86,4 @@ def echo(sample: Sample, cell: Cell, options: Echo) -> Verdict:
 
 
 def _blanks(pattern: re.Pattern[str], text: str) -> int:
-    return len(pattern.findall(text)) if may_hold(text.lower(), BLANK_SIGNS) else 0
+    return len(pattern.findall(text)) if contains_any(text.lower(), BLANK_SIGNS) else 0

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from skillmill.data.text.measures import may_hold
-from skillmill.data.text.tokens import WORD, tokens
+from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.tokens import TOKEN, tokens
 from skillmill.filters.shirker.rarity import rarity, stem
 from skillmill.filters.shirker.word_vectors import Words, word_vectors
 
@@ -187,7 +187,7 @@ def asked(instruction: str) -> Asked:
     subject_words = (w for w in words if w not in FUNCTION_WORDS and (len(w) > 2 or w.isdigit()))
     subject = {s: rarity(s) for s in map(stem, subject_words)}
     has_given = float(bool(given.strip()))
-    log_given = math.log1p(len(WORD.findall(given)))
+    log_given = math.log1p(len(TOKEN.findall(given)))
     ends_in_question = float(low.endswith(("?", "？")))
     short_question = ends_in_question * (len(words) < 12)
     transform = max(cues["transform"], cues["extract"], cues["decide"]) * has_given
@@ -195,7 +195,7 @@ def asked(instruction: str) -> Asked:
     profile = (
         *cues.values(),
         math.log1p(len(words)),
-        math.log1p(len(WORD.findall(first_line))),
+        math.log1p(len(TOKEN.findall(first_line))),
         log_given,
         has_given,
         float("?" in low),
@@ -230,14 +230,14 @@ def _cues(text: str, words: Iterable[str]) -> dict[str, float]:
         for name in CUES_OF_WORD.get(word, ()):
             cues[name] = 1.0
     for name, (signs, pattern) in CUE_PHRASES.items():
-        if not cues[name] and may_hold(text, signs) and pattern.search(text):
+        if not cues[name] and contains_any(text, signs) and pattern.search(text):
             cues[name] = 1.0
     return cues
 
 
 def _short_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, float]:
     """A label, a word, a yes or no: up to fifteen words. A change to a short given text: about as long as that text."""
-    given_words = len(WORD.findall(given))
+    given_words = len(TOKEN.findall(given))
     if LABEL.search(ends) or (given_words and cues["decide"]):
         return (1, 15)
     if 0 < given_words <= 40 and cues["transform"]:

@@ -4,7 +4,7 @@ import math
 import re
 from operator import mul
 
-from skillmill.data.text.measures import may_hold
+from skillmill.data.text.phrases import contains_any
 from skillmill.filters.rows.form import stops_in_the_middle
 from skillmill.filters.rows.substance import REFUSAL
 
@@ -113,7 +113,7 @@ def text_counts(text: str, digits: bool) -> tuple[float, ...]:
     items = ITEM.findall(f"\n{text}")
     item_lengths = [item.count(" ") + 1 for item in items] or [3]
     head, tail = low[:200], text[-250:]
-    form = FORM if may_hold(text, FORM_MARKS) else FORM_LABEL
+    form = FORM if contains_any(text, FORM_MARKS) else FORM_LABEL
     ends_whole = text[-1:] in ENDS
     return (
         text.count("\n") - paragraphs + 1,
@@ -143,14 +143,14 @@ def text_counts(text: str, digits: bool) -> tuple[float, ...]:
         text.count("**"),
         text.count("\n#") + text.startswith("#"),
         "```" in text,
-        len(INLINE_ITEM.findall(text)) if digits or may_hold(text, INLINE_ITEM_SIGNS) else 0,
-        may_hold(head, DECLINING_SIGNS) and bool(REFUSAL.search(head) or NO_ANSWER.search(head)),
-        len(BLANK.findall(text)) if may_hold(text, BLANK_SIGNS) else 0,
-        len(form.findall(f"\n{low}")) if may_hold(text, FORM_SIGNS) else 0,
+        len(INLINE_ITEM.findall(text)) if digits or contains_any(text, INLINE_ITEM_SIGNS) else 0,
+        contains_any(head, DECLINING_SIGNS) and bool(REFUSAL.search(head) or NO_ANSWER.search(head)),
+        len(BLANK.findall(text)) if contains_any(text, BLANK_SIGNS) else 0,
+        len(form.findall(f"\n{low}")) if contains_any(text, FORM_SIGNS) else 0,
         OPENING.match(text) is not None,
-        may_hold(tail.lower(), CLOSING_SIGNS) and CLOSING.search(tail) is not None,
+        contains_any(tail.lower(), CLOSING_SIGNS) and CLOSING.search(tail) is not None,
         "note that" in low,
-        may_hold(head, SHORTENING_SIGNS) and SHORTENING.search(head) is not None,
+        contains_any(head, SHORTENING_SIGNS) and SHORTENING.search(head) is not None,
         ends_whole,
         text[:1].islower(),
         low == text,

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from skillmill.data.text.measures import phrase_pattern
+from skillmill.data.text.phrases import phrase_pattern
 from skillmill.skill_taxonomy.curation.check import check
 from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.names import bad_sentence, stems

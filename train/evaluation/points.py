@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.text.measures import phrase_pattern
+from skillmill.data.text.phrases import phrase_pattern
 from skillmill.train.evaluation.metrics import OTHER_POINTS, Codes, Gradings, Numbers
 
 KEYS = ["combination", "generation", "grading"]

@@ -62,9 +62,8 @@ def test_any_reply_gives_no_grade_or_one_that_can_be_stored(cell: Cell, text: st
     assert (sample.grade is None) == all(grading.points is None for grading in gradings)
     SAMPLE_SCHEMA.empty_table().select(["grade"]).from_pylist([{"grade": sample.grade}])
     if sample.grade is not None:
-        given_points = [skill["point"] for skill in sample.grade["skills"]] + [
-            sample.grade[name] for name in OTHER_CRITERIA
-        ]
+        skill_points = [skill["point"] for skill in sample.grade["skills"]]
+        given_points = skill_points + [sample.grade[name] for name in OTHER_CRITERIA]
         assert [skill["skill"] for skill in sample.grade["skills"]] == [skill.name for skill in SKILLS]
         assert set(given_points) <= {0.0, 1.0}
         assert sample.grade["total"] == sum(given_points)

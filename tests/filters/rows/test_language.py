@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.records import Sample
-from skillmill.data.text.measures import count_sentences, count_words
+from skillmill.data.text.sentences import count_sentences
+from skillmill.data.text.words import count_words
 from skillmill.filters.apply import apply_filters, undecided
 from skillmill.filters.config import FiltersConfig, Language
 from skillmill.filters.rows.form import sentence_limit

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skillmill.data.text import measures as text
-from skillmill.data.text.tokens import ASCII_WORD, WORD, tokens, tokens_of_all
+from skillmill.data.text import sentences as text
+from skillmill.data.text.tokens import ASCII_TOKEN, TOKEN, tokens, tokens_of_all
 from skillmill.filters.rows import missing_material as material
 from skillmill.filters.rows import substance
 from skillmill.filters.rows.substance import REFUSAL
@@ -113,7 +113,7 @@ def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it()
 @given(TEXTS | st.text(st.characters(codec="ascii")))
 def test_words_are_those_that_the_pattern_finds(text: str) -> None:
     if text.isascii():
-        assert tokens(text) == WORD.findall(text.lower())
+        assert tokens(text) == TOKEN.findall(text.lower())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_without_its_marks_only_labels_at_the_beginning_of_lines_are_a_form(text
 
 @given(st.text("ab 1'-.", max_size=20))
 def test_words_come_out_the_same_by_the_short_way(text: str) -> None:
-    assert tokens(text) == ASCII_WORD.findall(text.lower())
+    assert tokens(text) == ASCII_TOKEN.findall(text.lower())
 
 
 def test_a_word_or_a_phrase_is_a_cue() -> None:

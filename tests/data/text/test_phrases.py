@@ -1,0 +1,29 @@
+"""Names are found as whole phrases."""
+
+import pytest
+
+from skillmill.data.text.phrases import contains_any, phrase_pattern
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("red herring", "It was a Red Herring.", True),
+        ("red herring", "Two red herrings swam by.", True),
+        ("red_herring", "a red-herring", True),
+        ("metaphor", "a metaphorical sense", False),
+        ("accident", "accidental", False),
+        ("analogy", "two analogies", True),
+        ("c++", "she writes C", False),
+        ("…", "anything", False),
+    ],
+)
+def test_a_name_is_found_as_a_whole_phrase(name: str, text: str, named: bool) -> None:
+    pattern = phrase_pattern([name])
+    assert (pattern is not None and pattern.search(text) is not None) == named
+
+
+def test_any_sign_is_enough() -> None:
+    assert contains_any("feel free", ("good luck", "feel"))
+    assert not contains_any("feel free", ("good luck",))
+    assert not contains_any("feel free", ())
