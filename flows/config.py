@@ -1,4 +1,4 @@
-"""The configuration: the whole schema, read from YAML, every complaint in one line that names the key."""
+"""The configuration: its whole schema, reading it from YAML, and errors of one line that name the key."""
 
 import re
 from itertools import chain
@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import read_yaml
+from skillmill.data.text.lengths import WORD_RANGES
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.config import GradingConfig
-from skillmill.filters.rows.form import WORDS
 from skillmill.filters.rows.language import LANGUAGES
 from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine
-from skillmill.generators.pairs.pairs import PairsConfig
+from skillmill.generators.pairs.config import PairsConfig
 from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.draw.targets import Difficulty, Length, Targets
 from skillmill.skill_taxonomy.draw.thinning import CategoryMix
@@ -26,14 +26,14 @@ from skillmill.teachers.middleware.accounting import Budget, Prices
 from skillmill.train.config import TrainConfig
 
 Kind = str
-"""`skill_mix`, `instruct_skill_mix`, or `package.module:Class` for a generator of the user's own."""
+"""`skill_mix`, `instruct_skill_mix`, or `package.module:Class` for a user-defined generator."""
 
 KIND_OPTIONS = {
     "skill_mix": ("turns", "order", "prompts"),
     "instruct_skill_mix": ("refine", "rewrite", "ask_again", "evolve", "prompts"),
 }
 OWN_OPTIONS = ("path",)
-"""The keys of `generation` that belong to a kind; any other kind is the user's own."""
+"""The keys of `generation` that a user-defined generator has; `KIND_OPTIONS` has those of the built-in ones."""
 
 
 TARGETS = ("difficulty", "length", "language")
@@ -41,16 +41,19 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
+    """A section of the configuration: unknown keys are errors, values do not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GenerationConfig(Section):
-    """`samples` counts cells, `accepted` cells with an accepted row; `shard_rows` bounds a shard's rows.
+    """The `generation` section.
 
-    `weights` per skill and `categories` condition the draw, see `Combinations`. `path`: where a generator of the user's
-    own lies. `balance` has query types (topics) come in turn. `difficulty`, `length` and `language` are shares of the
-    cells, null where nothing is said of them. `turns` and `order` are `SkillMix`'s, `refine`, `rewrite` and `ask_again`
-    those of `InstructSkillMix`.
+    `samples` counts cells, `accepted` counts cells with an accepted row, `shard_rows` limits the rows of a shard.
+    `weights` by skill and `categories` change the draw, see `Combinations`; `balance` draws each query type (topic)
+    equally often. `difficulty`, `length` and `language` are shares of the cells; null leaves the target out of the
+    prompts. `path` is the folder of a user-defined generator. `turns` and `order` are options of `SkillMix`; `refine`,
+    `rewrite` and `ask_again` are options of `InstructSkillMix`.
     """
 
     kind: Kind = "instruct_skill_mix"
@@ -130,17 +133,17 @@ class GenerationConfig(Section):
 
     @property
     def targets(self) -> Targets:
-        """What cells aim at, where anything is said of it."""
+        """The targets that are set, by name."""
         return {name: getattr(self, name) for name in TARGETS if getattr(self, name)}
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the generator of a built-in kind takes, beside its prompts."""
+        """The options of a built-in generator, without its prompts."""
         keys = KIND_OPTIONS.get(self.kind, ())
         return {key: getattr(self, key) for key in keys if key not in ("prompts", "evolve")}
 
     def relative_to(self, folder: Path) -> "GenerationConfig":
-        """With its paths, which a file has relative to itself, joined to that file's folder."""
+        """Return the section with its relative paths joined to `folder`, the folder of the configuration file."""
         own = self.kind not in KIND_OPTIONS
         path = str(folder / Path(self.path).expanduser()) if own else self.path
         prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
@@ -149,14 +152,17 @@ class GenerationConfig(Section):
 
 
 class StressConfig(Section):
-    """`share` of the `sft` answers replaced by low-effort ones of a kind, or of both in turn (papers.md 3.7)."""
+    """The `export.stress` section: a `share` of the `sft` answers is replaced by low-effort ones.
+
+    `kind` both alternates brevity and junk, the two kinds of Instruct-SkillMix (arXiv 2408.14774, section 4).
+    """
 
     kind: Literal["brevity", "junk", "both"] = "brevity"
     share: float = Field(0.2, gt=0, le=1)
 
 
 class ExportConfig(Section):
-    """`stress`: a further configuration of that name, the `sft` rows with some answers made worse."""
+    """The `export` section. `stress` adds a dataset configuration of that name: `sft` with some answers made worse."""
 
     repo_id: str | None = None
     private: bool = True
@@ -164,6 +170,8 @@ class ExportConfig(Section):
 
 
 class RunnerConfig(Section):
+    """The `runner` section."""
+
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: Literal["local", "ray", "dask"] = "local"
@@ -176,7 +184,10 @@ class RunnerConfig(Section):
 
 
 class Config(Section):
-    """One run. Paths in the file are relative to it, `output_dir` to the working directory."""
+    """The configuration of one run.
+
+    Paths in a configuration file are relative to the file; `output_dir` is relative to the working directory.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\r]+$")] = "skillmill"
     seed: int = Field(42, ge=0, lt=2**32)  # what NumPy's and torch's generators take
@@ -227,7 +238,7 @@ class Config(Section):
     def _answers_have_room_for_their_length(self) -> "Config":
         lengths, tokens = self.generation.length or {}, self.teacher.sampling.max_tokens
         for length in lengths if self.generation.kind == "instruct_skill_mix" else ():
-            if tokens < 2 * (most := WORDS[length][1]):
+            if tokens < 2 * (most := WORD_RANGES[length][1]):
                 raise ValueError(
                     f"generation.length: a {length} answer has up to {most} words, expected "
                     f"teacher.sampling.max_tokens of at least {2 * most}, got {tokens}"
@@ -236,15 +247,17 @@ class Config(Section):
 
     @property
     def output(self) -> Path:
+        """The output directory."""
         return Path(self.output_dir)
 
     @property
     def work(self) -> Path:
+        """The work directory: journal, lock and indexes."""
         return Path(self.work_dir) if self.work_dir else self.output / ".work"
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
-    """Read a configuration file and lay `key.path=value` overrides over it. Raises `ConfigError`."""
+    """Read a configuration file and set the `key.path=value` overrides in it. Raises `ConfigError`."""
     try:
         content = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
@@ -263,7 +276,7 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
 
 
 def parse_config(content: dict[str, Any]) -> Config:
-    """Check plain data. Raises `ConfigError` that names the key and what was expected."""
+    """Validate plain data. Raises `ConfigError` that names the key and what was expected."""
     try:
         return Config.model_validate(content)
     except ValidationError as error:
@@ -322,7 +335,7 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 
 def _refuse_what_is_not_there_yet(config: Config) -> None:
-    """The whole schema is checked, but not every part of it is built: one clear line says which."""
+    """Raise `ConfigError` for a part of the schema that this version does not implement."""
     missing = {
         "export.repo_id": config.export.repo_id,
         "evaluate": config.evaluate and "evaluation",
@@ -335,7 +348,7 @@ def _refuse_what_is_not_there_yet(config: Config) -> None:
 
 
 def _with_paths_of(config: Config, folder: Path) -> Config:
-    """Paths in a file are relative to it; `output_dir` stays relative to the working directory."""
+    """Return the configuration with relative paths joined to `folder`, except `output_dir`."""
     config = config.model_copy(
         update={
             "taxonomy": config.taxonomy.relative_to(folder),

@@ -1,4 +1,4 @@
-"""The run as plain calls; `prefect_run.py` runs the same calls as tasks."""
+"""The run as plain function calls; `prefect_run.py` runs the same calls as Prefect tasks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,17 +30,21 @@ def run(
     step: Callable[[str, Step], Step] = _plain,
     publish: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
 ) -> Results:
-    """Taxonomy → generate (with the row filters) → filter → pairs → export → train → report.
+    """Run taxonomy, generate (with the row filters), filter, pairs, export, train and report.
 
-    `step(name, function)` wraps each step, `publish(name, funnel)` shows where the rows fell. Returns where
-    things lie. Raises `SkillmillError`, after exporting what there is, where the target was missed. A budget that is
-    met ends generation and pairs early, skips training, and is no error.
+    Args:
+        config: The configuration of the run.
+        step: Wraps each step: `step(name, function)` returns the function to call, such as a Prefect task.
+        publish: Called with the name of the run and the counts of rows after the export.
+
+    Returns the paths of the results by name. Raises `SkillmillError` if the target was missed, after the export. A
+    budget that is met ends generation and pairs early and skips training; it is not an error.
     """
     if config.train is not None:
         check_train(config.train, config.output / "train")
     try:
         step("taxonomy", taxonomy_step)(config)
-    except BudgetMet as met:  # there is nothing to generate from yet
+    except BudgetMet as met:  # there is no taxonomy to generate from yet
         say(f"taxonomy: {met}")
         return {}
     outcome = step("generate", generate_step)(config)
@@ -50,14 +54,14 @@ def run(
         stopped = step("pairs", pairs_step)(config).stopped or stopped
     funnel = step("export", export_step)(config)
     publish(config.name, funnel.as_dict())
-    found = {"dataset": config.output / "export"}
+    paths = {"dataset": config.output / "export"}
     if config.train is not None and not outcome.missed and not stopped:
         for method in ("sft", "dpo"):
             if getattr(config.train, method) is not None:
                 step(f"train {method}", train_step)(config, method)
-                found[f"{method} model"] = config.output / "train" / config.train.folder(method)
+                paths[f"{method} model"] = config.output / "train" / config.train.folder(method)
     status = "failed" if outcome.missed else "partial" if stopped else "finished"
-    found["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
+    paths["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
     if outcome.missed:
-        raise SkillmillError(f"{outcome.missed}; what there is was exported to {found['dataset']}")
-    return found
+        raise SkillmillError(f"{outcome.missed}; what there is was exported to {paths['dataset']}")
+    return paths

@@ -1,8 +1,9 @@
-"""The plan of a run: which cells, by which prompts, answered by whom. Its fingerprint names its shards."""
+"""The plan of a run: its cells, prompts and teacher. The fingerprint of the plan names its shards."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -13,8 +14,8 @@ from skillmill.generators.base import Generator
 from skillmill.generators.conversation import PROMPTS
 from skillmill.generators.evolution import Evolutions, evolutions
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
-from skillmill.generators.own import own_generator
 from skillmill.generators.skill_mix import SkillMix
+from skillmill.generators.user_defined import user_generator
 from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, fingerprint
 from skillmill.teachers.build import teacher_name
@@ -28,7 +29,7 @@ BUILT_IN: dict[str, type[SkillMix] | type[InstructSkillMix]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """`parts` is all that the fingerprint is over, by configuration key, so that a change can be named."""
+    """A plan. `parts` has everything that the fingerprint covers by configuration key, so that changes can be named."""
 
     fingerprint: str
     parts: dict[str, str]
@@ -37,7 +38,7 @@ class Plan:
 
 
 def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
-    """Raises `ConfigError` where the space is too small for what is asked."""
+    """Return the plan of a configuration. Raises `ConfigError` if the space has fewer cells than the run needs."""
     generation = config.generation
     generator = configured_generator(config)
     cells = _evolutions(config, taxonomy) if generation.evolve else _combinations(config, taxonomy, generator.kind)
@@ -62,7 +63,7 @@ def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
 
 
 def changed_keys(before: object, plan: Plan) -> list[str]:
-    """The configuration keys in which the plan differs from the parts that an earlier run recorded."""
+    """Return the configuration keys in which the plan differs from the `parts` of an earlier run."""
     if not isinstance(before, dict):
         return []
     return [key for key in {**plan.parts, **before} if before.get(key) != plan.parts.get(key)]
@@ -82,7 +83,7 @@ def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations
         balanced=generation.balance,
         targets=generation.targets,
     )
-    abouts = f"{len(combinations.abouts)} {'topics' if about == 'topic' else 'query types'}"
+    abouts = f"{len(combinations.themes)} {'topics' if about == 'topic' else 'query types'}"
     space = f"k = {_mixture(generation.k)} of {len(combinations.skills)} skills x {abouts} has"
     _check_room(generation, combinations.survivors, space)
     return combinations
@@ -106,7 +107,7 @@ def _check_room(generation: GenerationConfig, cells: int, space: str) -> None:
 
 
 def configured_generator(config: Config) -> Generator:
-    """The generator that `generation` names. Raises `ConfigError`."""
+    """Return the generator that `generation.kind` names. Raises `ConfigError` if there is none."""
     generation, sampling = config.generation, config.teacher.sampling
     kind = BUILT_IN.get(generation.kind)
     if kind is None:
@@ -114,11 +115,14 @@ def configured_generator(config: Config) -> Generator:
             raise ConfigError(
                 f"generation.kind: expected {', '.join(BUILT_IN)} or package.module:Class, got {generation.kind!r}"
             )
-        return own_generator(generation.kind, Path(generation.path), sampling, generation.generations)
+        return user_generator(generation.kind, Path(generation.path), sampling, generation.generations)
     aimed, evolved = bool(generation.targets or generation.evolve), bool(generation.evolve)
     folders = (PROMPTS / generation.kind, *[targets.FOLDER] * aimed, *[evolution.FOLDER] * evolved)
     templates = Prompts(*folders, own=Path(generation.prompts)) if generation.prompts else shipped(*folders)
-    return kind(sampling, generation.generations, **generation.options, templates=templates)
+    options: dict[str, Any] = {**generation.options, "templates": templates}
+    if kind is InstructSkillMix:  # decides by the row filters whether to request an instruction again; not in the plan
+        options["filters"] = config.filters
+    return kind(sampling, generation.generations, **options)
 
 
 def _mixture(shares: dict[int, float]) -> str:

@@ -23,8 +23,9 @@ from skillmill.flows.rows.pairs import is_paired, open_pair_models, pair_models,
 from skillmill.flows.rows.stress import draw_replacements, request_replacement
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
-from skillmill.generators.pairs.pairs import AllAsked, Asked, pairs_of
-from skillmill.generators.pairs.shirkers import Shirk
+from skillmill.generators.pairs.pairs import build_pairs
+from skillmill.generators.pairs.shirkers import ShirkerKind
+from skillmill.generators.pairs.sources import PairModel, PairModels
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher
@@ -154,7 +155,7 @@ async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
             best = list(with_their_cells((await generate_cell(cell, plan, teacher, rules, grading)).rows))
             for row, of_cell in best:
                 if is_paired(row, config.pairs):
-                    await pairs_of(row, of_cell, config.pairs, config.filters.shirker, tallied)
+                    await build_pairs(row, of_cell, config.pairs, config.filters.shirker, tallied)
             return [row for row, _ in best]
 
         async for rows in in_order(cells, make, config.teacher.max_in_flight, lead=len(cells)):
@@ -171,10 +172,10 @@ async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
     return Sizes(_settings(config, plan), len(cells), len(accepted), stages)
 
 
-def _tallied(models: AllAsked, stages: dict[str, StageUsage]) -> AllAsked:
+def _tallied(models: PairModels, stages: dict[str, StageUsage]) -> PairModels:
     """Return the same models with their replies counted."""
     everybody = (models.teacher, models.student, models.grader)
-    return AllAsked(*(each and Asked(_Tally(each.teacher, stages), each.sampling) for each in everybody))
+    return PairModels(*(each and PairModel(_Tally(each.teacher, stages), each.sampling) for each in everybody))
 
 
 async def _estimate(config: Config, plan: Plan) -> Sizes:
@@ -208,23 +209,23 @@ def _settings(config: Config, plan: Plan) -> str:
 
 async def _estimate_pairs(config: Config, row: SampleRow, teacher: "_Tally") -> None:
     """Request the pairs of a row, with one check by the grader for each source."""
-    models = {role: Asked(teacher, settings.sampling) for role, settings in pair_models(config).items()}
+    models = {role: PairModel(teacher, settings.sampling) for role, settings in pair_models(config).items()}
     never = config.pairs.model_copy(
         update={"check": "never"}
     )  # two filler texts are equal, so no pair would reach a check
-    await pairs_of(row, [row], never, config.filters.shirker, AllAsked(**models))
+    await build_pairs(row, [row], never, config.filters.shirker, PairModels(**models))
     if "grader" in models:
         filler = _words(config.teacher.sampling.max_tokens * CHARS_PER_TOKEN)
         for _ in config.pairs.sources:
             await is_preferred(text_of(row["prompt"]), filler, filler, teacher, models["grader"].sampling, 0)
 
 
-def _stress_shares(config: Config) -> dict[Shirk, float]:
+def _stress_shares(config: Config) -> dict[ShirkerKind, float]:
     """Return, by kind, the share of rows whose replacement is requested for the stress set and not for a pair too."""
     stress, pairs = config.export.stress, config.pairs
     if stress is None:
         return {}
-    kinds: tuple[Shirk, ...] = get_args(Shirk) if stress.kind == "both" else (stress.kind,)
+    kinds: tuple[ShirkerKind, ...] = get_args(ShirkerKind) if stress.kind == "both" else (stress.kind,)
     return {kind: stress.share / len(kinds) * (1 - pairs.share * (kind in pairs.sources)) for kind in kinds}
 
 

@@ -1,65 +1,80 @@
-"""The generate step: cells become rows, rows become shards."""
+"""Generate the rows of a plan up to its target."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from skillmill.data.records import Sample, sample_row
+from skillmill.data.records import GradingRow, Sample, SampleRow, sample_row
 from skillmill.data.store import ShardStore
 from skillmill.flows.plan import Plan
-from skillmill.flows.rows.decide import Rules, decided, load_rules
+from skillmill.flows.rows.decide import Rules, decide, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
-from skillmill.flows.rows.grading import Grading, made_at_once, open_grading
+from skillmill.flows.rows.grading import GradingSetup, generated_at_once, open_grading
 from skillmill.flows.runtime.in_order import in_order
-from skillmill.flows.runtime.shard_writer import Committer
+from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import RequestFailed, Teacher
 from skillmill.teachers.build import open_teacher
-from skillmill.teachers.middleware.accounting import BudgetMet
 
-Report = Callable[["Outcome"], None]
+Report = Callable[["GenerateOutcome"], None]
 
 HOPELESS = 200
-"""Cells. Less than one accepted in so many ends a run that has no `generation.samples` to end it."""
+"""A run without `generation.samples` ends if fewer than one in this many cells is accepted."""
 
 
 @dataclass
-class Outcome:
-    """How far a plan has come; `missed` says why it cannot get there, if so."""
+class GenerateOutcome:
+    """How far a plan has come."""
 
     cells: int = 0
     accepted: int = 0
     samples_cap: int | None = None
     accepted_target: int | None = None
     missed: str = ""
+    """Why the plan cannot reach its target, "" if it did or still can."""
     stopped: str = ""
-    """The budget that ended it, if one did."""
+    """The reason of the budget that ended the run, "" if none did."""
 
     @property
     def done(self) -> bool:
+        """Whether the target is met or the cap on cells is reached."""
         if self.accepted_target is not None and self.accepted >= self.accepted_target:
             return True
         return self.samples_cap is not None and self.cells >= self.samples_cap
 
     @property
     def hopeless(self) -> bool:
-        """Whether a target without a cap on cells finds fewer accepted cells than one in `HOPELESS`."""
+        """Whether a target without a cap on cells has fewer accepted cells than one in `HOPELESS`."""
         return self.samples_cap is None and self.cells >= HOPELESS and self.accepted * HOPELESS < self.cells
 
 
-async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: None) -> Outcome:
-    """Bring the plan to its target, from wherever its shards stand.
+@dataclass(frozen=True)
+class CellRows:
+    """The decided rows of one cell, and the gradings of those that were graded."""
 
-    Whatever stops it (Ctrl-C, a teacher that is gone), the rows decided so far are committed first.
+    rows: list[SampleRow]
+    gradings: list[GradingRow]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a row is accepted."""
+        return _any_accepted(self.rows)
+
+
+async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: None) -> GenerateOutcome:
+    """Generate rows until the plan meets its target, starting from the rows that its shards hold.
+
+    The rows decided so far are committed whatever ends the run: Ctrl-C, a budget, a teacher that fails. `report` is
+    called with the outcome so far at the start and after every cell.
     """
     store, generation = workspace.samples, workspace.config.generation
     shards = store.of_plan(plan.fingerprint)
-    outcome = Outcome(
+    outcome = GenerateOutcome(
         cells=sum(shard.cells for shard in shards),
         accepted=sum(shard.accepted for shard in shards),
         samples_cap=generation.samples,
@@ -72,45 +87,148 @@ async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: 
             open_teacher(config.teacher, *shared) as teacher,
             open_grading(config, plan, *shared, teacher) as grading,
         ):
-            try:
-                await _run(workspace, plan, teacher, grading, outcome, report)
-            except BudgetMet as met:
-                outcome.stopped = met.reason
+            await _generate_cells(workspace, plan, teacher, grading, outcome, report)
     outcome.missed = "" if outcome.stopped else _why_missed(outcome)
     workspace.grades.tidy()
     store.tidy()
     return outcome
 
 
-@dataclass(frozen=True)
-class Made:
-    """The decided rows of one cell, and the gradings of those that were graded."""
-
-    rows: list[dict[str, Any]]
-    gradings: list[dict[str, Any]]
-
-    @property
-    def accepted(self) -> bool:
-        return _accepted(self.rows)
+async def generate_cell(
+    cell: Cell, plan: Plan, teacher: Teacher, rules: Rules, grading: GradingSetup | None = None
+) -> CellRows:
+    """Generate and decide the rows of one cell."""
+    samples = await generate_samples(cell, plan, teacher)
+    decided = [await decide(each, new_row(each, cell, plan, teacher.name), cell, rules, grading) for each in samples]
+    return CellRows([row for row, _ in decided], [grading for _, of_row in decided for grading in of_row])
 
 
-async def make_rows(cell: Cell, plan: Plan, teacher: Teacher, rules: Rules, grading: Grading | None = None) -> Made:
-    """The decided rows of one cell; a cell that the teacher gave no reply for is a rejected row."""
-    each = [await decided(row, cell, rules, grading) for row in await undecided_rows(cell, plan, teacher)]
-    return Made([row for row, _ in each], [said for _, gradings in each for said in gradings])
-
-
-async def undecided_rows(cell: Cell, plan: Plan, teacher: Teacher) -> list[dict[str, Any]]:
-    """The rows of one cell before any filter has seen them."""
+async def generate_samples(cell: Cell, plan: Plan, teacher: Teacher) -> list[Sample]:
+    """Generate the samples of one cell; a cell without a reply is one sample with the reason of the failure."""
     try:
-        samples = await plan.generator.make(cell, teacher)
+        return await plan.generator.make(cell, teacher)
     except RequestFailed as failure:
-        samples = [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
-    return [_row(sample, cell, plan, teacher.name) for sample in samples]
+        return [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
 
 
-def _why_missed(outcome: Outcome) -> str:
-    """Why a plan that has come to an end is not at its target; "" where it is."""
+def new_row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> SampleRow:
+    """Return the row of a sample before any filter has decided it."""
+    return sample_row(
+        sample,
+        plan=plan.fingerprint,
+        index=cell.index,
+        cell=cell.key,
+        kind=cell.kind,
+        k=cell.k,
+        skills=[skill.name for skill in cell.skills],
+        topic=cell.topic.name if cell.topic else None,
+        query_type=cell.query_type.name if cell.query_type else None,
+        difficulty=cell.difficulty,
+        length=cell.length,
+        language=cell.language,
+        parent=cell.parent.row if cell.parent else None,
+        operator=cell.parent.operator if cell.parent else None,
+        teacher=teacher,
+        prompts=plan.generator.prompts,
+        seed=cell.seed,
+        split=cell.split,
+    )
+
+
+def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> Iterator[Cell]:
+    """Yield at most `count` cells of the plan from position `start`, without those that another plan has tried."""
+    tried = _tried_keys(store, plan.fingerprint)
+    for cell in plan.combinations.cells(start):
+        if count is not None and count <= 0:
+            return
+        if len(tried) and _contains(tried, cell):
+            continue
+        yield cell
+        if count is not None:
+            count -= 1
+
+
+async def _generate_cells(
+    workspace: Workspace,
+    plan: Plan,
+    teacher: Teacher,
+    grading: GradingSetup | None,
+    outcome: GenerateOutcome,
+    report: Report,
+) -> None:
+    config, usage = workspace.config, workspace.usage
+    rules = load_rules(config)
+    duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=True)
+    shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
+    grades = workspace.grades if grading else None
+    writer = ShardWriter[SampleRow](workspace.samples, plan.fingerprint, shard_cells, grades, duplicates.sync)
+    accepted, finished, spent_before = outcome.accepted, 0, usage.spent_share
+
+    async def make(cell: Cell) -> CellRows:
+        return await generate_cell(cell, plan, teacher, rules, grading)
+
+    def count_finished(made: CellRows) -> None:
+        nonlocal accepted, finished
+        accepted += made.accepted
+        finished += 1
+
+    def budget_share_of_a_cell() -> float:
+        """Return the share of the budget that a cell takes, by the cells of this call."""
+        return (usage.spent_share - spent_before) / finished if finished else 0.0
+
+    def still_needed() -> int | None:
+        bounds = [] if outcome.accepted_target is None else [outcome.accepted_target - accepted]
+        if share := budget_share_of_a_cell():
+            bounds.append(int((1 - usage.spent_share) / share))
+        return min(bounds, default=None)
+
+    def add(made: CellRows) -> None:
+        nonlocal accepted
+        rows = duplicates.mark(made.rows)
+        is_accepted = _any_accepted(rows)
+        accepted -= made.accepted and not is_accepted
+        writer.add(rows[0]["index"], rows, is_accepted, made.gradings)
+        outcome.cells += 1
+        outcome.accepted += is_accepted
+        report(outcome)
+
+    left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
+    at_once = generated_at_once(config, plan)
+    cells = in_order(
+        next_cells(workspace.samples, plan, writer.stop, left),
+        make,
+        at_once,
+        lead=max(8 * at_once, 2 * shard_cells),
+        still_needed=still_needed,
+        finished=count_finished,
+    )
+    gc.freeze()  # objects of the imports never die; scanning them again and again cost a sixth of a row's time
+    try:
+        outcome.stopped = await writer.commit_all(_while_hopeful(cells, outcome), add)
+    finally:
+        gc.unfreeze()
+        duplicates.close()
+    if not outcome.done and not outcome.hopeless:
+        outcome.stopped = outcome.stopped or usage.met(budget_share_of_a_cell())
+
+
+async def _while_hopeful(
+    cells: AsyncGenerator[CellRows, None], outcome: GenerateOutcome
+) -> AsyncGenerator[CellRows, None]:
+    """Yield the cells until the target is hopeless."""
+    async with aclosing(cells):
+        async for cell in cells:
+            yield cell
+            if outcome.hopeless:
+                return
+
+
+def _any_accepted(rows: list[SampleRow]) -> bool:
+    return any(row["verdict"] == "accepted" for row in rows)
+
+
+def _why_missed(outcome: GenerateOutcome) -> str:
+    """Return why a plan that came to its end is not at its target, "" if it is."""
     accepted, cells = f"{outcome.accepted} of {outcome.accepted_target} accepted", f"after {outcome.cells} cells"
     if outcome.accepted_target is None:
         return "" if outcome.done else f"generation.samples: the space of cells is used up {cells}"
@@ -126,122 +244,17 @@ def _why_missed(outcome: Outcome) -> str:
     )
 
 
-async def _run(
-    workspace: Workspace, plan: Plan, teacher: Teacher, grading: Grading | None, outcome: Outcome, report: Report
-) -> None:
-    config = workspace.config
-    shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
-    committer = Committer(workspace.samples, plan.fingerprint, shard_cells, workspace.grades if grading else None)
-    usage, rules = workspace.usage, load_rules(config)
-    found, finished, spent_before = outcome.accepted, 0, usage.spent_share
-    left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
-    duplicates = Duplicates(workspace, plan, rules.overrides, behind=True)
-
-    async def make(cell: Cell) -> Made:
-        return await make_rows(cell, plan, teacher, rules, grading)
-
-    def note(made: Made) -> None:
-        nonlocal found, finished
-        found += made.accepted
-        finished += 1
-
-    def row_share() -> float:
-        """The share of the budget that a row takes, going by the rows of this call."""
-        return (usage.spent_share - spent_before) / finished if finished else 0.0
-
-    def still_needed() -> int | None:
-        bounds = [] if outcome.accepted_target is None else [outcome.accepted_target - found]
-        if row_share():
-            bounds.append(int((1 - usage.spent_share) / row_share()))
-        return min(bounds, default=None)
-
-    at_once = made_at_once(config, plan)
-    rows_in_order = in_order(
-        next_cells(workspace.samples, plan, committer.stop, left),
-        make,
-        at_once,
-        lead=max(8 * at_once, 2 * shard_cells),
-        still_needed=still_needed,
-        finished=note,
-    )
-
-    def commit() -> None:
-        duplicates.sync()
-        committer.commit()  # in this thread: a Ctrl-C must not meet a commit half way
-
-    gc.freeze()  # what the imports left does not die: looking through it again and again cost a sixth of a row's time
-    try:
-        async with aclosing(rows_in_order):
-            async for made in rows_in_order:
-                rows = duplicates.over(made.rows)
-                found -= made.accepted and not _accepted(rows)
-                committer.add(rows[0]["index"], rows, _accepted(rows), made.gradings)
-                outcome.cells += 1
-                outcome.accepted += _accepted(rows)
-                report(outcome)
-                if committer.full:
-                    commit()
-                if outcome.hopeless:
-                    break
-    finally:
-        gc.unfreeze()
-        commit()
-        duplicates.close()
-    if not outcome.done and not outcome.hopeless and (reason := usage.met(row_share())):
-        raise BudgetMet(reason)
-
-
-def _accepted(rows: list[dict[str, Any]]) -> bool:
-    return any(row["verdict"] == "accepted" for row in rows)
-
-
-def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> Iterator[Cell]:
-    """Cells of the plan from position `start`, without those that another plan has tried; at most `count`."""
-    tried = _tried(store, plan.fingerprint)
-    for cell in plan.combinations.cells(start):
-        if count is not None and count <= 0:
-            return
-        if len(tried) and _is_in(tried, cell):
-            continue
-        yield cell
-        if count is not None:
-            count -= 1
-
-
-def _is_in(tried: np.ndarray, cell: Cell) -> bool:
+def _contains(tried: NDArray[np.uint64], cell: Cell) -> bool:
     key = np.uint64(int(cell.key, 16))
     place = np.searchsorted(tried, key)
     return bool(place < len(tried) and tried[place] == key)
 
 
-def _tried(store: ShardStore, plan: str) -> np.ndarray:
-    """The keys of all cells of other plans, ascending: 8 bytes a cell."""
+def _tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
+    """Return the keys of all cells of other plans in ascending order, 8 bytes a cell."""
     others = dict.fromkeys(shard.plan for shard in store.shards if shard.plan != plan)
     keys = [
         np.array([int(key, 16) for key in table["cell"].to_pylist()], np.uint64)
         for table in store.tables(others, ["cell"])
     ]
     return np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64)
-
-
-def _row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> dict[str, Any]:
-    return sample_row(
-        sample,
-        plan=plan.fingerprint,
-        index=cell.index,
-        cell=cell.key,
-        kind=cell.kind,
-        k=cell.k,
-        skills=[skill.name for skill in cell.skills],
-        topic=cell.topic.name if cell.topic else None,
-        query_type=cell.query_type.name if cell.query_type else None,
-        difficulty=cell.difficulty,
-        length=cell.length,
-        language=cell.language,
-        parent=cell.parent and cell.parent.row,
-        operator=cell.parent and cell.parent.operator,
-        teacher=teacher,
-        prompts=plan.generator.prompts,
-        seed=cell.seed,
-        split=cell.split,
-    )

@@ -1,4 +1,4 @@
-"""Who grades the rows of a run, and by which settings they were graded."""
+"""Open the grader of a run, and fingerprint the settings that rows were graded by."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,7 @@ import orjson
 
 from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.grading.grade import Grader
-from skillmill.filters.grading.rubric import prompts
+from skillmill.filters.grading.rubric import rubric_fingerprint
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.runtime.in_order import rows_at_once
@@ -23,15 +23,15 @@ from skillmill.teachers.middleware.journal import Journal
 
 
 @dataclass(frozen=True)
-class Grading:
-    """Which rows are graded, and by whom; `grader` is None where rules alone decide."""
+class GradingSetup:
+    """Which rows are graded, and by which grader; `grader` is None if every skill has a rule."""
 
     config: GradingConfig
     grader: Grader | None = None
 
 
 def grader_config(config: Config) -> TeacherConfig:
-    """The grader's settings; without a grader of its own a run's teacher grades."""
+    """Return the grader's settings; without a `grader` section these are the teacher's."""
     return config.grader or config.teacher
 
 
@@ -39,7 +39,7 @@ def grader_config(config: Config) -> TeacherConfig:
 async def open_grader(
     config: Config, journal: Journal, usage: Usage, teacher: Teacher | None = None
 ) -> AsyncIterator[Teacher]:
-    """The grader, journalled, budgeted and retried as every teacher is; `teacher` itself where it is open and grades.
+    """Open the grader with journal, budget and retries; yield `teacher` if that is open and grades.
 
     Raises as `open_teacher` does.
     """
@@ -53,61 +53,68 @@ async def open_grader(
 
 @asynccontextmanager
 async def open_grading(
-    config: Config, plan: Plan, journal: Journal, usage: Usage, teacher: Teacher | None = None, late: bool = False
-) -> AsyncIterator[Grading | None]:
-    """The grading of a run, None where there is none. `late`: the grader is opened at the first question, if any."""
+    config: Config, plan: Plan, journal: Journal, usage: Usage, teacher: Teacher | None = None, lazy: bool = False
+) -> AsyncIterator[GradingSetup | None]:
+    """Open the grading of a run; yield None if `grading.when` is never.
+
+    `lazy` opens the grader at the first request, so that a run without requests needs no server.
+    """
     if not asks_a_model(config, plan):
-        yield None if config.grading.when == "never" else Grading(config.grading)
+        yield None if config.grading.when == "never" else GradingSetup(config.grading)
         return
 
     def opening() -> AbstractAsyncContextManager[Teacher]:
         return open_grader(config, journal, usage, teacher)
 
     settings = grader_config(config)
-    async with _late(teacher_name(settings), opening) if late else opening() as asked:
-        yield Grading(config.grading, Grader(asked, settings.sampling, config.grading.runs))
+    async with _open_lazily(teacher_name(settings), opening) if lazy else opening() as model:
+        yield GradingSetup(config.grading, Grader(model, settings.sampling, config.grading.runs))
 
 
 def asks_a_model(config: Config, plan: Plan) -> bool:
-    """Whether there is anything to ask a grader: some skill of the plan has no rule."""
+    """Return whether grading sends requests to a model: it is on, and some skill of the plan has no rule."""
     return config.grading.when != "never" and any(skill.checker is None for skill in plan.combinations.skills)
 
 
 def graded_at_once(config: Config, plan: Plan) -> int:
-    """How many rows may be under way where rows are only graded."""
+    """Return how many rows to run at once if rows are only graded."""
     return rows_at_once(grader_config(config).max_in_flight) if asks_a_model(config, plan) else 1
 
 
-def made_at_once(config: Config, plan: Plan) -> int:
-    """How many rows may be under way where they are made and graded: those that wait for another grader come on top."""
-    apart = config.grader is not None and asks_a_model(config, plan)
-    return rows_at_once(config.teacher.max_in_flight) + (rows_at_once(grader_config(config).max_in_flight) * apart)
+def generated_at_once(config: Config, plan: Plan) -> int:
+    """Return how many rows to run at once if rows are generated and graded.
+
+    A grader of its own adds rows, since those that wait for it leave the teacher idle.
+    """
+    own_grader = config.grader is not None and asks_a_model(config, plan)
+    waiting = rows_at_once(grader_config(config).max_in_flight) if own_grader else 0
+    return rows_at_once(config.teacher.max_in_flight) + waiting
 
 
-def warn_of_own_work(config: Config, plan: Plan) -> None:
-    """One line where the teacher grades what it wrote itself."""
+def warn_of_self_grading(config: Config, plan: Plan) -> None:
+    """Warn in one line if the teacher grades its own answers."""
     if config.grader is None and asks_a_model(config, plan):
         say("warning: grader: null: the teacher grades its own work, and models favour what they wrote themselves")
 
 
 def grading_fingerprints(config: Config) -> dict[str, str]:
-    """Of what is graded and of the grader, for `run.json`; none where nothing is.
+    """Return the fingerprints of the grading settings and of the grader for `run.json`, {} if nothing is graded.
 
-    How many runs there are is not the grader's: of more runs the first are the same.
+    The number of gradings a row (`grading.runs`) is no part of the grader: the first replies stay the same.
     """
     if config.grading.when == "never":
         return {}
     settings = grader_config(config)
-    asked = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body, prompts()]
-    return {"grading": _hashed(config.grading.model_dump()), "grader": _hashed(asked)}
+    grader = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body, rubric_fingerprint()]
+    return {"grading": _fingerprint(config.grading.model_dump()), "grader": _fingerprint(grader)}
 
 
-def _hashed(value: object) -> str:
+def _fingerprint(value: object) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-class _Late:
-    """A teacher that is opened at the first question: nothing starts, and no server is missed, where nobody asks."""
+class _LazyTeacher:
+    """A teacher that is opened at its first request."""
 
     def __init__(self, name: str, opening: Callable[[], AbstractAsyncContextManager[Teacher]]) -> None:
         self.name = name
@@ -123,7 +130,9 @@ class _Late:
 
 
 @asynccontextmanager
-async def _late(name: str, opening: Callable[[], AbstractAsyncContextManager[Teacher]]) -> AsyncIterator[Teacher]:
-    grader = _Late(name, opening)
-    async with grader.stack:
-        yield grader
+async def _open_lazily(
+    name: str, opening: Callable[[], AbstractAsyncContextManager[Teacher]]
+) -> AsyncIterator[Teacher]:
+    teacher = _LazyTeacher(name, opening)
+    async with teacher.stack:
+        yield teacher

@@ -1,7 +1,7 @@
-"""The row runner: a sliding window of coroutines over a stream, results in the order of the inputs.
+"""The row runner: a sliding window of coroutines over a stream, with results in the order of the inputs.
 
-No barrier between turns, batches or shards, and memory that does not grow with the stream: at most `lead`
-results wait for an earlier one (peers.md 10.1).
+There is no barrier between turns, batches or shards, and memory does not grow with the stream: at most `lead` results
+wait for an earlier one.
 """
 
 import asyncio
@@ -13,7 +13,10 @@ Result = TypeVar("Result")
 
 
 def rows_at_once(max_in_flight: int) -> int:
-    """A quarter more rows than requests: one that waits, for a retry or between turns, leaves no slot empty."""
+    """Return how many rows to run for `max_in_flight` requests: a quarter more.
+
+    A row that waits for a retry or between two turns then leaves no request slot empty.
+    """
     return max_in_flight + -(-max_in_flight // 4)
 
 
@@ -27,9 +30,15 @@ async def in_order(
 ) -> AsyncGenerator[Result, None]:
     """Yield `make(input)` for each input, in order, with at most `in_flight` running.
 
-    `still_needed` may bound how many more are worth starting; None is no bound. `finished` sees each result
-    the moment it is there, out of order. An exception of `make` cancels the others and is raised, after
-    every earlier result that was ready has been yielded.
+    Args:
+        inputs: The inputs; each is read when it is started.
+        make: The coroutine function. Its exception cancels the other coroutines and is raised after every earlier
+            result that was ready has been yielded.
+        in_flight: The most coroutines that run at once.
+        lead: The most results, running or ready, ahead of the next one to yield.
+        still_needed: Returns how many further results are needed at most, None if there is no bound. Not more than
+            that many run.
+        finished: Called with each result as soon as it exists, out of order.
     """
     source = enumerate(inputs)
     running: set[asyncio.Task[Result]] = set()
@@ -69,7 +78,7 @@ async def in_order(
                 launch(*following)
                 launched += 1
             if head == launched:
-                return  # nothing runs, and nothing more was wanted
+                return  # nothing is running, and nothing further is needed
             progress.clear()
             if head not in ready and failed is None:
                 await progress.wait()
@@ -77,7 +86,7 @@ async def in_order(
                 yield ready.pop(head)
                 head += 1
             if failed is not None:
-                failed.result()  # raises
+                failed.result()  # raises the exception of `make`
     finally:
         for task in running:
             task.cancel()

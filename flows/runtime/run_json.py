@@ -1,4 +1,4 @@
-"""What `run.json` says of a run, beside its ledger."""
+"""Write `run.json`: configuration, versions, totals and status of a run, and notes about each plan."""
 
 import platform
 from dataclasses import asdict
@@ -8,18 +8,18 @@ from typing import Any
 
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, read_state, write_state
 
-VERSIONS = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
+RECORDED_PACKAGES = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
 
 
-def remember(workspace: Workspace, news: dict[str, Any]) -> None:
-    """Lay `news` and what the run has cost so far over `run.json`."""
+def update_run_json(workspace: Workspace, changes: dict[str, Any]) -> None:
+    """Write `changes`, the configuration, the versions and the usage so far over the content of `run.json`."""
     config, usage = workspace.config, workspace.usage
     keep_usage(workspace)
     state = read_state(config.output)
     state |= {
         "status": state.get("status", "running"),
         "configuration": config.model_dump(mode="json"),  # headers and keys are hidden in it
-        "versions": versions(),
+        "versions": recorded_versions(),
         "usage": usage.as_dict(),
         "totals": {
             **asdict(usage.total()),
@@ -28,22 +28,23 @@ def remember(workspace: Workspace, news: dict[str, Any]) -> None:
             "wall_s": usage.wall_s,
             "cached_share": usage.cached_share,
         },
-        **news,
+        **changes,
     }
     write_state(config.output, state)
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that make a run's bytes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}}
+def recorded_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide a run's bytes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}}
 
 
-def noted(workspace: Workspace, what: str) -> dict[str, Any]:
-    """What `run.json` says of each plan under `what`."""
-    noted = read_state(workspace.config.output).get(what)
-    return noted if isinstance(noted, dict) else {}
+def read_plan_note(workspace: Workspace, key: str) -> dict[str, Any]:
+    """Return what `run.json` holds under `key`: one value a plan fingerprint."""
+    note = read_state(workspace.config.output).get(key)
+    return note if isinstance(note, dict) else {}
 
 
-def note(workspace: Workspace, what: str, plan: str, value: Any) -> None:
-    remember(workspace, {what: noted(workspace, what) | {plan: value}})
+def write_plan_note(workspace: Workspace, key: str, plan: str, value: Any) -> None:
+    """Set the value of the plan with the fingerprint `plan` under `key` in `run.json`."""
+    update_run_json(workspace, {key: read_plan_note(workspace, key) | {plan: value}})

@@ -1,26 +1,40 @@
-"""From a stream of decided cells to shards."""
+"""Write a stream of decided cells into shards."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar
 
+from skillmill.data.records import GradingRow
 from skillmill.data.store import ShardStore, gradings_of
 from skillmill.teachers.middleware.accounting import BudgetMet
 
-Made = TypeVar("Made")
+CellResult = TypeVar("CellResult")
+StoredRow = TypeVar("StoredRow")
 
 
-class Committer:
-    """The open shard: takes up a plan's last one where it is short, commits it when it is full.
+class ShardWriter(Generic[StoredRow]):
+    """The open shard of a plan.
 
-    `stop` is the first position that is not decided yet. `grades` takes the gradings of the rows, in shards of the same
-    positions: committed first, so that no graded row is without them; what a kill left of rows that were not
-    committed is forgotten.
+    It continues the plan's last shard if that one is short, and commits the open shard when it is full. `stop` is the
+    first position that is not decided yet.
+
+    `grades` stores the gradings of the rows in shards of the same positions. They are committed first, so that no
+    graded row is without its gradings; gradings without a row, which a kill can leave, are ignored. `before_commit` is
+    called before every commit.
     """
 
-    def __init__(self, store: ShardStore, plan: str, shard_cells: int, grades: ShardStore | None = None) -> None:
+    def __init__(
+        self,
+        store: ShardStore,
+        plan: str,
+        shard_cells: int,
+        grades: ShardStore | None = None,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store, self._plan, self._shard_cells, self._grades = store, plan, shard_cells, grades
-        self._gradings: list[dict[str, Any]] = []
-        self._rows: list[dict[str, Any]] = []
+        self._before_commit = before_commit
+        self._gradings: list[GradingRow] = []
+        self._rows: list[StoredRow] = []
         self._start = self.stop = self._cells = self._accepted = self._committed = 0
         last = next(reversed(store.of_plan(plan)), None)
         if last is None:
@@ -29,17 +43,17 @@ class Committer:
         if last.cells < shard_cells:
             self._start, self._cells, self._accepted = last.start, last.cells, last.accepted
             self._committed = last.cells
-            self._rows = store.rows(last).to_pylist()
-            self._gradings = gradings_of(self._rows, last, grades) if grades else []
+            stored: list[Any] = store.rows(last).to_pylist()
+            self._rows = stored
+            self._gradings = gradings_of(stored, last, grades) if grades else []
 
     @property
     def full(self) -> bool:
+        """Whether the open shard has as many cells as a shard holds."""
         return self._cells >= self._shard_cells
 
-    def add(
-        self, index: int, rows: list[dict[str, Any]], accepted: bool, gradings: Sequence[dict[str, Any]] = ()
-    ) -> None:
-        """Take in what the cell at position `index` came to; it may be no row at all."""
+    def add(self, index: int, rows: list[StoredRow], accepted: bool, gradings: Sequence[GradingRow] = ()) -> None:
+        """Add the rows, possibly none, of the cell at position `index`."""
         if not self._cells:
             self._start = index
         self._rows.extend(rows)
@@ -49,8 +63,9 @@ class Committer:
         self.stop = index + 1
 
     def commit(self) -> None:
-        """Make the open shard durable, if it holds anything new; a full one is closed."""
+        """Make the open shard durable if it holds new cells, and close it if it is full."""
         if self._cells > self._committed:
+            self._before_commit()
             where = (self._plan, self._start, self.stop)
             if self._grades is not None:
                 self._grades.commit(*where, self._gradings, self._cells, self._accepted)
@@ -60,16 +75,17 @@ class Committer:
             self._rows, self._gradings = [], []
             self._cells = self._accepted = self._committed = 0
 
-    async def commit_all(self, results: AsyncIterator[Made], take: Callable[[Made], None]) -> str:
-        """`take` each result, commit each full shard, and at the end, whatever it is, what is there.
+    async def commit_all(self, results: AsyncGenerator[CellResult, None], add: Callable[[CellResult], None]) -> str:
+        """Call `add` for each result, commit each full shard, and commit what is left however the results end.
 
-        Returns the reason of the budget that ended the results, "" where they came to their end.
+        Returns the reason of the budget that ended the results, or "" if they came to their end.
         """
         try:
-            async for made in results:
-                take(made)
-                if self.full:
-                    self.commit()  # in this thread: a Ctrl-C must not meet a commit half way
+            async with aclosing(results):
+                async for result in results:
+                    add(result)
+                    if self.full:
+                        self.commit()  # in this thread, so that Ctrl-C cannot interrupt a commit
         except BudgetMet as met:
             return met.reason
         finally:

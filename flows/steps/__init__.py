@@ -1,4 +1,4 @@
-"""The steps of a run as plain functions: each opens the workspace, does its part, leaves it on the disk.
+"""The steps of a run as plain functions: each opens the workspace, does its work and stores the result.
 
-Prefect's tasks call these and so does the command line: nothing here knows of Prefect.
+Prefect tasks and the command line call the same functions; nothing here imports Prefect.
 """

@@ -1,70 +1,73 @@
-"""The generate step: rows up to the target."""
+"""The generate step: generate rows up to the target and report how far the plan has come."""
 
 from dataclasses import asdict
 
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
-from skillmill.flows.rows.generate import Outcome, generate
-from skillmill.flows.rows.grading import warn_of_own_work
+from skillmill.flows.rows.generate import GenerateOutcome, generate
+from skillmill.flows.rows.grading import warn_of_self_grading
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress, say
-from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
-from skillmill.flows.steps.filter import settle
+from skillmill.flows.steps.filter import redecide_if_changed
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.middleware.accounting import BudgetMet
 
 
-def generate_step(config: Config) -> Outcome:
-    """Generate and filter up to the target. What kept it from there (`missed`, `stopped`) is in the outcome."""
+def generate_step(config: Config) -> GenerateOutcome:
+    """Generate and decide rows up to the target.
+
+    If the target is not reached, `missed` or `stopped` of the outcome says why.
+    """
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
-        _announce(workspace, plan)
-        settled = settle(workspace, plan, progress)
-        if settled is not None and settled.stopped:
+        _say_if_plan_changed(workspace, plan)
+        redecided = redecide_if_changed(workspace, plan, progress)
+        if redecided is not None and redecided.stopped:
             shards = workspace.samples.of_plan(plan.fingerprint)
-            remember(workspace, {"status": "partial", "reason": settled.stopped})
+            update_run_json(workspace, {"status": "partial", "reason": redecided.stopped})
             cells, accepted = (sum(getattr(shard, name) for shard in shards) for name in ("cells", "accepted"))
-            return Outcome(cells, accepted, stopped=settled.stopped)
-        if settled is None:
-            warn_of_own_work(config, plan)
+            return GenerateOutcome(cells, accepted, stopped=redecided.stopped)
+        if redecided is None:
+            warn_of_self_grading(config, plan)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
-        pace, seen, status = Pace(workspace.usage), Outcome(), "stopped"
+        pace, so_far, status = Pace(workspace.usage), GenerateOutcome(), "stopped"
 
-        def report(outcome: Outcome) -> None:
-            nonlocal seen
-            seen = outcome
+        def report(outcome: GenerateOutcome) -> None:
+            nonlocal so_far
+            so_far = outcome
             pace.at((outcome.cells, outcome.samples_cap), (outcome.accepted, outcome.accepted_target))
 
         def tick() -> None:
-            progress.line(f"{_so_far(seen)}, {pace.text()}")
+            progress.line(f"{_progress_text(so_far)}, {pace.text()}")
             keep_usage(workspace)
 
         predicted = predict(known_sizes(config, plan), config)
-        about = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
-        remember(workspace, {"status": "running", "reason": "", **about})
+        planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
+        update_run_json(workspace, {"status": "running", "reason": "", **planned})
         try:
             outcome = run(generate(workspace, plan, report), tick)
-            seen = outcome
+            so_far = outcome
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
         finally:
-            remember(workspace, {"status": status, "reason": seen.stopped or seen.missed})
-        worked = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
-    say(f"generate: {_so_far(outcome)}" + ("" if worked or outcome.stopped else " (nothing left to do)"))
+            update_run_json(workspace, {"status": status, "reason": so_far.stopped or so_far.missed})
+        has_new_rows = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
+    say(f"generate: {_progress_text(outcome)}" + ("" if has_new_rows or outcome.stopped else " (nothing left to do)"))
     if outcome.stopped:
         say(f"generate: {BudgetMet(outcome.stopped)}")
     return outcome
 
 
-def _announce(workspace: Workspace, plan: Plan) -> None:
+def _say_if_plan_changed(workspace: Workspace, plan: Plan) -> None:
     state = read_state(workspace.config.output)
     changed = changed_keys(state.get("plan_parts"), plan)
     if changed:
         say(f"generate: changed since the last run: {', '.join(changed)}; plan {plan.fingerprint[:8]} starts beside it")
 
 
-def _so_far(outcome: Outcome) -> str:
+def _progress_text(outcome: GenerateOutcome) -> str:
     cells = f"{outcome.cells} cells"
     if outcome.samples_cap is not None:
         cells = f"{outcome.cells} of {'at most ' if outcome.accepted_target else ''}{outcome.samples_cap} cells"

@@ -1,4 +1,4 @@
-"""The report step: `report.html` and the end of `run.json`."""
+"""The report step: write `report.html` and the final status in `run.json`."""
 
 from pathlib import Path
 
@@ -6,16 +6,19 @@ from skillmill.flows.config import Config
 from skillmill.flows.plan import make_plan
 from skillmill.flows.report.funnel import print_funnel, survey
 from skillmill.flows.report.page import write_report
-from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace, read_state
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 
 
 def report_step(config: Config, status: str | None, reason: str = "", show: bool = False) -> Path:
-    """Write `report.html` and `run.json`, with its status where one is given; with `show`, print the funnel."""
+    """Write `report.html`, and `status` with its `reason` into `run.json` if given; return the path of the report.
+
+    `show` also prints the counts on standard output.
+    """
     plan = make_plan(config, existing_taxonomy(config))
     with open_workspace(config) as workspace:
-        remember(workspace, {"status": status, "reason": reason} if status else {})
+        update_run_json(workspace, {"status": status, "reason": reason} if status else {})
         found = survey(workspace.samples, plan.fingerprint)
         path = write_report(workspace, plan, read_state(config.output), found)
     if show:

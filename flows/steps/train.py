@@ -1,19 +1,19 @@
-"""The train steps: the student learns from the export."""
+"""The train steps: train the student on the export with SFT or DPO."""
 
 from pathlib import Path
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.progress import say
-from skillmill.flows.runtime.run_json import remember
+from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
 
 
 def train_step(config: Config, method: str) -> Path:
-    """Train the student with `sft` or `dpo` on the exported dataset; returns the folder of the result.
+    """Train the student with `method`, "sft" or "dpo", on the exported dataset; return the folder of the result.
 
-    Raises `SkillmillError` where there is nothing to train on.
+    Raises `ConfigError` if the configuration has no settings for the method, `SkillmillError` if there is no export.
     """
     settings = config.train
     if settings is None or getattr(settings, method) is None:
@@ -22,7 +22,7 @@ def train_step(config: Config, method: str) -> Path:
     if not folder.exists():
         raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
     close_engines()
-    from skillmill.train.dpo import train_dpo  # torch: seconds to import, so only here
+    from skillmill.train.dpo import train_dpo  # imports torch, which takes seconds
     from skillmill.train.sft import train_sft
 
     sft_dir, dpo_dir = (config.output / "train" / settings.folder(stage) for stage in ("sft", "dpo"))
@@ -33,7 +33,7 @@ def train_step(config: Config, method: str) -> Path:
         result = train_dpo(settings, folder, dpo_dir, trained, config.seed)
     with open_workspace(config) as workspace:
         facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
-        remember(workspace, {f"train_{method}": facts})
+        update_run_json(workspace, {f"train_{method}": facts})
     say(
         f"train {method}: {result.rows} rows, {result.steps} steps, loss "
         f"{result.first_loss:.3f} to {result.final_loss:.3f}, in {result.path}"

@@ -25,7 +25,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
 
 
 def test_the_file_that_init_writes_is_valid() -> None:
-    assert load_config(Path("flows/skillmill.yaml").resolve()).name == "my-data"
+    assert load_config(Path("flows/cli/skillmill.yaml").resolve()).name == "my-data"
 
 
 def test_the_demo_is_valid() -> None:

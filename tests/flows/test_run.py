@@ -18,7 +18,7 @@ from skillmill.data.errors import ConfigError, SkillmillError, StoreError, Teach
 from skillmill.flows.cli.main import app
 from skillmill.flows.config import Config, parse_config
 from skillmill.flows.pipeline import run
-from skillmill.flows.rows.generate import Outcome, generate
+from skillmill.flows.rows.generate import GenerateOutcome, generate
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.taxonomy import current_plan
 
@@ -199,7 +199,7 @@ def test_a_teacher_that_dies_stops_the_run_and_keeps_what_was_finished(
     plan = current_plan(config)
     decided = 0
 
-    def kill_half_way(outcome: Outcome) -> None:
+    def kill_half_way(outcome: GenerateOutcome) -> None:
         nonlocal decided
         decided = outcome.cells
         if decided == 12:

@@ -14,7 +14,7 @@ from skillmill.data.store import pair_store
 from skillmill.flows.config import Config, StressConfig, parse_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.predict import known_sizes, predict, probe
-from skillmill.flows.rows.stress import drawn
+from skillmill.flows.rows.stress import draw_replacements
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.pairs import pairs_step
 from skillmill.flows.steps.taxonomy import current_plan
@@ -190,10 +190,10 @@ def test_the_stress_set_follows_the_rows_and_needs_no_pairs(configure: Any, capf
 @pytest.mark.parametrize("kind", ["brevity", "junk", "both"])
 def test_the_same_rows_are_drawn_for_any_kind(kind: str) -> None:
     ids = [f"{number:016x}" for number in range(1000)]
-    found = drawn(ids, StressConfig.model_validate({"kind": kind}), seed=3)
+    found = draw_replacements(ids, StressConfig.model_validate({"kind": kind}), seed=3)
     assert len(found) == 200
-    assert set(found) == set(drawn(reversed(ids), StressConfig(), seed=3))
-    assert set(found) != set(drawn(ids, StressConfig(), seed=4))
+    assert set(found) == set(draw_replacements(reversed(ids), StressConfig(), seed=3))
+    assert set(found) != set(draw_replacements(ids, StressConfig(), seed=4))
     assert sorted(set(found.values())) == (["brevity", "junk"] if kind == "both" else [kind])
     assert abs(sum(number < 500 for number in (int(row, 16) for row in found)) - 100) < 30
 

@@ -1,0 +1,155 @@
+"""Decide stored rows again, by filters, grading or overrides that changed.
+
+A row that is decided again has the same bytes as in a fresh run with the new settings.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from skillmill.data.records import GradingRow, SampleRow, sample_of
+from skillmill.data.store import gradings_of
+from skillmill.filters.overrides import Overrides
+from skillmill.flows.plan import Plan
+from skillmill.flows.rows.decide import Rules, decide
+from skillmill.flows.rows.duplicates import Duplicates
+from skillmill.flows.rows.grading import graded_at_once, open_grading
+from skillmill.flows.runtime.in_order import in_order
+from skillmill.flows.runtime.workspace import Workspace
+from skillmill.teachers.middleware.accounting import BudgetMet
+
+DecideShard = Callable[[list[SampleRow], list[GradingRow]], Awaitable[tuple[list[SampleRow], list[GradingRow]]]]
+"""A function from the rows of a shard and their gradings to the rows and gradings to store instead."""
+
+
+@dataclass
+class FilterOutcome:
+    """Counts of a pass over stored rows; `cells` and `accepted` count cells, the others rows."""
+
+    rows: int = 0
+    graded: int = 0
+    newly_accepted: int = 0
+    newly_rejected: int = 0
+    cells: int = 0
+    accepted: int = 0
+    shards: int = 0
+    """Shards that were rewritten; a shard without a change is left alone."""
+    stopped: str = ""
+    """The reason of the budget that ended the pass; later shards are unchanged. Empty if none did."""
+
+
+async def redecide(workspace: Workspace, plan: Plan, rules: Rules, same_grader: bool, outcome: FilterOutcome) -> None:
+    """Decide the stored rows of the plan by `rules`; `outcome` is kept up to date.
+
+    Rows that need a grade are graded. The grader's replies come from `grades/` if they are of the `same_grader`, else
+    from the journal, else from the grader.
+    """
+    config = workspace.config
+    duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=False)
+    at_once = graded_at_once(config, plan)
+    try:
+        async with open_grading(config, plan, workspace.journal, workspace.usage, lazy=True) as grading:
+
+            async def decide_shard(
+                rows: list[SampleRow], gradings: list[GradingRow]
+            ) -> tuple[list[SampleRow], list[GradingRow]]:
+                replies = known_replies(gradings) if same_grader else {}
+
+                async def decide_row(row: SampleRow) -> tuple[SampleRow, list[GradingRow]]:
+                    cell = plan.combinations[row["index"]]
+                    assert cell is not None, "a stored row has a cell"
+                    return await decide(sample_of(row), row, cell, rules, grading, replies.get(row["id"]))
+
+                decided = [each async for each in in_order(rows, decide_row, at_once, lead=8 * at_once)]
+                new_rows = duplicates.mark([row for row, _ in decided])
+                duplicates.sync()
+                if grading is None:
+                    return new_rows, gradings
+                return new_rows, [each for _, of_row in decided for each in of_row]
+
+            await _rewrite_shards(workspace, plan, decide_shard, outcome, graded=grading is not None)
+    except BudgetMet as met:
+        outcome.stopped = met.reason
+    finally:
+        duplicates.close()
+
+
+async def apply_overrides(workspace: Workspace, plan: Plan, overrides: Overrides) -> FilterOutcome:
+    """Apply overrides to the stored rows of the plan; reasons of filters and grades stay."""
+
+    async def decide_shard(
+        rows: list[SampleRow], gradings: list[GradingRow]
+    ) -> tuple[list[SampleRow], list[GradingRow]]:
+        return [overrides.apply(row) for row in rows], gradings
+
+    outcome = FilterOutcome()
+    await _rewrite_shards(workspace, plan, decide_shard, outcome)
+    return outcome
+
+
+def known_replies(gradings: list[GradingRow]) -> dict[str, dict[int, str]]:
+    """Return the grader's replies by row id and run; a request without a reply is left out."""
+    replies: dict[str, dict[int, str]] = {}
+    for grading in gradings:
+        if grading["raw"] is not None:
+            replies.setdefault(grading["id"], {})[grading["run"]] = grading["raw"]
+    return replies
+
+
+def overrides_without_effect(workspace: Workspace, plan: Plan, overrides: Overrides) -> list[str]:
+    """Return one line for each override of a row that is not in the plan or that has no answer to accept."""
+    if not overrides.by_id:
+        return []
+    has_answer: dict[str, bool] = {}
+    for table in workspace.samples.tables([plan.fingerprint], ["id", "completion"]):
+        for row in table.to_pylist():
+            if row["id"] in overrides.by_id:
+                has_answer[row["id"]] = bool(row["completion"])
+    lines = []
+    for row_id, override in overrides.by_id.items():
+        where = f"overrides.jsonl:{overrides.lines[row_id]}"
+        if row_id not in has_answer:
+            lines.append(f"{where}: no row {row_id} in this plan")
+        elif override.verdict == "accepted" and not has_answer[row_id]:
+            lines.append(f"{where}: row {row_id} has no answer, it stays rejected")
+    return lines
+
+
+async def _rewrite_shards(
+    workspace: Workspace, plan: Plan, decide_shard: DecideShard, outcome: FilterOutcome, graded: bool = False
+) -> None:
+    """Decide the stored rows shard by shard in index order, with one commit a shard.
+
+    Gradings are committed before their rows, as `ShardWriter` does. In a `graded` run every shard has a shard of
+    gradings, even an empty one.
+    """
+    store, grades = workspace.samples, workspace.grades
+    for shard in store.of_plan(plan.fingerprint):
+        stored: Any = store.rows(shard).to_pylist()
+        before: list[SampleRow] = stored
+        known = gradings_of(before, shard, grades)
+        after, gradings = await decide_shard(before, known)
+        accepted = len({row["index"] for row in after if row["verdict"] == "accepted"})
+        where = (plan.fingerprint, shard.start, shard.stop)
+        grade_shard = grades.at(plan.fingerprint, shard.start)
+        if gradings != known or (grade_shard and after != before) or (graded and not grade_shard):
+            grades.commit(*where, gradings, shard.cells, accepted)
+        if after != before:
+            store.commit(*where, after, shard.cells, accepted)
+            outcome.shards += 1
+        _count_changes(outcome, before, after)
+        outcome.cells += shard.cells
+        outcome.accepted += accepted
+        await asyncio.sleep(0)  # lets Ctrl-C in between two shards
+    grades.tidy()
+    store.tidy()
+
+
+def _count_changes(outcome: FilterOutcome, before: list[SampleRow], after: list[SampleRow]) -> None:
+    for old, new in zip(before, after, strict=True):
+        if old["verdict"] != new["verdict"]:
+            outcome.newly_accepted += new["verdict"] == "accepted"
+            outcome.newly_rejected += new["verdict"] == "rejected"
+    outcome.rows += len(after)
+    outcome.graded += sum(row["grader"] is not None for row in after)
