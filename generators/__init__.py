@@ -1,1 +1,1 @@
-"""How a cell becomes a sample: Skill-Mix, Instruct-SkillMix, and deliberate shirkers for preference pairs."""
+"""Generators, which turn cells into samples, and the sources of preference pairs."""

@@ -1,4 +1,4 @@
-"""The one protocol of a generator: a cell goes in, samples come out."""
+"""The protocol that every generator implements: one cell in, one or more samples out."""
 
 from typing import Protocol
 
@@ -8,21 +8,21 @@ from skillmill.teachers.base import Teacher
 
 
 class Generator(Protocol):
-    """A generator is made with the teacher's sampling and the number of generations."""
+    """A class whose constructor takes the teacher's sampling and the number of generations per cell."""
 
     @property
     def kind(self) -> str:
-        """Its name in the rows. Cells of the kind "skill_mix" have a topic, all others a query type."""
+        """The value of the rows' column `kind`. Cells of kind "skill_mix" have a topic, all others a query type."""
         ...
 
     @property
     def prompts(self) -> str:
-        """The fingerprint of its prompt sources."""
+        """The fingerprint of the generator's prompt files."""
         ...
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
-        """All samples of one cell, one per generation.
+        """Return all samples of one cell, one per generation.
 
-        An unusable reply is a sample with a reason. Raises `RequestFailed` where the teacher gave no reply.
+        A reply that cannot be used gives a sample with a reason. Raises `RequestFailed` if a request gets no reply.
         """
         ...

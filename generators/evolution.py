@@ -1,8 +1,9 @@
-"""Evolution: the instructions of an earlier run, each made harder or easier by one named operator.
+"""Evolution: each instruction of an earlier run is made harder or easier by one named operator.
 
-After eva (papers.md 6.3), whose operators only make prompts harder, and AgentGen (6.11), which goes both ways. Skills
-and query type stay, and so do length and language where the earlier run aimed at them. What a cell comes from stands
-in it (`Parent`); `InstructSkillMix` asks for such a cell's instruction in another way and for all that follows as ever.
+The method follows the evolve step of eva (arXiv 2411.00062), whose operators make prompts harder, and BI-EVOL of
+AgentGen (arXiv 2408.00764), which changes tasks in both directions. A cell of an evolution holds its parent's
+instruction and the operator (`Parent`), and keeps the parent's skills and query type, and its length and language if
+the earlier run had these targets. `InstructSkillMix` requests the changed instruction; all later turns are the same.
 """
 
 import hashlib
@@ -11,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.reasons import Reason
-from skillmill.data.records import text_of
+from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE
+from skillmill.data.records import SampleRow, text_of
 from skillmill.data.store import sample_store
 from skillmill.generators.conversation import PROMPTS
 from skillmill.skill_taxonomy.cells import Cell, Parent, derived_seed
@@ -31,16 +32,18 @@ KIND = "instruct_skill_mix"
 Operator = Literal[
     "add_constraint", "deepen", "make_concrete", "add_condition", "drop_constraint", "narrow", "give_context"
 ]
-"""The first four make an instruction harder, the others easier."""
+"""The first four operators make an instruction harder, the others easier."""
 
-NO_PARENTS = {Reason.UNPARSABLE, Reason.PROMPT_COPY}
-"""Of rows with these reasons the instruction is none of their own."""
+REASONS_WITHOUT_INSTRUCTION = {UNPARSABLE, PROMPT_COPY}
+"""A row with one of these reasons has no instruction of its own, so it cannot be a parent."""
 
 _COLUMNS = "id plan index generation kind skills query_type length language prompt verdict reasons split".split()
 
+Named = TypeVar("Named")
+
 
 class EvolveConfig(BaseModel):
-    """`parents` is the `output_dir` of the earlier run, `verdict` which of its rows to take."""
+    """`parents` is the `output_dir` of the earlier run, `verdict` selects its rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,13 +52,14 @@ class EvolveConfig(BaseModel):
     operators: Annotated[tuple[Operator, ...], Field(min_length=1)] = get_args(Operator)
 
     def relative_to(self, folder: Path) -> "EvolveConfig":
+        """Return the settings with `parents` resolved relative to `folder`, the folder of the configuration file."""
         return self.model_copy(update={"parents": str(folder / Path(self.parents).expanduser())})
 
 
 class Evolutions:
-    """`evolutions[i]` is the i-th cell: every parent with every operator once, in an order of the seed's.
+    """The cells of an evolution: every parent once with every operator, in a seeded order.
 
-    Takes the place of `Combinations`; unlike it, the parents lie in memory.
+    `evolutions[i]` is the i-th cell. The class has the interface of `Combinations`, but holds all parents in memory.
     """
 
     def __init__(self, parents: Sequence[Cell], operators: Sequence[Operator], seed: int) -> None:
@@ -65,11 +69,12 @@ class Evolutions:
 
     @property
     def skills(self) -> tuple[Skill, ...]:
-        """Those of the parents, each once."""
+        """The distinct skills of all parents."""
         return tuple({skill.name: skill for cell in self._parents for skill in cell.skills}.values())
 
     @property
     def survivors(self) -> int:
+        """The number of cells, since no rule excludes any."""
         return self.size
 
     @property
@@ -80,30 +85,30 @@ class Evolutions:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that is evolved: ids and instructions."""
-        said = [(cell.parent.row, cell.parent.instruction) for cell in self._parents if cell.parent]
-        return hashlib.sha256(orjson.dumps([said, self._operators])).hexdigest()[:16]
+        """16 hex digits over the parents' row ids and instructions, and the operators."""
+        parents = [(cell.parent.row, cell.parent.instruction) for cell in self._parents if cell.parent]
+        return hashlib.sha256(orjson.dumps([parents, self._operators])).hexdigest()[:16]
 
     def __getitem__(self, index: int) -> Cell:
         if not 0 <= index < self.size:
             raise IndexError(f"{index} is outside the plan's {self.size} cells")
-        place, which = divmod(self._order[index], len(self._operators))
-        cell = self._parents[place]
+        parent_index, operator_index = divmod(self._order[index], len(self._operators))
+        cell = self._parents[parent_index]
         assert cell.parent is not None
         return replace(
             cell,
             index=index,
             seed=derived_seed(self._seed, "evolve", index),
-            parent=replace(cell.parent, operator=self._operators[which]),
+            parent=replace(cell.parent, operator=self._operators[operator_index]),
         )
 
     def cells(self, start: int = 0) -> Iterator[Cell]:
-        """The cells from position `start` to the end."""
+        """Yield the cells from position `start` to the end."""
         return map(self.__getitem__, range(start, self.size))
 
 
 def evolutions(config: EvolveConfig, taxonomy: Taxonomy, seed: int) -> Evolutions:
-    """The cells that the configuration describes. Raises `ConfigError` where there is nothing to evolve."""
+    """Return the cells of the configured evolution. Raises `ConfigError` if the earlier run has no usable rows."""
     parents = read_parents(Path(config.parents), config.verdict, taxonomy)
     if not parents:
         verdict = "" if config.verdict == "any" else f"{config.verdict} "
@@ -115,39 +120,45 @@ def evolutions(config: EvolveConfig, taxonomy: Taxonomy, seed: int) -> Evolution
 
 
 def read_parents(output: Path, verdict: str, taxonomy: Taxonomy) -> list[Cell]:
-    """A cell for each one of the run in `output` that has a row of that verdict, with what it was made from.
+    """Return a cell for each cell of the run in `output` that has a row of that verdict ("any" takes both).
 
-    Raises `ConfigError` for a skill or query type that the taxonomy does not have, `StoreError` for a damaged shard.
+    `parent` of the returned cell holds the id and the instruction of the first such row, and no operator yet.
+    Raises `ConfigError` for a skill or query type that is not in the taxonomy, `StoreError` for a damaged shard.
     """
-    store, found = sample_store(output), dict[tuple[str, int], Cell]()
+    store, parents = sample_store(output), dict[tuple[str, int], Cell]()
     skills = {canonical(skill.name): skill for skill in taxonomy.skills}
     query_types = {canonical(query_type.name): query_type for query_type in taxonomy.query_types}
 
-    def known(table: dict[str, Any], name: str, what: str) -> Any:
-        if canonical(name) not in table:
-            raise ConfigError(f"generation.evolve.parents: the taxonomy has no {what} {name!r} of the rows in {output}")
-        return table[canonical(name)]
+    def look_up(entries: dict[str, Named], name: str, noun: str) -> Named:
+        if canonical(name) not in entries:
+            raise ConfigError(f"generation.evolve.parents: the taxonomy has no {noun} {name!r} of the rows in {output}")
+        return entries[canonical(name)]
 
     for table in store.tables(dict.fromkeys(shard.plan for shard in store.shards), _COLUMNS):
         for row in table.to_pylist():
             key = (row["plan"], row["index"])
-            if key in found or not _is_parent(row, verdict):
+            if key in parents or not _is_parent(row, verdict):
                 continue
-            found[key] = Cell(
+            parents[key] = Cell(
                 KIND,
                 row["index"],
-                tuple(known(skills, name, "skill") for name in row["skills"]),
+                tuple(look_up(skills, name, "skill") for name in row["skills"]),
                 None,
-                known(query_types, row["query_type"], "query type") if row["query_type"] else None,
+                look_up(query_types, row["query_type"], "query type") if row["query_type"] else None,
                 0,
                 row["split"],
                 length=row["length"],
                 language=row["language"],
                 parent=Parent(row["id"], text_of(row["prompt"]), ""),
             )
-    return list(found.values())
+    return list(parents.values())
 
 
-def _is_parent(row: dict[str, Any], verdict: str) -> bool:
-    fits = row["kind"] == KIND and bool(row["prompt"]) and verdict in ("any", row["verdict"])
-    return fits and NO_PARENTS.isdisjoint(row["reasons"])
+def _is_parent(row: SampleRow, verdict: str) -> bool:
+    has_verdict = verdict in ("any", row["verdict"])
+    return (
+        row["kind"] == KIND
+        and bool(row["prompt"])
+        and has_verdict
+        and REASONS_WITHOUT_INSTRUCTION.isdisjoint(row["reasons"])
+    )

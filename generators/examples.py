@@ -1,4 +1,4 @@
-"""Worked examples: a prompt file of JSON objects, one a line, checked, for a user may bring their own."""
+"""Worked examples for prompts: files of JSON objects, one per line, validated because users may replace them."""
 
 from typing import TypeVar
 
@@ -11,13 +11,15 @@ from skillmill.teachers.prompts import Prompts
 
 
 class _Example(BaseModel):
+    """Fields that examples of every generator have."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     skills: tuple[Skill, ...] = Field(min_length=1)
 
 
 class TextExample(_Example):
-    """Skill-Mix: a text on a topic, and where in it each skill is seen."""
+    """An example for Skill-Mix: a text on a topic, and an explanation of where it shows each skill."""
 
     topic: str
     answer: str
@@ -25,7 +27,10 @@ class TextExample(_Example):
 
 
 class InstructionExample(_Example):
-    """Instruct-SkillMix: an instruction in its two forms, `short` (a question under each skill's name) and `full`."""
+    """An example for Instruct-SkillMix: an instruction in both forms.
+
+    `short` maps the name of each skill to a question, `full` is a single text.
+    """
 
     query_type: str
     short: dict[str, str]
@@ -35,17 +40,20 @@ class InstructionExample(_Example):
 Example = TypeVar("Example", bound=_Example)
 
 
-def worked_examples(prompts: Prompts, turn: str, form: type[Example]) -> list[Example]:
-    """The examples in the file of `turn`, at least one. Raises `ConfigError` that names the file and line."""
+def read_examples(prompts: Prompts, turn: str, model: type[Example]) -> list[Example]:
+    """Return the examples in the prompt file of `turn`, at least one.
+
+    Raises `ConfigError` with the file and the number of the example if one is invalid or the file has none.
+    """
     lines = [line for line in prompts.render(turn).splitlines() if line.strip()]
     if not lines:
         raise ConfigError(f"{prompts.path(turn)}: expected a JSON object on every line, found none")
-    return [_example(line, f"{prompts.path(turn)}: example {i}", form) for i, line in enumerate(lines, start=1)]
+    return [_parse(line, f"{prompts.path(turn)}: example {i}", model) for i, line in enumerate(lines, start=1)]
 
 
-def _example(line: str, where: str, form: type[Example]) -> Example:
+def _parse(line: str, place: str, model: type[Example]) -> Example:
     try:
-        return form.model_validate_json(line)
+        return model.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{where}: {key_prefix(first['loc'])}{validation_message(first)}") from None
+        raise ConfigError(f"{place}: {key_prefix(first['loc'])}{validation_message(first)}") from None

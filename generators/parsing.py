@@ -1,4 +1,4 @@
-"""What a reply holds. Pure functions that take any text and raise nothing."""
+"""Parsers of teacher replies. All are pure functions that accept any text and raise nothing."""
 
 import re
 
@@ -17,39 +17,55 @@ QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'", "‘": "’"}
 
 
 def answer_and_explanation(text: str) -> tuple[str | None, str | None]:
-    """`answer` and `explanation` of the JSON object in a reply; else, as Skill-Mix has it (papers.md 1.4), the text
-    after the last "Answer:" up to the first "Explanation:" after it, and what follows that.
+    """Return the answer and the explanation in a reply of Skill-Mix; each is None if it is missing or empty.
 
-    None for an answer that is not there; an explanation may be missing.
+    The fields `answer` and `explanation` of a JSON object take precedence. A reply without them is read by its marks,
+    as in the code of Skill-Mix (arXiv 2310.17567): the answer is the text after the last "Answer:" up to the first
+    "Explanation:" after it, the explanation is the text after that.
     """
-    stated = string_field(text, "answer")
-    if stated:
-        return unquoted(stated) or None, string_field(text, "explanation")
-    starts = list(ANSWER.finditer(text))
-    if not starts:
+    json_answer = string_field(text, "answer")
+    if json_answer:
+        return unquoted(json_answer) or None, string_field(text, "explanation")
+    answer_marks = list(ANSWER.finditer(text))
+    if not answer_marks:
         return None, None
-    rest = text[starts[-1].end() :]
-    mark = EXPLANATION.search(rest)
-    answer = unquoted(rest[: mark.start()] if mark else rest)
-    explanation = rest[mark.end() :].strip() if mark else ""
+    rest = text[answer_marks[-1].end() :]
+    explanation_mark = EXPLANATION.search(rest)
+    answer = unquoted(rest[: explanation_mark.start()] if explanation_mark else rest)
+    explanation = rest[explanation_mark.end() :].strip() if explanation_mark else ""
     return answer or None, explanation or None
 
 
+def instruction_parts(text: str, keys: list[str]) -> list[str]:
+    """Return the strings under `keys` in the JSON object of a reply, without quotes; [] if any is missing or empty."""
+    parts = [unquoted(string_field(text, key) or "") for key in keys]
+    return parts if all(parts) else []
+
+
+def strengths_and_weaknesses(text: str) -> tuple[str, str]:
+    """Return both fields of a critique, "" for a missing one.
+
+    A critique that has neither field counts as weaknesses as a whole, so that the refinement still sees it.
+    """
+    strengths, weaknesses = string_field(text, "strengths"), string_field(text, "weaknesses")
+    return (strengths or "", weaknesses or "") if strengths or weaknesses else ("", text.strip())
+
+
 def string_field(text: str, key: str) -> str | None:
-    """A string out of the JSON object in a reply, stripped; None where there is none or it is blank."""
+    """Return the string under `key` of the JSON object in a reply, stripped; None if it is missing or blank."""
     found = parse_object(text, (key,))
     value = found[key] if found else None
     return clean(value).strip() or None if isinstance(value, str) else None  # JSON may escape lone surrogates
 
 
 def is_true(text: str, key: str) -> bool:
-    """Whether the JSON object in a reply says `true` under `key`."""
+    """Return whether the JSON object in a reply has the value `true` under `key`."""
     found = parse_object(text, (key,))
     return found is not None and found[key] is True
 
 
 def unquoted(text: str) -> str:
-    """Without one pair of quotes or emphasis marks around the whole."""
+    """Return the text stripped and without one pair of quotes or bold marks that encloses all of it."""
     text = text.strip().removeprefix("**").removesuffix("**").strip()
     if len(text) >= 2 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1] and text[-1] not in text[1:-1]:
         return text[1:-1].strip()

@@ -1,4 +1,4 @@
-"""Skill-Mix: a very short text on a topic that shows k skills, drafted and then reviewed (papers.md 1.4)."""
+"""Skill-Mix (arXiv 2310.17567): a very short text on a topic that shows k skills, in a draft and a review turn."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,23 +6,23 @@ from typing import Any, Literal
 
 import orjson
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE, Reason
 from skillmill.data.records import Message, Sample
-from skillmill.filters.rows.form import number_of_sentences, sentence_limit
+from skillmill.data.text.lengths import sentence_limit, sentences_in_words
 from skillmill.generators.conversation import (
     ANY_TEXT,
     PROMPTS,
     SHORT_REMARK,
-    Asking,
+    CountingTeacher,
     assistant,
-    copies,
+    copies_example,
     system,
     text_schema,
     user,
 )
-from skillmill.generators.examples import TextExample, worked_examples
+from skillmill.generators.examples import TextExample, read_examples
 from skillmill.generators.parsing import answer_and_explanation
-from skillmill.generators.targets import aimed
+from skillmill.generators.targets import with_targets
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
@@ -30,19 +30,21 @@ from skillmill.teachers.structured import clean, object_schema
 
 FOLDER = PROMPTS / "skill_mix"
 
-SHORTEST_PER_SKILL = 25
-"""Characters of the first sentence, in the short form: about the words that `filters.too_short` wants."""
+MIN_CHARACTERS_PER_SKILL = 25
+"""Length of the first sentence in the short form, about the number of words that the filter `too_short` requires."""
 
 Order = Literal["limit_first", "paper"]
 
 
 @dataclass(frozen=True)
 class SkillMix:
-    """`generations` texts per cell, each its own conversation. `teacher` may be any: a student is asked the same way.
+    """Generator of `generations` texts per cell, each in a conversation of its own.
 
-    `turns`: 2 is a draft and its review, 1 the draft alone. `order` "paper" asks as the paper does: no system message,
-    no worked example and no schema, text and explanation under marks, the sentence limit told in the review alone;
-    "limit_first" tells it in both turns, in JSON, after a worked example.
+    The teacher may be any model; a student is evaluated with the same requests.
+
+    `turns`: 2 is a draft and its review, 1 is the draft alone. `order`: "paper" follows the paper, with no system
+    message, no worked example and no JSON schema, with marks before text and explanation, and with the sentence limit
+    in the review turn only. "limit_first" states the limit in both turns, requests JSON and shows a worked example.
     """
 
     sampling: Sampling
@@ -54,81 +56,90 @@ class SkillMix:
 
     @property
     def prompts(self) -> str:
+        """The fingerprint of the prompt files."""
         return self.templates.fingerprint
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
-        """One sample per generation. Raises `RequestFailed` where the teacher gave no reply."""
-        return [await self._one(cell, teacher, generation) for generation in range(self.generations)]
+        """Return one sample per generation. Raises `RequestFailed` if a request gets no reply."""
+        return [await self._sample(cell, teacher, generation) for generation in range(self.generations)]
 
-    async def _one(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:
-        asking = Asking(teacher, self.sampling)
-        schema = text_and_explanation(self.sampling, cell) if self.order == "limit_first" else None
-        drafting = self.opening_messages(cell)
-        last = await asking.chat(drafting, derived_seed(cell.seed, generation, "draft"), "draft", schema)
+    async def _sample(self, cell: Cell, teacher: Teacher, generation: int) -> Sample:
+        counting = CountingTeacher(teacher, self.sampling)
+        schema = reply_schema(self.sampling, cell) if self.order == "limit_first" else None
+        draft_messages = self.draft_messages(cell)
+        last_reply = await counting.chat(draft_messages, derived_seed(cell.seed, generation, "draft"), "draft", schema)
         draft = None
         if self.turns == 2:
-            first = clean(last.text)
-            draft = answer_and_explanation(first)[0] or first
-            reviewing = [*drafting, assistant(first), user(self._prompt("review", cell))]
-            last = await asking.chat(reviewing, derived_seed(cell.seed, generation, "review"), "review", schema)
-        answer, explanation = answer_and_explanation(clean(last.text))
-        copied = answer is not None and copies(answer, [self.example.answer])
-        reasons = (Reason.UNPARSABLE,) if answer is None else (Reason.PROMPT_COPY,) if copied else ()
+            first_text = clean(last_reply.text)
+            draft = answer_and_explanation(first_text)[0] or first_text
+            review_messages = [*draft_messages, assistant(first_text), user(self._task("review", cell))]
+            review_seed = derived_seed(cell.seed, generation, "review")
+            last_reply = await counting.chat(review_messages, review_seed, "review", schema)
+        answer, explanation = answer_and_explanation(clean(last_reply.text))
         return Sample(
-            instruction=self._aimed(self.templates.render("request", **variables(cell)), cell),
+            instruction=self._with_targets(self.templates.render("request", **prompt_variables(cell)), cell),
             response=answer or "",
             generation=generation,
-            draft=clean(last.text) if answer is None else draft,
+            draft=clean(last_reply.text) if answer is None else draft,
             explanation=explanation,
-            finish_reason=last.finish_reason,
-            prompt_tokens=asking.spent.prompt_tokens,
-            completion_tokens=asking.spent.completion_tokens,
-            reasons=reasons,
+            finish_reason=last_reply.finish_reason,
+            prompt_tokens=counting.tokens.prompt_tokens,
+            completion_tokens=counting.tokens.completion_tokens,
+            reasons=self._reasons(answer),
         )
 
-    def opening_messages(self, cell: Cell) -> list[Message]:
-        """The cell's task, in our order after the guidance and a worked example as an earlier turn."""
-        return [*self._opening, user(self._aimed(self._prompt("draft", cell), cell))]
+    def _reasons(self, answer: str | None) -> tuple[Reason, ...]:
+        if answer is None:
+            return (UNPARSABLE,)
+        return (PROMPT_COPY,) if copies_example(answer, [self.example.answer]) else ()
 
-    def _aimed(self, prompt: str, cell: Cell) -> str:
-        return aimed(prompt, self.templates, "text", difficulty=cell.difficulty, language=cell.language)
+    def draft_messages(self, cell: Cell) -> list[Message]:
+        """Return the messages of turn 1: the cell's task, after guidance and worked example in "limit_first" order."""
+        return [*self._opening, user(self._with_targets(self._task("draft", cell), cell))]
 
-    def _prompt(self, turn: str, cell: Cell) -> str:
-        return self.templates.render(f"paper_{turn}" if self.order == "paper" else turn, **variables(cell))
+    def _with_targets(self, prompt: str, cell: Cell) -> str:
+        return with_targets(prompt, self.templates, "text", difficulty=cell.difficulty, language=cell.language)
+
+    def _task(self, turn: str, cell: Cell) -> str:
+        return self.templates.render(f"paper_{turn}" if self.order == "paper" else turn, **prompt_variables(cell))
 
     @cached_property
     def _opening(self) -> list[Message]:
         if self.order == "paper":
             return []
-        shown = self.example
-        limit = number_of_sentences(1)
-        task = self.templates.render("draft", skills=shown.skills, topic=shown.topic, sentences=limit)
-        reply = orjson.dumps({"answer": shown.answer, "explanation": shown.explanation}).decode()
+        example = self.example
+        sentences = sentences_in_words(1)
+        task = self.templates.render("draft", skills=example.skills, topic=example.topic, sentences=sentences)
+        reply = orjson.dumps({"answer": example.answer, "explanation": example.explanation}).decode()
         return [system(self.templates.render("guidance")), user(task), assistant(reply)]
 
     @cached_property
     def example(self) -> TextExample:
-        """The worked example. Raises `ConfigError` where the user's own is none."""
-        return worked_examples(self.templates, "example", TextExample)[0]
+        """The worked example. Raises `ConfigError` if a user's prompt file holds no valid example."""
+        return read_examples(self.templates, "example", TextExample)[0]
 
     def __post_init__(self) -> None:
-        _ = self.example  # complain before anything is asked
+        _ = self.example  # raise `ConfigError` before the first request
 
 
-def variables(cell: Cell) -> dict[str, Any]:
-    """What the prompts of a cell are rendered with."""
+def prompt_variables(cell: Cell) -> dict[str, Any]:
+    """Return the variables of the Skill-Mix prompts for a cell."""
     return {
         "skills": cell.skills,
         "topic": cell.topic.name if cell.topic else "anything",
-        "sentences": number_of_sentences(sentence_limit(cell.k, cell.length)),
+        "sentences": sentences_in_words(sentence_limit(cell.k, cell.length)),
     }
 
 
-def text_and_explanation(sampling: Sampling, cell: Cell) -> dict[str, Any]:
-    """The schema of both turns. A small token budget holds the text to its sentence limit; else only the words do."""
-    if not cell.english:  # other scripts, other full stops
+def reply_schema(sampling: Sampling, cell: Cell) -> dict[str, Any]:
+    """Return the JSON schema of both turns' replies: `answer` and `explanation`.
+
+    In the short form a pattern enforces the sentence limit of `answer`; otherwise only the prompt states the limit. The
+    pattern recognises sentences by Latin capitals and full stops, so cells in other languages get `ANY_TEXT`.
+    """
+    if not cell.english:
         return object_schema(answer=text_schema(sampling, ANY_TEXT), explanation=text_schema(sampling, ANY_TEXT))
     inside, more = r"[A-Z][^\"\\\n?.!]", sentence_limit(cell.k, cell.length) - 1
-    text = f"{inside}{{{min(SHORTEST_PER_SKILL * cell.k, 100)},200}}[?.!]"
+    text = f"{inside}{{{min(MIN_CHARACTERS_PER_SKILL * cell.k, 100)},200}}[?.!]"
     text += f"( {inside}{{15,200}}[?.!]){{0,{more}}}" if more else ""
     return object_schema(answer=text_schema(sampling, f"^{text}$"), explanation=text_schema(sampling, SHORT_REMARK))

@@ -1,6 +1,7 @@
-"""What a cell aims at beside its skills, said in the prompts: difficulty, length, language.
+"""Prompt text for a cell's targets: difficulty, length and language.
 
-The prompts are in a folder of their own, which belongs to a plan only where it has targets: other plans keep theirs.
+The target prompts are in a folder of their own, which is part of a plan's prompt fingerprint only if the plan has
+targets. The fingerprints of plans without targets therefore do not depend on them.
 """
 
 from skillmill.generators.conversation import PROMPTS
@@ -9,6 +10,9 @@ from skillmill.teachers.prompts import Prompts
 FOLDER = PROMPTS / "targets"
 
 
-def aimed(prompt: str, templates: Prompts, turn: str, **targets: str | None) -> str:
-    """The prompt with the targets said after it, by `target_<turn>.jinja`; as it is where there are none."""
+def with_targets(prompt: str, templates: Prompts, turn: str, **targets: str | None) -> str:
+    """Return the prompt followed by `target_<turn>.jinja`, or the prompt alone if all `targets` are None or empty.
+
+    `templates` must include the files of `FOLDER` if any target is set.
+    """
     return f"{prompt}\n{templates.render(f'target_{turn}', **targets)}" if any(targets.values()) else prompt

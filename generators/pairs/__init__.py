@@ -1,1 +1,1 @@
-"""Preference pairs: an accepted answer and a worse one to the same prompt."""
+"""Sources, checks and construction of preference pairs."""

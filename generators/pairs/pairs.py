@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from skillmill.data.reasons import PairReason
 from skillmill.data.records import PairRow, SampleRow, pair_id, text_of
 from skillmill.data.text.words import count_words
-from skillmill.filters.config import Shirker
+from skillmill.filters.shirker.filter import Shirker
 from skillmill.generators.pairs.checks import check_order, check_texts, pair_margin
 from skillmill.generators.pairs.config import PairsConfig
 from skillmill.generators.pairs.sources import SOURCES, PairModels, RejectedAnswer

@@ -1,35 +1,38 @@
-"""Deliberate low-effort answers to a given instruction: the rejected side of preference pairs, and what replaces good
-answers in a stress set (papers.md 3.7)."""
+"""Low-effort answers of the teacher, after the "brevity" and "junk" answers of Instruct-SkillMix (arXiv 2408.14774).
+
+They are the rejected side of preference pairs, and replace good answers in a stress set.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from skillmill.filters.rows.form import SKILL_MIX
 from skillmill.generators.conversation import answer_sampling, system, user
+from skillmill.skill_taxonomy.cells import SKILL_MIX
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
 from skillmill.teachers.prompts import prompts_fingerprint, render
 from skillmill.teachers.structured import clean
 
 FOLDER = Path(__file__).parent / "prompts"
 
-Shirk = Literal["brevity", "junk"]
+ShirkerKind = Literal["brevity", "junk"]
+"""`brevity`: correct, but short and without details. `junk`: lazy, generic, vague and padded."""
 
 
-async def shirked(how: Shirk, kind: str, instruction: str, teacher: Teacher, sampling: Sampling, seed: int) -> Reply:
-    """A low-effort answer to the instruction of a row of that `kind`. Raises `RequestFailed`.
+async def shirker_answer(
+    kind: ShirkerKind, row_kind: str, instruction: str, teacher: Teacher, sampling: Sampling, seed: int
+) -> Reply:
+    """Request a low-effort answer to the instruction of a row. Raises `RequestFailed` if there is no reply.
 
-    Skill-Mix texts, which are short as they are, have prompts of their own. In the short form it is one paragraph, as
-    all answers: most others would be cut off.
-
-    `brevity`: right, but with little in it. `junk`: lazy, generic, vague, padded.
+    Rows of kind "skill_mix" have prompts of their own, because their texts are short anyway. In the short form the
+    answer is one paragraph, like all answers: longer ones would mostly be cut off.
     """
-    turn = f"{how}_text" if kind == SKILL_MIX else how
+    turn = f"{kind}_text" if row_kind == SKILL_MIX else kind
     messages = [system(render(FOLDER, turn)), user(instruction)]
-    reply = await teacher.chat(Request(messages, answer_sampling(sampling), seed, stage=how))
+    reply = await teacher.chat(Request(messages, answer_sampling(sampling), seed, stage=kind))
     return replace(reply, text=clean(reply.text).strip())
 
 
-def prompts() -> str:
-    """The fingerprint of the prompt sources."""
+def shirker_fingerprint() -> str:
+    """Return the fingerprint of the prompt files."""
     return prompts_fingerprint(FOLDER)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import PROMPT_COPY, TRANSPORT, UNCHANGED
 from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import sample_store
+from skillmill.filters.shirker.filter import Shirker
 from skillmill.flows.config import parse_config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.generators import evolution, instruct_skill_mix, targets
@@ -40,7 +41,7 @@ def parent(i: int, **columns: Any) -> Cell:
 
 
 def row(index: int, verdict: str = "accepted", **columns: Any) -> dict[str, Any]:
-    reasons = () if verdict == "accepted" else columns.pop("reasons", (Reason.SHIRKER,))
+    reasons = () if verdict == "accepted" else columns.pop("reasons", (Shirker.reason,))
     sample = Sample(
         columns.pop("instruction", f"{OLD} {index}"), "Say so.", columns.pop("generation", 0), reasons=reasons
     )
@@ -103,8 +104,8 @@ def test_the_verdict_chooses_the_parents_and_a_cell_is_one_parent(
 def test_rows_that_have_no_instruction_of_their_own_are_no_parents(tmp_path: Path) -> None:
     run_with(
         tmp_path,
-        row(1, "rejected", instruction="", reasons=(Reason.TRANSPORT,)),
-        row(2, "rejected", reasons=(Reason.PROMPT_COPY,)),
+        row(1, "rejected", instruction="", reasons=(TRANSPORT,)),
+        row(2, "rejected", reasons=(PROMPT_COPY,)),
         row(3, kind="skill_mix"),
     )
     with pytest.raises(ConfigError, match=r"generation\.evolve\.parents: expected the output_dir .* found none in"):
@@ -161,7 +162,7 @@ def test_every_operator_has_a_change_of_its_own() -> None:
 
 def test_what_comes_back_unchanged_is_rejected() -> None:
     cell = Evolutions([parent(0)], ["deepen"], 1)[0]
-    assert make(cell, Reworker(f"  {OLD.upper()} 0!")).reasons == (Reason.UNCHANGED,)
+    assert make(cell, Reworker(f"  {OLD.upper()} 0!")).reasons == (UNCHANGED,)
     assert make(cell, Reworker(NEW)).reasons == ()
 
 

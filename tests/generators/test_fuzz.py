@@ -16,7 +16,7 @@ from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.comparison import is_preferred
 from skillmill.generators.base import Generator
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
-from skillmill.generators.pairs.shirkers import Shirk, shirked
+from skillmill.generators.pairs.shirkers import ShirkerKind, shirker_answer
 from skillmill.generators.parsing import (
     answer_and_explanation,
     instruction_parts,
@@ -143,8 +143,10 @@ def test_every_parser_takes_any_text(text: str) -> None:
 @pytest.mark.parametrize("how", ["brevity", "junk"])
 @settings(max_examples=20, deadline=None)
 @given(replies=REPLIES)
-def test_shirkers_can_be_stored(how: Shirk, replies: list[tuple[str, str]]) -> None:
-    said = asyncio.run(shirked(how, "instruct_skill_mix", "How do I bake bread?", Babbler(replies), Sampling(), 1)).text
+def test_shirkers_can_be_stored(how: ShirkerKind, replies: list[tuple[str, str]]) -> None:
+    said = asyncio.run(
+        shirker_answer(how, "instruct_skill_mix", "How do I bake bread?", Babbler(replies), Sampling(), 1)
+    ).text
     assert "\0" not in said
     said.encode("utf-8")
 

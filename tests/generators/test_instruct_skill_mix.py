@@ -8,17 +8,17 @@ from typing import Any
 import orjson
 import pytest
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE
+from skillmill.filters.config import FiltersConfig
+from skillmill.flows.config import parse_config
+from skillmill.flows.plan import make_plan
 from skillmill.generators.base import Generator
 from skillmill.generators.conversation import SHORT_REMARK
-from skillmill.generators.instruct_skill_mix import (
-    QUESTION as QUESTION_PATTERN,
-)
-from skillmill.generators.instruct_skill_mix import (
-    InstructSkillMix,
-    read_critique,
-)
+from skillmill.generators.instruct_skill_mix import InstructSkillMix
+from skillmill.generators.instruction_prompt import QUESTION as QUESTION_PATTERN
+from skillmill.generators.parsing import strengths_and_weaknesses
 from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
 from skillmill.teachers.base import Reply, Request, Sampling
 
@@ -57,7 +57,7 @@ class Writer:
         return next(request for request in self.asked if request.stage == stage)
 
 
-EXAMPLES = InstructSkillMix(Sampling()).examples
+EXAMPLES = InstructSkillMix(Sampling()).instruction.examples
 
 
 def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024, **options: Any) -> list:
@@ -125,7 +125,7 @@ def test_one_instruction_and_an_answer_per_generation() -> None:
 def test_an_unusable_instruction_ends_the_row_and_is_kept(reply: str) -> None:
     teacher = Writer(instruction=reply)
     (sample,) = make(teacher, generations=2)
-    assert sample.reasons == (Reason.UNPARSABLE,)
+    assert sample.reasons == (UNPARSABLE,)
     assert sample.draft == reply
     assert len(teacher.asked) == 1
 
@@ -133,16 +133,16 @@ def test_an_unusable_instruction_ends_the_row_and_is_kept(reply: str) -> None:
 @pytest.mark.parametrize("copied", [*EXAMPLES[0].short.values(), EXAMPLES[0].full])
 def test_a_copied_example_ends_the_row(copied: str) -> None:
     (sample,) = make(Writer(instruction=orjson.dumps({"instruction": copied}).decode()))
-    assert sample.reasons == (Reason.PROMPT_COPY,)
+    assert sample.reasons == (PROMPT_COPY,)
     assert sample.instruction == copied
-    generator = InstructSkillMix(Sampling())
-    assert not generator.copies_an_example(QUESTION)
-    assert not generator.copies_an_example("Can you help me plan a party for my friend's birthday?")
+    prompt = InstructSkillMix(Sampling()).instruction
+    assert not prompt.copies_example(QUESTION)
+    assert not prompt.copies_example("Can you help me plan a party for my friend's birthday?")
 
 
 def test_a_critique_in_another_form_still_counts() -> None:
-    assert read_critique("Too vague.") == ("", "Too vague.")
-    assert read_critique('{"weaknesses": "Too vague."}') == ("", "Too vague.")
+    assert strengths_and_weaknesses("Too vague.") == ("", "Too vague.")
+    assert strengths_and_weaknesses('{"weaknesses": "Too vague."}') == ("", "Too vague.")
     (sample,) = make(Writer(critique="Too vague."))
     assert sample.critique == "Too vague."
     assert sample.accepted
@@ -169,7 +169,7 @@ def test_the_short_form_has_room_for_the_short_examples() -> None:
 def test_the_conversation_begins_alike_for_every_cell() -> None:
     other = Cell("instruct_skill_mix", 1, CELL.skills[:1], None, CELL.query_type, 8)
     generator = InstructSkillMix(Sampling(max_tokens=200))
-    ours, theirs = (generator.instruction_messages(each) for each in (CELL, other))
+    ours, theirs = (generator.instruction.messages(each) for each in (CELL, other))
     assert ours[:-1] == theirs[:-1]
     assert ours[-1] != theirs[-1]
 
@@ -194,7 +194,7 @@ def test_the_short_form_asks_a_question_for_each_skill_and_answers_each_in_a_par
 
 def test_the_short_form_needs_a_question_for_every_skill() -> None:
     (sample,) = make(Writer(instruction=orjson.dumps({"metaphor": SHORT["metaphor"]}).decode()), max_tokens=200)
-    assert sample.reasons == (Reason.UNPARSABLE,)
+    assert sample.reasons == (UNPARSABLE,)
 
 
 def test_a_paragraph_that_was_cut_off_marks_the_row() -> None:
@@ -332,3 +332,43 @@ def test_an_instruction_is_asked_for_again_once_at_most_and_only_for_what_a_filt
     broken = Writer(instruction="no JSON")
     make(broken, ask_again=1)
     assert stages(broken) == ["instruction"]
+
+
+NAMES_A_SKILL = '{"instruction": "Which metaphor fits a late rent?"}'
+NAMES_AN_ALIAS = '{"instruction": "Which figure of speech fits a late rent?"}'
+LACKS_MATERIAL = '{"instruction": "Can you shorten the letter below? It is for my landlord."}'
+
+
+@pytest.mark.parametrize(
+    ("instruction", "filters", "requests"),
+    [
+        (NAMES_A_SKILL, {}, 2),
+        (NAMES_A_SKILL, {"skill_named": {"enabled": False}}, 1),
+        (NAMES_A_SKILL, {"missing_material": {"enabled": False}}, 2),
+        (NAMES_AN_ALIAS, {}, 2),
+        (NAMES_AN_ALIAS, {"skill_named": {"aliases": False}}, 1),
+        (LACKS_MATERIAL, {}, 2),
+        (LACKS_MATERIAL, {"missing_material": {"enabled": False}}, 1),
+        (LACKS_MATERIAL, {"skill_named": {"enabled": False}}, 2),
+    ],
+)
+def test_an_instruction_is_requested_again_only_for_filters_that_are_on_and_with_their_options(
+    instruction: str, filters: dict[str, Any], requests: int
+) -> None:
+    skill = Skill(name="metaphor", aliases=("figure of speech",))
+    teacher = Writer(instruction=instruction)
+    generator = InstructSkillMix(Sampling(), ask_again=1, filters=FiltersConfig.model_validate(filters))
+    asyncio.run(generator.make(replace(CELL, skills=(skill, CELL.skills[1])), teacher))
+    assert stages(teacher).count("instruction") == requests
+
+
+@pytest.mark.parametrize("filters", [{}, {"skill_named": {"enabled": False}}, {"skill_named": {"aliases": False}}])
+def test_the_generator_has_the_filters_of_the_configuration_and_the_plan_does_not(filters: dict[str, Any]) -> None:
+    taxonomy = builtin("language")
+    generation = {"kind": "instruct_skill_mix", "ask_again": 1}
+    config = parse_config({"output_dir": "out", "generation": generation, "filters": filters})
+    plan = make_plan(config, taxonomy)
+    assert isinstance(plan.generator, InstructSkillMix)
+    assert plan.generator.filters == FiltersConfig.model_validate(filters)
+    default = make_plan(parse_config({"output_dir": "out", "generation": generation}), taxonomy)
+    assert (plan.fingerprint, plan.parts) == (default.fingerprint, default.parts)

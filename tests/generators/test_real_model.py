@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import UNPARSABLE
 from skillmill.data.records import Sample
 from skillmill.filters.apply import apply_filters
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.rows.too_many_sentences import TooManySentences
 from skillmill.generators.base import Generator
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
-from skillmill.generators.pairs.shirkers import shirked
+from skillmill.generators.pairs.shirkers import shirker_answer
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -48,7 +49,7 @@ def test_instructions_and_answers(teacher: Embedded) -> None:
     samples = made(InstructSkillMix(SAMPLING), teacher, cells)
     assert len(samples) == 4
     for sample in samples:
-        assert Reason.UNPARSABLE not in sample.reasons
+        assert UNPARSABLE not in sample.reasons
         assert sample.instruction[-1] in "?."
         assert sample.completion_tokens > 20
     assert any(sample.accepted for sample in samples)
@@ -58,13 +59,13 @@ def test_short_texts(teacher: Embedded) -> None:
     cells = [Cell("skill_mix", i, SKILLS, Topic(name="chess"), None, seed=i) for i in range(4)]
     samples = made(SkillMix(SAMPLING), teacher, cells)
     for sample in samples:
-        assert Reason.UNPARSABLE not in sample.reasons
-        assert Reason.TOO_MANY_SENTENCES not in sample.reasons
+        assert UNPARSABLE not in sample.reasons
+        assert TooManySentences.reason not in sample.reasons
         assert sample.draft and sample.explanation
 
 
 def test_a_junk_answer(teacher: Embedded) -> None:
     question = "How should I prepare for a chess tournament?"
-    reply = asyncio.run(shirked("junk", "instruct_skill_mix", question, teacher, SAMPLING, 1))
+    reply = asyncio.run(shirker_answer("junk", "instruct_skill_mix", question, teacher, SAMPLING, 1))
     assert reply.text
     assert reply.completion_tokens <= 160

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE
 from skillmill.generators.base import Generator
-from skillmill.generators.skill_mix import FOLDER, SkillMix, text_and_explanation, variables
+from skillmill.generators.skill_mix import FOLDER, SkillMix, prompt_variables, reply_schema
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, Topic
 from skillmill.teachers.base import Reply, Request, Sampling
@@ -67,7 +67,7 @@ def test_the_review_sees_the_whole_conversation() -> None:
 
 
 def test_the_request_of_the_row_stands_alone() -> None:
-    request = render(FOLDER, "request", **variables(cell(3)))
+    request = render(FOLDER, "request", **prompt_variables(cell(3)))
     for needed in ("chess", "two sentences", "metaphor: speaking of one thing", "red herring", "modus ponens"):
         assert needed in request
     assert "JSON" not in request
@@ -75,7 +75,7 @@ def test_the_request_of_the_row_stands_alone() -> None:
 
 @pytest.mark.parametrize(("k", "limit"), [(1, "one sentence"), (2, "one sentence"), (3, "two sentences")])
 def test_the_limit_is_told_in_words(k: int, limit: str) -> None:
-    assert limit in SkillMix(SAMPLING).opening_messages(cell(k))[-1]["content"]
+    assert limit in SkillMix(SAMPLING).draft_messages(cell(k))[-1]["content"]
 
 
 def test_generations_are_drawn_with_seeds_of_their_own() -> None:
@@ -93,7 +93,7 @@ def test_generations_are_drawn_with_seeds_of_their_own() -> None:
 
 def test_a_reply_in_another_form_is_kept_and_said_so() -> None:
     (sample,) = make(Writer(DRAFT, "I made it better, see above."))
-    assert sample.reasons == (Reason.UNPARSABLE,)
+    assert sample.reasons == (UNPARSABLE,)
     assert sample.response == ""
     assert sample.draft == "I made it better, see above."
 
@@ -116,15 +116,15 @@ def test_replies_without_json_are_read_by_their_marks() -> None:
 
 def test_a_copied_example_is_refused() -> None:
     (sample,) = make(Writer(DRAFT, "Answer: " + SkillMix(SAMPLING).example.answer))
-    assert sample.reasons == (Reason.PROMPT_COPY,)
+    assert sample.reasons == (PROMPT_COPY,)
 
 
 @pytest.mark.parametrize(("k", "fits"), [(2, [True, False, False]), (3, [True, True, False])])
 def test_a_small_budget_holds_the_text_to_its_limit(k: int, fits: list[bool]) -> None:
-    pattern = text_and_explanation(SAMPLING, cell(k))["properties"]["answer"]["pattern"]
+    pattern = reply_schema(SAMPLING, cell(k))["properties"]["answer"]["pattern"]
     sentence = "The old rook was a wall of grey stone, and by the way it was a warm and sunny afternoon in May."
     assert [bool(re.search(pattern, " ".join([sentence] * count))) for count in (1, 2, 3)] == fits
-    generous = text_and_explanation(Sampling(max_tokens=1024), cell(k))["properties"]["answer"]
+    generous = reply_schema(Sampling(max_tokens=1024), cell(k))["properties"]["answer"]
     assert "pattern" not in generous
 
 
@@ -136,7 +136,7 @@ def test_a_single_turn_is_the_draft_alone() -> None:
     assert (sample.draft, sample.explanation) == (None, "The knight is a thief.")
     assert (sample.prompt_tokens, sample.completion_tokens) == (100, 20)
     (unread,) = make(Writer("Nothing of use.", REVIEW), turns=1)
-    assert (unread.draft, unread.reasons) == ("Nothing of use.", (Reason.UNPARSABLE,))
+    assert (unread.draft, unread.reasons) == ("Nothing of use.", (UNPARSABLE,))
 
 
 PAPER = "Answer: Her knight was a thief, as thieves go.\nExplanation: The knight steals."

@@ -13,7 +13,7 @@ from skillmill.data.records import Message
 from skillmill.generators import instruct_skill_mix, skill_mix
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
 from skillmill.generators.skill_mix import SkillMix
-from skillmill.generators.targets import FOLDER, aimed
+from skillmill.generators.targets import FOLDER, with_targets
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Reply, Request, Sampling
@@ -103,7 +103,7 @@ def test_a_skill_mix_text_and_the_request_in_its_row_tell_the_targets(order: ski
         assert "at most four sentences" in request and request.endswith("Write the text in German.")
         assert "closely woven" in request
     generator = SkillMix(Sampling(), order=order, templates=shipped(skill_mix.FOLDER, FOLDER))
-    task = generator.opening_messages(cell)[-1]["content"]
+    task = generator.draft_messages(cell)[-1]["content"]
     assert "closely woven" in task and task.endswith("Write the text in German.")
 
 
@@ -122,15 +122,17 @@ def test_the_short_form_takes_other_scripts(cell: Cell) -> None:
 def test_every_target_prompt_renders(values: tuple[str, str | None, str | None]) -> None:
     difficulty, length, language = values
     templates = shipped(FOLDER)
-    said = aimed("Task.", templates, "instruction", difficulty=difficulty, length=length, language=language)
+    said = with_targets("Task.", templates, "instruction", difficulty=difficulty, length=length, language=language)
     assert said.startswith("Task.\nDifficulty: ") and "\n\n" not in said
-    text = aimed("Task.", templates, "text", difficulty=difficulty, language=language)
-    assert len({aimed("", templates, "text", difficulty=d, language=None) for d in ("easy", "medium", "hard")}) == 3
+    text = with_targets("Task.", templates, "text", difficulty=difficulty, language=language)
+    assert (
+        len({with_targets("", templates, "text", difficulty=d, language=None) for d in ("easy", "medium", "hard")}) == 3
+    )
     assert "\n\n" not in text
 
 
 def test_a_target_prompt_can_be_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "target_answer.jinja").write_text("Auf {{ language }}, bitte.")
     templates = Prompts(instruct_skill_mix.FOLDER, FOLDER, own=tmp_path)
-    assert aimed("Answer.", templates, "answer", language="German") == "Answer.\nAuf German, bitte."
+    assert with_targets("Answer.", templates, "answer", language="German") == "Answer.\nAuf German, bitte."
     assert templates.fingerprint != shipped(instruct_skill_mix.FOLDER, FOLDER).fingerprint

@@ -1,6 +1,7 @@
 """Preference pairs from five sources: what is paired, what is dropped, and why."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -8,14 +9,18 @@ import pytest
 from pydantic import ValidationError
 from scripted_teacher import Scripted
 
-from skillmill.data.reasons import PairReason, Reason
-from skillmill.data.records import Sample, sample_row
+from skillmill.data.reasons import CONTEXT_LENGTH, PairReason
+from skillmill.data.records import PairRow, Sample, SampleRow, sample_row, text_of
 from skillmill.data.schemas import PAIR_SCHEMA
-from skillmill.filters.config import Shirker
-from skillmill.generators.pairs.pairs import AllAsked, Asked, PairsConfig, pairs_of
+from skillmill.filters.shirker.filter import Shirker
+from skillmill.generators.pairs.config import PairsConfig
+from skillmill.generators.pairs.pairs import build_pairs
+from skillmill.generators.pairs.sources import SOURCES, PairModel, PairModels, PairSource, RejectedAnswer
 from skillmill.teachers.base import RequestFailed, Sampling
 
-ASKED = "My sourdough stays flat in winter. How can I keep the dough warm, and how do I tell that it is ready to bake?"
+INSTRUCTION = (
+    "My sourdough stays flat in winter. How can I keep the dough warm, and how do I tell that it is ready to bake?"
+)
 GOOD = (
     "Keep the dough near 25 °C: an oven with nothing but its lamp on is warm enough, and so is a cool box with a "
     "jar of hot water beside the bowl. Take its temperature with a kitchen thermometer, because a cold starter costs "
@@ -30,39 +35,39 @@ DRAFT = (
 LAZY = "It depends. There are many ways to do this. Just try a few things and see what works for you. Good luck!"
 
 
-def row(**changes: Any) -> dict[str, Any]:
+def row(**changes: Any) -> SampleRow:
     sample = Sample(
-        changes.pop("asked", ASKED),
+        changes.pop("instruction", INSTRUCTION),
         changes.pop("text", GOOD),
         changes.pop("generation", 0),
         draft=changes.pop("draft", DRAFT),
         finish_reason=changes.pop("finish_reason", "stop"),
         grade=changes.pop("grade", None),
     )
-    columns: dict[str, Any] = dict.fromkeys(
+    columns: Any = dict.fromkeys(
         ("topic", "query_type", "difficulty", "length", "language", "parent", "operator", "prompts")
     )
     columns |= {"plan": "p", "index": 3, "cell": "c", "kind": "instruct_skill_mix", "k": 2, "skills": ["a", "b"]}
     return sample_row(sample, **(columns | {"teacher": "t", "seed": 7, "split": "train"} | changes))
 
 
-def graded(generation: int, total: float, text: str, **changes: Any) -> dict[str, Any]:
+def graded(generation: int, total: float, text: str, **changes: Any) -> SampleRow:
     grade = {"skills": [], "on_topic": 1.0, "makes_sense": 1.0, "within_limit": 1.0, "total": total}
     return row(generation=generation, text=text, grade=grade, **changes)
 
 
 def pairs(
-    sources: list[str], of: dict[str, Any], *others: dict[str, Any], answer: Any = LAZY, **config: Any
-) -> list[dict[str, Any]]:
-    """The rows of the sources; teacher, student and grader are all answered for by `answer`, a text or a function."""
-    said = answer if callable(answer) else lambda question, seed: answer
-    everybody = Asked(Scripted(said), Sampling())
+    sources: list[str], accepted: SampleRow, *others: SampleRow, answer: Any = LAZY, **config: Any
+) -> list[PairRow]:
+    """Build the pairs of a row; `answer`, a text or a function, answers as teacher, student and grader."""
+    model = PairModel(Scripted(answer if callable(answer) else lambda question, seed: answer), Sampling())
     if "student" in sources:
         config["student"] = {"kind": "embedded"}
     settings = PairsConfig.model_validate({"sources": sources, **config})
-    made = asyncio.run(pairs_of(of, [of, *others], settings, Shirker(), AllAsked(everybody, everybody, everybody)))
-    assert pa.Table.from_pylist(made, schema=PAIR_SCHEMA).num_rows == len(sources)
-    return made
+    models = PairModels(model, model, model)
+    built = asyncio.run(build_pairs(accepted, [accepted, *others], settings, Shirker(), models))
+    assert pa.Table.from_pylist(built, schema=PAIR_SCHEMA).num_rows == len(sources)
+    return built
 
 
 @pytest.mark.parametrize(
@@ -78,16 +83,17 @@ def test_a_pair_has_the_accepted_answer_and_a_worse_one(source: str, chosen_sour
     [pair] = pairs([source], row())
     assert pair["reason"] is None
     assert (pair["chosen_source"], pair["rejected_source"]) == (chosen_source, source)
-    assert pair["prompt"] == [{"role": "user", "content": ASKED}]
+    assert pair["prompt"] == [{"role": "user", "content": INSTRUCTION}]
     assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == (GOOD, worse)
-    assert pair["chosen_words"] > pair["rejected_words"] == len(worse.split())
+    assert pair["rejected_words"] == len(worse.split())
+    assert pair["chosen_words"] is not None and pair["chosen_words"] > pair["rejected_words"]
 
 
 def test_a_student_is_asked_the_plain_prompt() -> None:
     student = Scripted(lambda question, seed: LAZY)
     config = PairsConfig.model_validate({"sources": ["student"], "student": {"model": "x.gguf"}})
     sampling = Sampling(temperature=0.1)
-    asyncio.run(pairs_of(row(), [], config, Shirker(), AllAsked(student=Asked(student, sampling))))
+    asyncio.run(build_pairs(row(), [], config, Shirker(), PairModels(student=PairModel(student, sampling))))
     [request] = student.asked
     assert request.messages == row()["prompt"]
     assert (request.stage, request.sampling) == ("student", sampling)
@@ -95,6 +101,7 @@ def test_a_student_is_asked_the_plain_prompt() -> None:
 
 def test_without_grades_the_margin_is_the_difference_of_shirker_scores() -> None:
     lazy, draft = pairs(["junk", "draft"], row())
+    assert draft["margin"] is not None and lazy["margin"] is not None
     assert 0 < draft["margin"] < lazy["margin"] <= 1
 
 
@@ -118,16 +125,16 @@ def test_low_grade_prefers_an_answer_that_is_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "other", "reason"),
+    ("accepted", "other", "reason"),
     [
         (row(), graded(1, 3.0, DRAFT), PairReason.NOT_GRADED),
         (graded(0, 3.0, GOOD), row(generation=1, text=DRAFT), PairReason.NOT_GRADED),
         (graded(0, 3.0, GOOD), graded(1, 3.0, DRAFT), PairReason.SAME_GRADE),
-        (graded(0, 3.0, GOOD), graded(1, 1.0, DRAFT, asked="Something else?"), PairReason.NOT_GRADED),
+        (graded(0, 3.0, GOOD), graded(1, 1.0, DRAFT, instruction="Something else?"), PairReason.NOT_GRADED),
     ],
 )
-def test_low_grade_needs_two_grades_that_differ(of: dict[str, Any], other: dict[str, Any], reason: PairReason) -> None:
-    assert pairs(["low_grade"], of, other)[0]["reason"] == reason
+def test_low_grade_needs_two_grades_that_differ(accepted: SampleRow, other: SampleRow, reason: PairReason) -> None:
+    assert pairs(["low_grade"], accepted, other)[0]["reason"] == reason
 
 
 @pytest.mark.parametrize(
@@ -137,7 +144,7 @@ def test_low_grade_needs_two_grades_that_differ(of: dict[str, Any], other: dict[
         (GOOD.upper(), PairReason.IDENTICAL),
         (GOOD.replace("every few degrees", "each five degrees"), PairReason.NEAR_IDENTICAL),
         (DRAFT.removesuffix(" slowly."), PairReason.CUT_OFF),
-        (lambda question, seed: RequestFailed(Reason.CONTEXT_LENGTH), PairReason.NO_REPLY),
+        (lambda question, seed: RequestFailed(CONTEXT_LENGTH), PairReason.NO_REPLY),
     ],
 )
 def test_a_pair_that_teaches_nothing_is_dropped_with_its_reason(answer: Any, reason: PairReason) -> None:
@@ -154,12 +161,12 @@ def test_a_draft_with_the_better_score_is_doubted_and_the_tolerance_says_how_muc
     spoilt = row(text=LAZY, draft=GOOD)
     [dropped] = pairs(["draft"], spoilt)
     assert dropped["reason"] == PairReason.ORDER_DOUBTED
-    assert dropped["margin"] < -0.05
+    assert dropped["margin"] is not None and dropped["margin"] < -0.05
     assert pairs(["draft"], spoilt, tolerance=1.0)[0]["reason"] is None
 
 
 def grader(better: Any) -> Any:
-    """Answers for the teacher with `LAZY`, and as a grader by `better(A's text, B's text)`."""
+    """Return an answer function: `LAZY` as the teacher, `better(A's text, B's text)` as the grader."""
 
     def answer(question: str, seed: int) -> Any:
         if "ANSWER A" not in question:
@@ -196,3 +203,36 @@ def test_the_order_of_sources_and_their_ids_are_fixed() -> None:
 def test_a_student_has_to_be_named() -> None:
     with pytest.raises(ValidationError, match="student: expected who answers"):
         PairsConfig(sources=("student",))
+
+
+def test_a_new_source_is_a_function_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def first_sentence(
+        row: SampleRow, cell: Sequence[SampleRow], models: PairModels
+    ) -> RejectedAnswer | PairReason:
+        return RejectedAnswer(text_of(row["completion"]).split(". ")[0] + ".")
+
+    monkeypatch.setitem(SOURCES, "first_sentence", PairSource(first_sentence, chosen_source="whole"))
+    [pair] = pairs(["first_sentence"], row())
+    assert (pair["chosen_source"], pair["rejected_source"], pair["reason"]) == ("whole", "first_sentence", None)
+
+
+@pytest.mark.parametrize("name", ["drafts", 1, ["draft"], None])
+def test_an_unknown_source_is_an_error_that_lists_the_known_ones(name: Any) -> None:
+    message = "Input should be 'draft', 'brevity', 'junk', 'low_grade' or 'student'"
+    with pytest.raises(ValidationError) as raised:
+        PairsConfig(sources=(name,))
+    [error] = raised.value.errors()
+    assert (error["loc"], error["type"], error["msg"]) == (("sources", 0), "literal_error", message)
+
+
+@pytest.mark.parametrize(
+    ("config", "roles"),
+    [
+        ({}, set()),
+        ({"sources": ["draft", "low_grade"], "check": "always"}, {"grader"}),
+        ({"sources": ["brevity", "student"], "student": {"kind": "embedded"}}, {"teacher", "student"}),
+        ({"sources": ["junk"], "check": "always", "share": 0}, set()),
+    ],
+)
+def test_the_roles_are_those_that_sources_and_check_need(config: dict[str, Any], roles: set[str]) -> None:
+    assert PairsConfig.model_validate(config).roles == roles
