@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from skillmill.data.records import Sample
-from skillmill.filters.config import Contamination
+from skillmill.filters.contamination.filter import Contamination
 from skillmill.filters.contamination.matching import contamination
 from skillmill.filters.contamination.ngram_index import with_index
 from skillmill.skill_taxonomy.cells import Cell

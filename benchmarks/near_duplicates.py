@@ -27,8 +27,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skillmill.filters.config import NearDuplicates
 from skillmill.filters.dedup.near_duplicates import Corpus
+from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.dedup.signatures import Text
 
 PLAN = "0" * 32

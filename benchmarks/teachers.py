@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from skillmill.filters.apply import FILTERS
+from skillmill.filters.apply import row_filters
 
 HERE = Path(__file__).parent
 SLOTS = 64
@@ -99,7 +99,7 @@ def start(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:O
         "output_dir": str(at / "out"),
         "teacher": {"kind": "openai", "model": "mock", "base_url": f"{url}/v1", "max_in_flight": in_flight},
         "generation": {"kind": kind, "k": 3, "samples": rows},
-        "filters": {name: {"enabled": False} for name in (*FILTERS, "near_duplicates")},
+        "filters": {name: {"enabled": False} for name in (*row_filters(), "near_duplicates")},
     }
     path = at / "skillmill.yaml"
     path.write_text(yaml.safe_dump(config))

@@ -1,1 +1,1 @@
-"""What is kept and why not: row filters, plain functions from a sample and its cell to a verdict."""
+"""Decide which rows are kept: row filters, near-duplicates, grading, user-defined filters and overrides."""

@@ -1,93 +1,89 @@
-"""All row filters over one sample: every reason is kept, none stops the others."""
+"""Applies the row filters to a sample. The filters and what they give are derived from the configuration's fields."""
 
 from dataclasses import replace
-from typing import Any
+from functools import cache
 
-from skillmill.data.reasons import CUSTOM, Reason
+from skillmill.data.reasons import (
+    COMMON_REASONS,
+    CUSTOM,
+    DUPLICATE,
+    NEAR_DUPLICATE,
+    OVERRIDE,
+    SEMANTIC_DUPLICATE,
+)
 from skillmill.data.records import Sample
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.contamination.matching import contamination
-from skillmill.filters.rows import form, leak, substance
-from skillmill.filters.rows import no_request as request
-from skillmill.filters.rows.critique_residue import critique_residue
-from skillmill.filters.rows.language import language
-from skillmill.filters.rows.low_grade import low_grade
-from skillmill.filters.rows.missing_material import missing_material
-from skillmill.filters.rows.safety import safety
-from skillmill.filters.shirker.model import shirker
-from skillmill.filters.verdict import Filter, Verdict
+from skillmill.filters.dedup.options import NearDuplicates
+from skillmill.filters.options import RowFilter
 from skillmill.skill_taxonomy.cells import Cell
-
-FILTERS: dict[str, Filter] = {
-    "empty": form.empty,
-    "too_short": form.too_short,
-    "too_long": form.too_long,
-    "too_many_sentences": form.too_many_sentences,
-    "language": language,
-    "no_request": request.no_request,
-    "missing_material": missing_material,
-    "refusal": substance.refusal,
-    "cut_off": form.cut_off,
-    "repetition": substance.repetition,
-    "echo": substance.echo,
-    "critique_residue": critique_residue,
-    "skill_named": leak.skill_named,
-    "meta_talk": leak.meta_talk,
-    "prompt_fragment": leak.prompt_fragment,
-    "safety": safety,
-    "shirker": shirker,
-    "contamination": contamination,
-    "low_grade": low_grade,
-}
-"""By the name of their section in `FiltersConfig`."""
-
-
-ENGLISH_ONLY = frozenset({"no_request", "missing_material", "shirker"})
-"""Filters that would take other languages for faults. The rest look for English words and find none there, or count."""
 
 
 def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
-    """The sample with the reasons and signals of every enabled filter added to its own.
+    """Return the sample with the reasons and signals of every enabled row filter added to its own.
 
-    A sample without an answer (the teacher's reply could not be used) is left as it is: its reason is known.
+    A sample without a response is returned unchanged if it has a reason: the teacher gave no usable reply.
     """
     if sample.reasons and not sample.response:
         return sample
-    for name, check in FILTERS.items():
-        options: Any = getattr(config, name)
-        if options.enabled and (cell.english or name not in ENGLISH_ONLY):
-            said = check(sample, cell, options)
-            sample = sample.with_verdict(said.reasons, said.signals)
-    return sample
+    reasons: list[str] = []
+    signals: dict[str, float] = {}
+    for name in row_filters(type(config)):
+        row_filter: RowFilter = getattr(config, name)
+        if row_filter.applies_to(cell):
+            verdict = row_filter.check(sample, cell)
+            reasons += verdict.reasons
+            signals |= verdict.signals
+    return sample.with_verdict(reasons, signals)
 
 
 def apply_grade(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
-    """The sample with what `low_grade`, which looks at nothing but a grade, says of the one that it has now."""
-    said = low_grade(sample, cell, config.low_grade) if config.low_grade.enabled else Verdict()
-    return sample.with_verdict(said.reasons, said.signals)
+    """Return the sample with the verdict of the filter `low_grade` added, which reads the sample's grade alone."""
+    if not config.low_grade.enabled:
+        return sample
+    verdict = config.low_grade.check(sample, cell)
+    return sample.with_verdict(verdict.reasons, verdict.signals)
 
 
-def undecided(sample: Sample) -> Sample:
-    """The sample as its generator left it: without the reasons and signals of filters or of a person."""
+def undecided(sample: Sample, config: type[FiltersConfig] = FiltersConfig) -> Sample:
+    """Return the sample as its generator made it: without the reasons and signals of filters and overrides."""
     if not sample.reasons and not sample.signals:
         return sample
-    reasons = tuple(why for why in sample.reasons if why not in DECIDED and not why.startswith(CUSTOM))
-    signals = {name: value for name, value in sample.signals.items() if name.partition(":")[0] not in SIGNALS}
+    decided = decided_reasons(config)
+    reasons = tuple(reason for reason in sample.reasons if reason not in decided and not reason.startswith(CUSTOM))
+    known = signal_names(config)
+    signals = {name: value for name, value in sample.signals.items() if name.partition(":")[0] not in known}
     return replace(sample, reasons=reasons, signals=signals)
 
 
-REASONS: dict[str, Reason] = {name: Reason(name) for name in FILTERS}
-"""Each filter gives one reason, which bears its name."""
+@cache
+def row_filters(config: type[FiltersConfig] = FiltersConfig) -> dict[str, type[RowFilter]]:
+    """Return the row filters of a configuration by the names of their fields, in the order in which they run."""
+    types = {name: field.annotation for name, field in config.model_fields.items()}
+    return {name: kind for name, kind in types.items() if isinstance(kind, type) and issubclass(kind, RowFilter)}
 
-CORPUS_REASONS = (Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.SEMANTIC_DUPLICATE)
 
-DECIDED = frozenset({*REASONS.values(), *CORPUS_REASONS, Reason.OVERRIDE})
-"""The reasons that filters and persons give; all others are a generator's own."""
+@cache
+def decided_reasons(config: type[FiltersConfig] = FiltersConfig) -> frozenset[str]:
+    """Return the reasons that filters and overrides give; generators give all others."""
+    own = (row_filter.reason for row_filter in row_filters(config).values())
+    return frozenset({*own, DUPLICATE, NEAR_DUPLICATE, SEMANTIC_DUPLICATE, OVERRIDE})
 
-SIGNALS = frozenset(
-    "words instruction_words sentences repeated_4grams repeated_sentences repeated_openings compression "
-    "instruction_overlap placeholders skills_named prompt_runs personal_data shirker_score language "
-    "evaluation_ngrams evaluation_place evaluation_words skills_shown grade_share ungraded "
-    "duplicate_of_index duplicate_of_plan duplicate_instruction duplicate_response".split()
-)
-"""The signals that filters give, by what stands before a ":"; all others are a generator's own."""
+
+@cache
+def signal_names(config: type[FiltersConfig] = FiltersConfig) -> frozenset[str]:
+    """Return the names of the signals that filters give, up to a ":"; generators give all others."""
+    own = (name for row_filter in row_filters(config).values() for name in row_filter.signals)
+    return frozenset({*own, *NearDuplicates.signals})
+
+
+def explanation_of(reason: str, config: type[FiltersConfig] = FiltersConfig) -> str:
+    """Return the sentence that explains a stored reason to people, "" for an unknown reason."""
+    if reason.startswith(CUSTOM):
+        return "a filter of your own said so"
+    return _explanations(config).get(reason, "")
+
+
+@cache
+def _explanations(config: type[FiltersConfig]) -> dict[str, str]:
+    own = (row_filter.reason for row_filter in row_filters(config).values())
+    return {reason: reason.explanation for reason in (*own, *COMMON_REASONS)}

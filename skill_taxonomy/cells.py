@@ -1,14 +1,23 @@
-"""A cell: one random combination, the thing that a generator turns into a sample."""
+"""Cells: the random combinations of a plan, each of which a generator turns into one row."""
 
 import hashlib
 from dataclasses import dataclass
 
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Split, Topic, canonical
 
+SKILL_MIX = "skill_mix"
+"""The `kind` of cells for Skill-Mix, whose generated text is the response alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What a cell's instruction is made from: a row's id and instruction, and the operator that changes it."""
+    """The row that an evolved cell starts from.
+
+    Attributes:
+        row: The id of the earlier row.
+        instruction: The instruction of the earlier row.
+        operator: The name of the operator that changes the instruction.
+    """
 
     row: str
     instruction: str
@@ -17,11 +26,20 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """k skills with a topic (Skill-Mix) or a query type (Instruct-SkillMix).
+    """k skills combined with a topic (Skill-Mix) or with a query type (Instruct-SkillMix).
 
-    `index` is the raw position in the plan; `skills` are in prompt order; `seed` belongs to this cell alone;
-    `split` is the part of the taxonomy that the cell was drawn from. `difficulty`, `length` and `language` are what its
-    texts are to be like; None where the plan does not say. `parent` is None but where an earlier row is evolved.
+    Attributes:
+        kind: The kind of generator that the cell is for.
+        index: The position of the cell in its plan; positions of skipped cells count.
+        skills: The skills in the order in which prompts list them.
+        topic: The topic, or None if the cell has a query type.
+        query_type: The query type, or None if the cell has a topic.
+        seed: The seed of this cell, from which the seeds of its requests are derived.
+        split: The split of the taxonomy that the cell was drawn from.
+        difficulty: The target difficulty, or None if the plan sets none.
+        length: The target length, or None if the plan sets none.
+        language: The target language, or None if the plan sets none.
+        parent: The row that is evolved, or None if the cell is not part of an evolution.
     """
 
     kind: str
@@ -38,24 +56,28 @@ class Cell:
 
     @property
     def english(self) -> bool:
-        """Whether its texts are to be English, the language of the prompts."""
+        """Return whether the target language is English, which is also the language of the prompts."""
         return self.language in (None, "English")
 
     @property
     def k(self) -> int:
+        """Return the number of skills."""
         return len(self.skills)
 
     @property
     def key(self) -> str:
-        """What makes two cells of any two plans the same: kind, sorted skills, topic or query type, and the parent."""
+        """Return 16 hex digits that are equal for equal cells of any two plans.
+
+        Cells are equal if kind, set of skills, topic or query type, parent row and operator are equal.
+        """
         skills = sorted(canonical(skill.name) for skill in self.skills)
-        about = self.topic or self.query_type
-        parts = [self.kind, *skills, canonical(about.name) if about else ""]
+        theme = self.topic or self.query_type
+        parts = [self.kind, *skills, canonical(theme.name) if theme else ""]
         parts += [self.parent.row, self.parent.operator] if self.parent else []
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 def derived_seed(*parts: object) -> int:
-    """A 31-bit seed from anything: the same parts, the same seed, on any machine."""
+    """Return a 31-bit seed derived from the `repr` of the parts; equal parts give the same seed on any machine."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF

@@ -1,4 +1,4 @@
-"""The one protocol between skillmill and whatever answers."""
+"""The protocol between skillmill and a model: request, reply, failures, and `Teacher` itself."""
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -6,14 +6,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import TRANSPORT, Reason
 from skillmill.data.records import Message
 
 
 class Sampling(BaseModel):
-    """How the teacher decodes. All of it is part of the plan and of the journal's key.
+    """Decoding parameters. All of them are part of the plan and of the journal's key.
 
-    Other fields (`top_k`, `min_p`, …) go to the engine as they are.
+    Further fields (`top_k`, `min_p`, …) are passed to the engine unchanged.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -32,7 +32,10 @@ class Sampling(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question. `json_schema` constrains the answer; `stage` and `attempt` (0 at first) are for the accounting."""
+    """One chat request.
+
+    `json_schema` constrains the reply's text. `stage` and `attempt` (0 for the first attempt) are used for accounting.
+    """
 
     messages: list[Message]
     sampling: Sampling
@@ -44,9 +47,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. `finish_reason` is "stop" or "length", as the engine says it; tokens are counts.
+    """One reply. `finish_reason` is "stop", "length" or "content_filter"; token fields are counts.
 
-    `cached_tokens` are part of the prompt's, `thinking_tokens` of the completion's, where the engine tells.
+    `cached_tokens` are part of `prompt_tokens` and `thinking_tokens` part of `completion_tokens`; both are 0 if the
+    engine does not report them.
     """
 
     text: str
@@ -58,9 +62,26 @@ class Reply:
     thinking_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load that an engine reports about itself.
+
+    `running` and `waiting` are numbers of requests, `kv_used` is the used share of the KV cache. The other fields are
+    totals since the engine started: `preemptions`, the prompt tokens looked up in the prefix cache (`cache_queries`)
+    and those found there (`cache_hits`).
+    """
+
+    running: float
+    waiting: float
+    kv_used: float = 0.0
+    preemptions: float = 0.0
+    cache_queries: float = 0.0
+    cache_hits: float = 0.0
+
+
 @dataclass(eq=False)
 class RequestFailed(Exception):
-    """This request has no answer. Costs the row alone: the runner keeps it, rejected for `reason`."""
+    """A request that gets no reply. It costs one row: the runner keeps the row, rejected for `reason`."""
 
     reason: Reason
     detail: str = field(default="")
@@ -70,15 +91,15 @@ class RequestFailed(Exception):
 
 
 class TransientError(Exception):
-    """A failure that may pass. `retry_after` is the server's own wish in seconds, if it had one.
+    """A failure that may not happen again. `retry_after` is the pause in seconds that the server requests, if any.
 
-    `overloaded`: the engine has too much to do (429, 503, time-outs), and fewer requests at once would help it.
+    `overloaded`: the engine has too much to do (429, 503, time-outs), so fewer concurrent requests would help.
     """
 
     def __init__(
         self,
         detail: str,
-        reason: Reason = Reason.TRANSPORT,
+        reason: Reason = TRANSPORT,
         retry_after: float | None = None,
         overloaded: bool = False,
     ) -> None:
@@ -87,12 +108,14 @@ class TransientError(Exception):
 
 
 class Teacher(Protocol):
-    """Anything that answers. `name` says which model it is and is part of the plan."""
+    """A model that answers requests. `name` identifies the model and is part of the plan."""
 
     name: str
 
     async def chat(self, request: Request) -> Reply:
-        """Answer one request. Raises `RequestFailed` for this row alone, `TeacherError` to stop the run.
+        """Answer one request.
 
-        An engine may also raise `TransientError`, which `resilience.Resilient` handles."""
+        Raises `RequestFailed` if this request alone fails and `TeacherError` if the run has to stop. An engine may
+        also raise `TransientError`, which `resilience.Resilient` handles.
+        """
         ...

@@ -8,13 +8,12 @@ chance, so it rejects only a row whose instruction equals it.
 
 from typing import NamedTuple
 
-from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.data.text.ngrams import Hashes, hashed, ngram_hashes, normal_words
-from skillmill.filters.config import Contamination
+from skillmill.filters.contamination.filter import Contamination
 from skillmill.filters.contamination.ngram_index import SEPARATOR, NgramIndex, load_index, whole_text_hash
 from skillmill.filters.contamination.shared_ngrams import COUNT, LENGTH, POSITION
-from skillmill.filters.verdict import Verdict, verdict
+from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 
@@ -36,7 +35,7 @@ def contamination(sample: Sample, cell: Cell, options: Contamination) -> Verdict
     for match in shared:
         name = f"{COUNT}:{options.sets[match.set_number].name}"
         signals[name] = signals.get(name, 0.0) + 1
-    return verdict(Reason.CONTAMINATION, bool(rejecting), **signals)
+    return options.verdict(bool(rejecting), **signals)
 
 
 class _Match(NamedTuple):

@@ -20,8 +20,8 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.files import sha256_of, store_errors, write_atomic
 from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.text.ngrams import Hashes, hashed, ngram_hashes, normal_words
-from skillmill.filters.config import Contamination
 from skillmill.filters.contamination.evaluation_sets import EvaluationSet
+from skillmill.filters.contamination.filter import Contamination
 
 FORMAT = "skillmill evaluation n-grams 2"
 KEY = "filters.contamination.sets"

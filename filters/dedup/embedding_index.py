@@ -1,9 +1,10 @@
-"""Semantic duplicates, an option of the near-duplicates: rows whose instructions or responses mean the same, by the
-cosine of their embeddings (SemDeDup, Abbas et al. 2023, compares within clusters; here all kept rows are compared).
+"""Semantic duplicates: rows whose instructions or responses have embeddings with a cosine at the threshold or above.
 
-Embeddings lie on the disk beside the signatures, in 16 bits. In memory the kept rows' are blocks of 32-bit numbers,
-and a batch of rows is compared by one product of matrices a block: exact, and the same wherever a run was stopped,
-which the graphs of approximate indexes are not. docs/filters.md says up to how many rows that is quick enough.
+SemDeDup (Abbas et al., arXiv 2303.09540) compares embeddings within k-means clusters; here a row is compared with all
+kept rows. Embeddings are stored beside the signatures as 16-bit floats. Those of the kept rows are in memory as blocks
+of 32-bit floats, and a batch of rows is compared with a block by one matrix product. This is exact, and the result does
+not depend on where a run was interrupted, which does not hold for the graphs of approximate indexes. docs/filters.md
+states up to how many rows it is fast enough.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,116 +12,133 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skillmill.data.reasons import Reason
 from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.config import NearDuplicates
-from skillmill.filters.dedup.matches import Match, first_near
-from skillmill.filters.dedup.signatures import CHUNK, SignatureFile, Text, record_type
+from skillmill.filters.dedup.duplicate_of import DuplicateOf, first_similar
+from skillmill.filters.dedup.signatures import CHUNK, RecordNumbers, Records, RowTexts, SignatureFile, record_type
 from skillmill.skill_taxonomy.curation.encoder import Encoder
 
 BLOCK_ROWS = 4096
 MARGIN = 1e-3
-"""What products in 32 bits bring up is computed again in 64, so that no order of summing decides."""
+"""Candidates are selected by 32-bit products at this distance below the threshold and decided by 64-bit products, so
+that the order of summation does not change the result."""
+
+Vectors = NDArray[np.float32]
+"""Embeddings of rows, (n, 2, size): of the instruction and of the response, unit length, zeros if not compared."""
 
 
-class Meanings:
-    """The embeddings of rows, on the disk, and those of kept rows in memory. `ConfigError` without the model."""
+class EmbeddingIndex:
+    """The embeddings of rows, on the disk, and those of the kept rows, in memory.
+
+    Raises `ConfigError` if the model cannot be loaded.
+    """
 
     def __init__(self, path: Path, options: NearDuplicates, plan: str) -> None:
         assert options.semantic is not None
         self._threshold, self._min_words = options.semantic.threshold, options.min_words
-        self.plan = int(plan[:8], 16)
+        self._plan = int(plan[:8], 16)
         self._encode = Encoder(options.semantic.model, "filters.near_duplicates.semantic.model")
         self._size = self._encode([""]).shape[1]
-        about = {"sentence-transformers": version("sentence-transformers"), "model": options.semantic.model}
-        self.file = SignatureFile(path, record_type(self._size, "<f2"), about, self._embed)
-        self._blocks: list[np.ndarray] = []
-        self._numbers = np.empty(0, np.int64)
-        self._count = 0
+        header = {"sentence-transformers": version("sentence-transformers"), "model": options.semantic.model}
+        self.file = SignatureFile(path, record_type(self._size, "<f2"), header, self._embeddings)
+        self._blocks: list[NDArray[np.float32]] = []  # each (2, BLOCK_ROWS, size), filled with zeros
+        self._numbers = np.empty(0, np.int64)  # of the records in the blocks, (len(blocks) * BLOCK_ROWS,)
+        self._count = 0  # of the rows in the blocks
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Take rows that are kept already, by id, all with embeddings on the disk, into the index."""
-        numbers = np.array([self.file.number(row) for row in rows], np.int64)
+        """Add rows that were kept earlier, by id; all must have stored embeddings."""
+        numbers = self.file.numbers(rows)
         for start in range(0, len(numbers), CHUNK):
             part = numbers[start : start + CHUNK]
-            self.add(part, self._compared(self.file.records(part)))
+            self.add(part, _vectors(self.file.read(part)))
 
-    def batch(self, texts: Sequence[Text]) -> "Batch":
-        """Rows to be decided one after the other."""
-        numbers, records = self.file.signed(texts, self.plan)
-        return Batch(self, numbers, records, self._compared(records))
+    def batch(self, texts: Sequence[RowTexts]) -> "EmbeddingBatch":
+        """Return a batch of rows that are to be decided in order."""
+        numbers, records = self.file.records_of(texts, self._plan)
+        return EmbeddingBatch(self, numbers, records)
 
-    def add(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
-        """Kept rows: the numbers of their records, and their vectors (n, 2, size)."""
-        for number, both in zip(numbers.tolist(), vectors, strict=True):
+    def add(self, numbers: RecordNumbers, vectors: Vectors) -> None:
+        """Add n kept rows: the numbers of their records, (n,), and their embeddings, (n, 2, size)."""
+        for number, vectors_of_row in zip(numbers.tolist(), vectors, strict=True):
             block, place = divmod(self._count, BLOCK_ROWS)
             if block == len(self._blocks):
                 self._blocks.append(np.zeros((2, BLOCK_ROWS, self._size), np.float32))
                 self._numbers = np.concatenate([self._numbers, np.zeros(BLOCK_ROWS, np.int64)])
-            self._blocks[block][:, place] = both
+            self._blocks[block][:, place] = vectors_of_row
             self._numbers[self._count] = number
             self._count += 1
 
-    def alike(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Which rows of `one` (n, size) may be as near as the threshold to which of `other` (m, size), (n, m)."""
-        found: np.ndarray = one @ other.T >= self._threshold - MARGIN
-        return found
+    def may_be_similar(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which pairs of `one`, (n, size), and `other`, (m, size), may reach the threshold, (n, m)."""
+        return np.asarray(one @ other.T >= self._threshold - MARGIN)
 
-    def near(self, vectors: np.ndarray) -> list[list[int]]:
-        """For each of the vectors (n, 2, size), the numbers of kept records that may be as near as the threshold."""
-        found: list[list[int]] = [[] for _ in vectors]
-        for start, block in enumerate(self._blocks):
+    def candidates(self, vectors: Vectors) -> list[list[int]]:
+        """Return, for each of n rows, (n, 2, size), the numbers of the kept records that may reach the threshold."""
+        candidates: list[list[int]] = [[] for _ in vectors]
+        for block_number, block in enumerate(self._blocks):
             for text in range(2):
-                rows, places = np.nonzero(self.alike(vectors[:, text], block[text]))
-                numbers = self._numbers[start * BLOCK_ROWS + places]
+                rows, places = np.nonzero(self.may_be_similar(vectors[:, text], block[text]))
+                numbers = self._numbers[block_number * BLOCK_ROWS + places]
                 for row, number in zip(rows.tolist(), numbers.tolist(), strict=True):
-                    found[row].append(number)
-        return found
+                    candidates[row].append(number)
+        return candidates
 
-    def first(self, index: int, vectors: np.ndarray, candidates: Iterable[int]) -> Match | None:
-        """The first of the candidate records that is as near to a row's vectors (2, size) as the threshold."""
+    def first_similar(self, index: int, vectors: NDArray[np.float32], candidates: Iterable[int]) -> DuplicateOf | None:
+        """Return the row that a row with this cell index and embeddings, (2, size), repeats among the candidates."""
         numbers = np.fromiter(set(candidates), np.int64)
         if not len(numbers):
             return None
-        kept = self.file.records(numbers)
-        near = (self._compared(kept).astype(np.float64) * vectors).sum(axis=2).round(4)
-        first = first_near(kept, near, self._threshold, index, self.plan)
-        return None if first is None else Match.of(kept[first], near[first], Reason.SEMANTIC_DUPLICATE)
+        kept = self.file.read(numbers)
+        cosines = (_vectors(kept).astype(np.float64) * vectors).sum(axis=2).round(4)
+        first = first_similar(kept, cosines, self._threshold, index, self._plan)
+        return None if first is None else DuplicateOf.of(kept[first], cosines[first], Reason.SEMANTIC_DUPLICATE)
 
-    def _compared(self, records: np.ndarray) -> np.ndarray:
-        return np.asarray(records["signatures"], np.float32)
+    def _embeddings(self, texts: Sequence[RowTexts]) -> NDArray[np.float16]:
+        """Return the embeddings of rows, (n, 2, size).
 
-    def _embed(self, texts: Sequence[Text]) -> np.ndarray:
-        """An answer of a few words, a number or a name, may answer many questions and is compared with none."""
-        made = np.zeros((len(texts), 2, self._size), np.float16)
-        both = [
+        A response of fewer than `min_words` words gets zeros: a number or a name may answer many instructions.
+        """
+        embeddings = np.zeros((len(texts), 2, self._size), np.float16)
+        pairs = [
             (text.instruction, text.response if len(normal_words(text.response)) >= self._min_words else "")
             for text in texts
         ]
-        places = [(row, text) for row, pair in enumerate(both) for text in range(2) if pair[text]]
+        places = [(row, text) for row, pair in enumerate(pairs) for text in range(2) if pair[text]]
         if places:
             rows, sides = np.array(places).T
-            made[rows, sides] = self._encode([both[row][text] for row, text in places])
-        return made
+            embeddings[rows, sides] = self._encode([pairs[row][text] for row, text in places])
+        return embeddings
 
 
-class Batch:
-    """Rows that are decided in order; those that are kept count for the rows after them."""
+class EmbeddingBatch:
+    """A batch of n rows that are decided in order; each is compared with the kept rows before it.
 
-    def __init__(self, meanings: Meanings, numbers: np.ndarray, records: np.ndarray, vectors: np.ndarray) -> None:
-        self._meanings, self._numbers, self._records, self._vectors = meanings, numbers, records, vectors
-        self._older = meanings.near(vectors)
-        self._alike = meanings.alike(vectors[:, 0], vectors[:, 0]) | meanings.alike(vectors[:, 1], vectors[:, 1])
-        self._kept = np.zeros(len(vectors), bool)
+    `numbers`, (n,), and `records`, (n,), are those of the rows in the file of embeddings.
+    """
 
-    def first(self, place: int) -> Match | None:
-        """What the row at `place` of the batch repeats, None where nothing that was kept."""
-        vectors = self._vectors[place]
-        recent = self._numbers[self._kept & self._alike[place]]
-        return self._meanings.first(self._records["index"][place], vectors, [*self._older[place], *recent.tolist()])
+    def __init__(self, index: EmbeddingIndex, numbers: RecordNumbers, records: Records) -> None:
+        self._index, self._numbers, self._records = index, numbers, records
+        self._vectors = _vectors(records)
+        self._older = index.candidates(self._vectors)
+        instructions, responses = self._vectors[:, 0], self._vectors[:, 1]
+        self._similar = index.may_be_similar(instructions, instructions) | index.may_be_similar(responses, responses)
+        self._kept = np.zeros(len(records), bool)
+
+    def first_similar(self, place: int) -> DuplicateOf | None:
+        """Return the kept row that the row at `place` in the batch repeats, None if it repeats none."""
+        recent = self._numbers[self._kept & self._similar[place]]
+        candidates = [*self._older[place], *recent.tolist()]
+        return self._index.first_similar(self._records["index"][place], self._vectors[place], candidates)
 
     def keep(self, place: int) -> None:
+        """Keep the row at `place` in the batch: rows after it are compared with it."""
         self._kept[place] = True
         one = slice(place, place + 1)
-        self._meanings.add(self._numbers[one], self._vectors[one])
+        self._index.add(self._numbers[one], self._vectors[one])
+
+
+def _vectors(records: Records) -> Vectors:
+    return np.asarray(records["signatures"], np.float32)

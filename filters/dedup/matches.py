@@ -11,7 +11,7 @@ from skillmill.data.reasons import Reason
 @dataclass(frozen=True, slots=True)
 class Match:
     """The kept row that a row repeats, and how near their texts are: 1 for equal ones, else the Jaccard similarity,
-    or with `Reason.SEMANTIC_DUPLICATE` the cosine of their embeddings.
+    or with `SEMANTIC_DUPLICATE` the cosine of their embeddings.
 
     `plan`: the first 8 hex digits of the kept row's, as a number.
     """

@@ -1,191 +1,149 @@
-"""Near-duplicates, a corpus filter: rows come in index order, and the first of those that say the same is kept.
+"""The corpus filter for near-duplicates: of rows that repeat each other, the one with the lowest index is kept.
 
-A row is compared with the rows that were kept, by its instruction and by its response. Equal texts are always found;
-near ones by MinHash and LSH (`minhash.py`): the bands of all kept rows lie in memory, 8 bytes each, sorted, and what
-shares one is compared slot by slot. (The LSH tables of rensa and gaoya took 2.7 to 5 KiB a text: 10^6 rows with two
-texts each do not fit into 4 GiB.)
+Rows are decided in index order. The instruction and the response of a row are each compared with those of the rows
+kept so far. Equal texts are found by their hash. Similar texts are found by MinHash (`minhash.py`) and LSH
+(`band_index.py`): a row is compared with the kept rows that share a key with it. With the option `semantic`, a row that
+repeats none of these is compared by its embeddings (`embedding_index.py`).
 """
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rensa import RMinHash
 
 from skillmill.data.reasons import Reason
 from skillmill.filters.config import NearDuplicates
-from skillmill.filters.dedup.embedding_index import Meanings
-from skillmill.filters.dedup.matches import Match, first_near
-from skillmill.filters.dedup.minhash import RECORD_BITS, Bands, exact_hashes, signature, similarity
-from skillmill.filters.dedup.signatures import CHUNK, SignatureFile, Text, record_type
+from skillmill.filters.dedup.band_index import BandIndex
+from skillmill.filters.dedup.duplicate_of import DuplicateOf, first_similar
+from skillmill.filters.dedup.embedding_index import EmbeddingIndex
+from skillmill.filters.dedup.minhash import Bands, Keys, Signatures, exact_keys, signature, similarity
+from skillmill.filters.dedup.signatures import CHUNK, Records, RowTexts, SignatureFile, record_type
 
 EMBEDDINGS = "embeddings.bin"
-"""Beside the signatures."""
-RECENT_KEYS = 2**17
-"""So many keys are kept in a dict, about 20 MB, before they are sorted in among the others."""
+"""Name of the file of embeddings, in the folder of the signatures."""
 
 
 class Corpus:
-    """The kept rows of all plans. Rows of `plan` are decided against them; its lowest index wins, then other plans'.
+    """The kept rows of all plans, against which the rows of one plan are decided.
 
-    Rows of one cell (one index) are never duplicates of each other: an export takes one of them.
-    With `semantic`, rows that words leave apart are compared by meaning too. Raises `ConfigError` where its model
-    cannot be had.
+    A duplicate repeats the kept row of its own plan with the lowest index, or else one of another plan. Rows of one
+    cell, with the same index, are never duplicates of each other, as an export takes only one of them. Signatures are
+    stored at `path`. Raises `ConfigError` if the model of `semantic` cannot be loaded, `StoreError` if the files cannot
+    be read or written. Close it after use.
     """
 
     def __init__(self, path: Path, options: NearDuplicates, plan: str) -> None:
         self._options, self._plan = options, int(plan[:8], 16)
         compared = options.model_dump(exclude={"enabled", "threshold", "semantic"})
-        about = {"rensa": RMinHash.ALGORITHM_VERSION, **compared}
-        self._meanings = Meanings(path.with_name(EMBEDDINGS), options, plan) if options.semantic else None
-        self._file = SignatureFile(path, record_type(options.permutations), about, self._sign)
+        header = {"rensa": RMinHash.ALGORITHM_VERSION, **compared}
+        self._embeddings = EmbeddingIndex(path.with_name(EMBEDDINGS), options, plan) if options.semantic else None
+        self._file = SignatureFile(path, record_type(options.permutations), header, self._signatures)
         self._bands = Bands.of(options.threshold, options.permutations)
         self._index = BandIndex()
 
     @property
-    def made(self) -> int:
-        """Signatures that were made and not found on the disk, in rows."""
-        return sum(file.made for file in self._files)
+    def computed(self) -> int:
+        """Number of signatures and embeddings of rows that were computed because the files did not have them."""
+        return sum(file.computed for file in self._files)
 
-    def unknown(self, rows: Iterable[int]) -> set[int]:
-        """Those of the rows, by id, whose signatures are not on the disk."""
+    def missing(self, rows: Iterable[int]) -> set[int]:
+        """Return the ids in `rows` without a stored signature or embedding."""
         rows = set(rows)
-        return set[int]().union(*(file.unknown(rows) for file in self._files))
+        return set[int]().union(*(file.missing(rows) for file in self._files))
 
-    def sign(self, texts: Sequence[Text], plan: str) -> None:
-        """Put the signatures of a plan's rows on the disk."""
+    def sign(self, texts: Sequence[RowTexts], plan: str) -> None:
+        """Compute and store the signatures and embeddings of rows of any plan."""
         for file in self._files:
-            file.signed(texts, int(plan[:8], 16))
+            file.records_of(texts, int(plan[:8], 16))
 
     def keep(self, rows: Iterable[int]) -> None:
-        """Take rows that are kept already, by id, all with signatures on the disk, into the index."""
+        """Add rows that were kept earlier, by id; all must have stored signatures and embeddings."""
         rows = list(rows)
-        numbers = np.array([self._file.number(row) for row in rows], np.int64)
+        numbers = self._file.numbers(rows)
         for start in range(0, len(numbers), CHUNK):
             part = numbers[start : start + CHUNK]
-            self._index.add_many(self._keys(self._file.records(part)), part)
-        if self._meanings:
-            self._meanings.keep(rows)
+            self._index.add_many(self._keys(self._file.read(part)), part)
+        if self._embeddings:
+            self._embeddings.keep(rows)
 
-    def decide(self, texts: Sequence[Text]) -> list[Match | None]:
-        """What each row repeats, in index order; None where it is kept, and counts for the rows after it."""
-        numbers, records = self._file.signed(texts, self._plan)
+    def decide(self, texts: Sequence[RowTexts]) -> list[DuplicateOf | None]:
+        """Return for each row, in index order, the kept row that it repeats, or None if it is kept.
+
+        Rows that are kept are added to the corpus before the next row is decided.
+        """
+        numbers, records = self._file.records_of(texts, self._plan)
         keys = self._keys(records)
-        older, matches = self._index.settled(keys), []
-        meant = self._meanings.batch(texts) if self._meanings else None
-        for place, (record, number, own, known) in enumerate(zip(records, numbers.tolist(), keys, older, strict=True)):
-            match = self._first(record, known | self._index.recent(own.tolist()))
-            if match is None and meant is not None:
-                match = meant.first(place)
-            if match is None:
-                self._index.add(own, number)
-                if meant is not None:
-                    meant.keep(place)
-            matches.append(match)
+        settled = self._index.settled(keys)
+        batch = self._embeddings.batch(texts) if self._embeddings else None
+        decisions = []
+        for place, number in enumerate(numbers.tolist()):
+            candidates = settled[place] | self._index.recent(keys[place].tolist())
+            duplicate = self._first_similar(records[place], candidates)
+            if duplicate is None and batch is not None:
+                duplicate = batch.first_similar(place)
+            if duplicate is None:
+                self._index.add(keys[place], number)
+                if batch is not None:
+                    batch.keep(place)
+            decisions.append(duplicate)
         self._index.settle()
-        return matches
+        return decisions
 
     def sync(self) -> None:
+        """Force the files to the disk."""
         for file in self._files:
             file.sync()
 
     def close(self) -> None:
+        """Close the files."""
         for file in self._files:
             file.close()
 
     @property
     def _files(self) -> list[SignatureFile]:
-        return [self._file, self._meanings.file] if self._meanings else [self._file]
+        return [self._file, self._embeddings.file] if self._embeddings else [self._file]
 
-    def _sign(self, texts: Sequence[Text]) -> np.ndarray:
+    def _signatures(self, texts: Sequence[RowTexts]) -> Signatures:
+        """Return the MinHash signatures of rows, (n, 2, permutations): of the instruction and of the response."""
         options = self._options
-        made = np.zeros((len(texts), 2, options.permutations), np.uint16)
-        for row, text in zip(made, texts, strict=True):
-            for place, words in enumerate((text.instruction, text.response)):
-                found = signature(words, options.permutations, options.shingle_words, options.min_words)
-                if found is not None:
-                    row[place] = found
-        return made
+        signatures = np.zeros((len(texts), 2, options.permutations), np.uint16)
+        for row, texts_of_row in enumerate(texts):
+            for place, text in enumerate((texts_of_row.instruction, texts_of_row.response)):
+                slots = signature(text, options.permutations, options.shingle_words, options.min_words)
+                if slots is not None:
+                    signatures[row, place] = slots
+        return signatures
 
-    def _keys(self, records: np.ndarray) -> np.ndarray:
-        """By what records find each other, (n, keys): the bands of both texts, and their exact hashes; 0 is none."""
-        return np.concatenate([self._bands.hashes(records["signatures"]), exact_hashes(_hashes(records))], axis=1)
+    def _keys(self, records: Records) -> Keys:
+        """Return the keys of records, (n, keys): those of the bands of both texts, and those of their exact hashes."""
+        bands = self._bands.keys(records["signatures"])
+        return np.concatenate([bands, exact_keys(_compared_hashes(records))], axis=1)
 
-    def _first(self, record: Any, candidates: set[int]) -> Match | None:
+    def _first_similar(self, record: np.void, candidates: set[int]) -> DuplicateOf | None:
+        """Return the row that the row of `record` repeats among the kept records with the numbers `candidates`."""
         if not candidates:
             return None
-        kept = self._file.records(np.fromiter(candidates, np.int64, len(candidates)))
-        own = _hashes(record[None])
-        equal = (_hashes(kept) == own) & (own != 0)
-        near = np.stack([similarity(record["signatures"][i], kept["signatures"][:, i]) for i in range(2)], axis=1)
-        near[equal] = 1.0
-        first = first_near(kept, near, self._options.threshold, record["index"], self._plan)
+        kept = self._file.read(np.fromiter(candidates, np.int64, len(candidates)))
+        own_hashes = _compared_hashes(np.asarray(record)[None])
+        equal = (_compared_hashes(kept) == own_hashes) & (own_hashes != 0)
+        similarities = np.stack(
+            [similarity(record["signatures"][text], kept["signatures"][:, text]) for text in range(2)], axis=1
+        )
+        similarities[equal] = 1.0
+        first = first_similar(kept, similarities, self._options.threshold, record["index"], self._plan)
         if first is None:
             return None
-        return Match.of(kept[first], near[first], Reason.DUPLICATE if equal[first].any() else Reason.NEAR_DUPLICATE)
+        reason = Reason.DUPLICATE if equal[first].any() else Reason.NEAR_DUPLICATE
+        return DuplicateOf.of(kept[first], similarities[first], reason)
 
 
-def _hashes(records: np.ndarray) -> np.ndarray:
-    """The hashes that count, (n, 2): a response too short for a signature, a number or a name, may answer many."""
-    hashes = records["hashes"].copy()
+def _compared_hashes(records: Records) -> NDArray[np.uint64]:
+    """Return the text hashes of n records, (n, 2), with 0 for texts that are not compared.
+
+    A response without a signature is too short to compare: a number or a name may answer many instructions.
+    """
+    hashes: NDArray[np.uint64] = records["hashes"].copy()
     hashes[~records["signatures"][:, 1].any(axis=1), 1] = 0
     return hashes
-
-
-class BandIndex:
-    """Which records have a key. Old keys lie in sorted arrays, each at least twice as long as the next."""
-
-    def __init__(self, recent_keys: int = RECENT_KEYS) -> None:
-        self._recent_keys = recent_keys
-        self._runs: list[np.ndarray] = []
-        self._recent: dict[int, list[int]] = {}
-        self._waiting: list[np.ndarray] = []
-        self._count = 0
-
-    def add(self, keys: np.ndarray, record: int) -> None:
-        """Add one record that has these keys; 0 is none."""
-        self._waiting.append(_packed(keys[None], np.array([record])))
-        self._count += len(self._waiting[-1])
-        for key in keys[keys != 0].tolist():
-            self._recent.setdefault(key, []).append(record)
-
-    def add_many(self, keys: np.ndarray, records: np.ndarray) -> None:
-        """Add keys (n, keys) of n records at once."""
-        self._merge(_packed(keys, records))
-
-    def recent(self, keys: Iterable[int]) -> set[int]:
-        """The records that were added since `settle` did its work and have one of the keys."""
-        return {record for key in keys for record in self._recent.get(key, ())}
-
-    def settled(self, keys: np.ndarray) -> list[set[int]]:
-        """For each row of keys (n, keys), the older records that have one of them."""
-        found: list[set[int]] = [set() for _ in keys]
-        flat = keys.ravel()
-        order = np.argsort(flat)  # neighbours look in the same places: in a long array half the time
-        wanted, rows = flat[order] << np.uint64(RECORD_BITS), order // keys.shape[1]
-        for run in self._runs:
-            starts = np.searchsorted(run, wanted)
-            stops = np.searchsorted(run, wanted | np.uint64(2**RECORD_BITS - 1), side="right")
-            for place in np.flatnonzero((stops > starts) & (wanted > 0)).tolist():
-                records = run[starts[place] : stops[place]] & np.uint64(2**RECORD_BITS - 1)
-                found[rows[place]].update(records.tolist())
-        return found
-
-    def settle(self) -> None:
-        """Sort recent keys in among the older ones, if there are enough of them."""
-        if self._count >= self._recent_keys:
-            self._merge(np.concatenate(self._waiting))
-            self._recent, self._waiting, self._count = {}, [], 0
-
-    def _merge(self, run: np.ndarray) -> None:
-        run.sort()
-        while self._runs and len(self._runs[-1]) < 2 * len(run):
-            run = np.concatenate([self._runs.pop(), run])
-            run.sort(kind="stable")  # which merges what is sorted already
-        self._runs.append(run)
-
-
-def _packed(keys: np.ndarray, records: np.ndarray) -> np.ndarray:
-    packed = (keys << np.uint64(RECORD_BITS)) | records.astype(np.uint64)[:, None]
-    return packed[keys != 0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.records import Message, Sample
+from skillmill.data.text.lengths import sentence_limit, sentences_in_words
 from skillmill.data.text.sentences import count_published_sentences, count_sentences
 from skillmill.filters.grading.points import OTHER_CRITERIA, Criterion, Points, SkillPoint
 from skillmill.filters.grading.reading import (
@@ -19,8 +20,7 @@ from skillmill.filters.grading.reading import (
     point_and_evidence,
     points_in_prose,
 )
-from skillmill.filters.rows.form import SKILL_MIX, number_of_sentences, sentence_limit
-from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical
 from skillmill.teachers.prompts import prompts_fingerprint, render
 from skillmill.teachers.structured import object_schema, parse_object
@@ -78,7 +78,7 @@ def within_sentences(sample: Sample, cell: Cell) -> float:
 
 
 def _text_messages(sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
-    sentences = number_of_sentences(sentence_limit(cell.k, cell.length))
+    sentences = sentences_in_words(sentence_limit(cell.k, cell.length))
     topic = cell.topic.name if cell.topic else "anything"
     variables = {"skills": skills, "topic": topic, "sentences": sentences, "text": sample.response}
     return _conversation("skill_mix", "skill_mix_text", variables)

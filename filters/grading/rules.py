@@ -2,16 +2,15 @@
 
 from skillmill.data.records import Sample
 from skillmill.data.text.tokens import tokens
-from skillmill.filters.config import FilterOptions, Repetition
 from skillmill.filters.grading.points import Points, SkillPoint
 from skillmill.filters.grading.rubric import within_sentences
-from skillmill.filters.rows.form import SKILL_MIX, stops_in_the_middle
+from skillmill.filters.rows.cut_off import stops_in_the_middle
 from skillmill.filters.rows.missing_material import lacks_material
-from skillmill.filters.rows.no_request import no_request
-from skillmill.filters.rows.substance import repetition
+from skillmill.filters.rows.no_request import NoRequest
+from skillmill.filters.rows.repetition import Repetition
 from skillmill.filters.shirker.answer_features import MEASURES, measures
 from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, asked
-from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.checkers import check
 
 RULES = "rules"
@@ -48,11 +47,11 @@ def points_by_rules(sample: Sample, cell: Cell) -> Points:
     shown = tuple(skill_points(sample, cell).values())
     if cell.kind == SKILL_MIX:
         topic = cell.topic.name if cell.topic else ""
-        sense = not repetition(sample, cell, SHORT_TEXT).reasons
+        sense = not SHORT_TEXT.check(sample, cell).reasons
         return Points(shown, _about(topic, sample.response), float(sense), within_sentences(sample, cell))
     sense = (
-        not repetition(sample, cell, Repetition()).reasons
-        and not no_request(sample, cell, FilterOptions()).reasons
+        not Repetition().check(sample, cell).reasons
+        and not NoRequest().check(sample, cell).reasons
         and not lacks_material(sample.instruction)
     )
     return Points(shown, _about(sample.instruction, sample.response), float(sense), _whole(sample))

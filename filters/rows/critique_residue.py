@@ -1,11 +1,17 @@
-"""Does the answer talk about its own revision, as a refinement that takes its critique for a conversation does?"""
+"""Rejects answers that talk about their own revision.
+
+A model does so if it takes the critique that it was given for a part of the conversation. About 9 % of the answers
+that Instruct-SkillMix released (arXiv 2408.14774) open this way.
+"""
 
 import re
 
+from pydantic import Field
+
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import CritiqueResidue
-from skillmill.filters.verdict import Verdict, verdict
+from skillmill.filters.options import RowFilter
+from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 _ANSWER = r"(?:responses?|answers?|repl(?:y|ies)|drafts?|instructions?)\b(?! (?:to(?! be\b)|of|from|by)\b)"
@@ -49,6 +55,7 @@ RESIDUE = re.compile(
     r"should (?:include|mention|have|use|give|provide|offer|contain|address|focus))\b",
     re.IGNORECASE,
 )
+"""Talk about a revision, wherever it is in the opening."""
 OPENS_REVISED = re.compile(
     rf"[\W_]*(?:{_REVISED}(?: (?:and \w+ )?(?:{_ANSWER}|{_TEXT}))?|(?:final|second|third|new) "
     rf"(?:version|draft|response|attempt)|(?:response|answer|instruction) [(\[]{_REVISED}[)\]]|"
@@ -61,51 +68,59 @@ OPENS_REVISED = re.compile(
     rf"made (?:it|this|the (?:{_ANSWER}|tone|wording|text)))",
     re.IGNORECASE,
 )
-"""What a text may say in the middle, but not begin with."""
+"""Talk about a revision that may occur in the middle of a good answer, but not as its first words."""
 REOPENS_REVISED = re.compile(
     rf"\n[ \t]*\n[ \t#*_>\"“]{{0,12}}here(?:['’]s| is) (?:[\w-]+ ){{0,3}}?(?:{_REVISED}|better|more \w+) "
     rf"(?:and \w+ |, \w+ )?(?:{_TEXT}|{_ANSWER})[^.!?\n]{{0,60}}:",
     re.IGNORECASE,
 )
-"""What no later paragraph begins with either: an answer to several questions has an opening for each."""
+"""A paragraph that announces a revised text. Searched in the whole answer, which may have several openings."""
 EDITING = re.compile(
     r"\b(?:re-?writ\w*|re-?word\w*|re-?phras\w*|revis\w*|edit\w*|correct\w*|improv\w*|proofread\w*|grammar\w*|"
     r"polish\w*|shorten\w*|feedback|critique|draft\w*|version\w*|update\w*|weaknesses)\b",
     re.IGNORECASE,
 )
-"""An instruction that asks for a revision may be answered with "here is a revised version"."""
+"""An instruction that requests a revision. Its answer may say "here is a revised version"."""
 MARKER = re.compile(
     r"^[ \t#*_>]{0,12}(?:(?P<judged>strengths?|weakness(?:es)?|critique|feedback)|(?P<label>instruction|response|notes)"
     r"|your notes|strengths and weaknesses)[ \t*_]{0,4}:",
     re.IGNORECASE | re.MULTILINE,
 )
-"""The labels of critique and refinement, this project's and the paper's, at the head of a line."""
+"""The labels at the head of a line that the prompts for critique and refinement use, here and in the paper."""
 OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
-"""The labels of the notes that a short answer is refined from: nobody else writes them, so any place counts."""
+"""The labels of the notes in skillmill's prompt for short refinements. No other text has them, so any line counts."""
 JUDGING = re.compile(
     r"\b(?:strengths?|weakness\w*|swot|pros|compar\w*|evaluat\w*|assess\w*|review\w*|analy[sz]\w*|critiqu\w*|feedback|"
     r"judg\w*|advantages?)\b",
     re.IGNORECASE,
 )
-"""An instruction that asks for a judgement may be answered under "Strengths:" and "Weaknesses:"."""
+"""An instruction that requests a judgement. Its answer may have the labels "Strengths:" and "Weaknesses:"."""
 
 
-def critique_residue(sample: Sample, cell: Cell, options: CritiqueResidue) -> Verdict:
-    """The answer opens with talk about its own revision, or keeps the labels of a form (papers.md 3.6)."""
-    opening = sample.response[: options.within_characters]
-    asked_for = EDITING.search(sample.instruction) is not None
-    talks = not asked_for and bool(
-        OPENS_REVISED.match(opening) or RESIDUE.search(opening) or REOPENS_REVISED.search(sample.response)
-    )
-    labelled = _has_marker(opening, sample.instruction) or OWN_NOTES.search(sample.response) is not None
-    return verdict(Reason.CRITIQUE_RESIDUE, talks or labelled)
+class CritiqueResidue(RowFilter):
+    """Rejects an answer that opens with talk about its own revision, or that keeps the labels of a prompt."""
+
+    reason = Reason("critique_residue", "the answer talks about its own revision")
+
+    within_characters: int = Field(250, ge=1)
+    """The number of characters at the beginning of the answer that count as its opening."""
+
+    def check(self, sample: Sample, cell: Cell) -> Verdict:
+        """Return the verdict, without signals."""
+        opening = sample.response[: self.within_characters]
+        requested = EDITING.search(sample.instruction) is not None
+        mentions_revision = not requested and bool(
+            OPENS_REVISED.match(opening) or RESIDUE.search(opening) or REOPENS_REVISED.search(sample.response)
+        )
+        labelled = _has_marker(opening, sample.instruction) or OWN_NOTES.search(sample.response) is not None
+        return self.verdict(mentions_revision or labelled)
 
 
 def _has_marker(opening: str, instruction: str) -> bool:
-    """A label of critique and refinement that the instruction did not ask for."""
-    for found in MARKER.finditer(opening):
-        label = found["label"]
-        asked_for = label.lower() in instruction.lower() if label else found["judged"] and JUDGING.search(instruction)
-        if not asked_for:
+    """Return whether the opening has a label of critique or refinement that the instruction does not request."""
+    for marker in MARKER.finditer(opening):
+        label = marker["label"]
+        requested = label.lower() in instruction.lower() if label else marker["judged"] and JUDGING.search(instruction)
+        if not requested:
             return True
     return False

@@ -1,25 +1,32 @@
-"""Is the text in the language that its cell asks for?
+"""Rejects texts that are not in the language of their cell.
 
-`py3langid` tells languages apart: 4.5 MB that need numpy alone, 0.1 ms a short text, and on short texts as good as
-lingua at 96 MB (docs/filters.md has the comparison). The filter asks how likely the wanted language is, not which one
-is likeliest: neighbours such as Danish and Norwegian share a probability that neither has alone.
+`py3langid` identifies languages: 4.5 MB that need numpy alone, 0.1 ms for a short text, and on short texts as accurate
+as lingua with 96 MB (docs/filters.md has the comparison). The filter uses the probability of the wanted language and
+not the most likely language, because close languages such as Danish and Norwegian share one probability.
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.data.text.words import UNSPACED
-from skillmill.filters.config import Language
-from skillmill.filters.rows.form import SKILL_MIX
-from skillmill.filters.verdict import Verdict, verdict
-from skillmill.skill_taxonomy.cells import Cell
+from skillmill.filters.options import RowFilter
+from skillmill.filters.verdict import Verdict
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 READ_CHARACTERS = 1000
+"""The number of characters of a text that are read."""
 FEWEST_LETTERS = 40
-"""Of a shorter text nobody can be sure, least of all where it holds a name or a formula. Letters of scripts without
-spaces say more and count twice."""
+"""A text with fewer letters is not classified: a name or a formula in it would decide.
+
+Letters of scripts without spaces count twice.
+"""
 
 LANGUAGES: dict[str, tuple[str, ...]] = {
     name: tuple(codes.split())
@@ -85,35 +92,46 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
         "Welsh": "cy",
     }.items()
 }
-"""What `generation.language` may be, and the ISO 639 codes that pass for it."""
+"""The values of `generation.language`, each with the ISO 639 codes whose probabilities are added up for it."""
 
 
-def language(sample: Sample, cell: Cell, options: Language) -> Verdict:
-    """A text in another language than the cell asks for; nothing is looked at where it asks for none.
+class Language(RowFilter):
+    """Rejects an answer or an instruction in another language than its cell requests.
 
-    The instruction of Skill-Mix is skillmill's own, in English. Signal `language` is the probability in 0..1 that the
-    answer is in the language, 1 for answers too short to tell.
+    Cells without a language pass. The instruction of a Skill-Mix cell is not checked: it is a prompt of skillmill, in
+    English.
     """
-    if cell.language is None:
-        return Verdict()
-    answer = likelihood(sample.response, cell.language)
-    instruction = 1.0 if cell.kind == SKILL_MIX else likelihood(sample.instruction, cell.language)
-    rejected = min(answer, instruction) < options.min_probability
-    return verdict(Reason.LANGUAGE, rejected, language=round(answer, 6))
+
+    reason = Reason("language", "the text is in another language than its cell asks for")
+    signals = ("language",)
+
+    min_probability: float = Field(0.01, gt=0, le=1)
+    """The least probability of the cell's language, in 0..1, for the answer and for the instruction."""
+
+    def check(self, sample: Sample, cell: Cell) -> Verdict:
+        """Return the verdict; signal `language` is the probability, in 0..1, that the answer is in the language."""
+        if cell.language is None:
+            return Verdict()
+        answer = likelihood(sample.response, cell.language)
+        instruction = 1.0 if cell.kind == SKILL_MIX else likelihood(sample.instruction, cell.language)
+        return self.verdict(min(answer, instruction) < self.min_probability, language=round(answer, 6))
 
 
-def likelihood(text: str, name: str) -> float:
-    """The probability in 0..1 that a text is in the language of that name; 1 for one of fewer than `FEWEST_LETTERS`."""
+def likelihood(text: str, language: str) -> float:
+    """Return the probability, in 0..1, that a text is in a language of `LANGUAGES`.
+
+    Returns 1.0 for a text with fewer than `FEWEST_LETTERS` letters.
+    """
     head = text[:READ_CHARACTERS]
     if sum(map(str.isalpha, head)) + len(UNSPACED.findall(head)) < FEWEST_LETTERS:
         return 1.0
-    found = dict(_identifier().rank(head))
-    return float(sum(found.get(code, 0.0) for code in LANGUAGES[name]))
+    probabilities = dict(_identifier().rank(head))
+    return float(sum(probabilities.get(code, 0.0) for code in LANGUAGES[language]))
 
 
 @cache
-def _identifier() -> Any:
-    """Made when first needed: half a second and 100 MB."""
+def _identifier() -> "LanguageIdentifier":
+    """Return the identifier, loaded at the first call: it takes half a second and 100 MB."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,11 +1,11 @@
-"""Does an instruction ask for anything?"""
+"""Rejects instructions that request nothing."""
 
 import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import FilterOptions
-from skillmill.filters.verdict import Verdict, verdict
+from skillmill.filters.options import RowFilter
+from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 IMPERATIVES = (
@@ -22,6 +22,7 @@ IMPERATIVES = (
     "summarize sum take talk teach tell test think transform translate try turn use verify visualise visualize "
     "walk weigh work write "
 ).split()
+"""The verbs that open a request."""
 
 REQUEST = re.compile(
     r"[?？]|\bplease\b|\b(?:help|tell|show|give|teach|advise|remind|send) (?:me|us)\b"
@@ -36,18 +37,23 @@ REQUEST = re.compile(
     r"|^(?:how|what|why|when|where|who|whom|whose|which|is|are|do|does|did|can|could|should|would|will)\b",
     re.IGNORECASE,
 )
-"""What asks or tells: a question mark, a plea, a wish, or a clause that opens with an imperative."""
+"""A request: a question mark, "please", a wish, or a clause that opens with an imperative."""
 
 STATEMENT = re.compile(
     r"^[\"'“(*]*(?:i|we|my|our|he|she|they|you|your|his|her|their|it|there|this|that|these|those|the|an?|one|some|"
     r"every|in|on|at|once)\b",
     re.IGNORECASE,
 )
-"""How a statement opens; keywords, as people type them, are no statement, and other languages are let be."""
+"""The first word of an English statement. Keywords, as in a search, and other languages do not match."""
 
 
-def no_request(sample: Sample, cell: Cell, options: FilterOptions) -> Verdict:
-    """An instruction that states something and leaves it at that."""
-    instruction = sample.instruction.strip()
-    states = STATEMENT.match(instruction) is not None and REQUEST.search(instruction) is None
-    return verdict(Reason.NO_REQUEST, states)
+class NoRequest(RowFilter):
+    """Rejects an instruction that opens as a statement and has no request in it."""
+
+    reason = Reason("no_request", "the instruction neither asks nor tells the assistant to do anything")
+    english_only = True
+
+    def check(self, sample: Sample, cell: Cell) -> Verdict:
+        """Return the verdict, without signals."""
+        instruction = sample.instruction.strip()
+        return self.verdict(STATEMENT.match(instruction) is not None and REQUEST.search(instruction) is None)

@@ -1,28 +1,83 @@
-"""What must not get into training data: e-mail addresses, phone numbers, keys and tokens, card and account numbers.
+"""Finds and masks e-mail addresses, phone numbers, keys and tokens, card and account numbers.
 
-A few narrow patterns instead of a library: `phonenumbers` has to be told the country of a number without "+", and
-brings the numbering plans of all of them; `detect-secrets` is made for files of code, line by line. A form that
-ordinary numbers have (years, prices, versions, order numbers) is never taken; a bare national number counts only behind
-a label such as "phone:".
+A few narrow patterns replace a library: `phonenumbers` needs the country of a number without "+" and contains the
+numbering plans of all countries; `detect-secrets` is made for files of code, line by line. Forms that ordinary numbers
+have (years, prices, versions, order numbers) never match; a national phone number matches only after a label such as
+"phone:".
 """
 
 import re
 from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.data.text.phrases import contains_any
-from skillmill.filters.config import Safety
-from skillmill.filters.verdict import Verdict, verdict
+from skillmill.filters.options import RowFilter
+from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
+
+
+class Safety(RowFilter):
+    """Counts personal data in instruction and answer; rejects the row if `action` is `reject`.
+
+    The shards keep the unmasked texts, from which rows are decided. Export and report mask the texts that they write.
+    """
+
+    reason = Reason("safety", "the text holds an e-mail address, a phone number, a key or a card number")
+    signals = ("personal_data",)
+
+    action: Literal["mask", "reject"] = "mask"
+    """`mask`: export and report show "[e-mail address]" and the like. `reject`: the row is also rejected."""
+
+    def check(self, sample: Sample, cell: Cell) -> Verdict:
+        """Return the verdict; signal `personal_data` is the number of masked places in instruction and answer."""
+        count = masked(sample.instruction)[1] + masked(sample.response)[1]
+        return self.verdict(self.action == "reject" and count > 0, personal_data=count)
+
+
+def masker(options: Safety) -> Callable[[str], str]:
+    """Return the function that masks exported texts: `mask`, or the identity if the filter is off."""
+    return mask if options.enabled else str
+
+
+def mask(text: str) -> str:
+    """Return the text with a placeholder such as "[e-mail address]" for each match. Masking twice changes nothing."""
+    return masked(text)[0]
+
+
+def masked(text: str) -> tuple[str, int]:
+    """Return the masked text and the number of masked places."""
+    total = 0
+    for kind in _KINDS:
+        if not contains_any(text, kind.signs):
+            continue
+
+        def replace(match: re.Match[str], kind: _Kind = kind) -> str:
+            nonlocal total
+            label = match.groupdict().get("label") or ""
+            if not kind.is_valid(match.group().removeprefix(label)):
+                return match.group()
+            total += 1
+            return label + kind.placeholder
+
+        text = kind.pattern.sub(replace, text)
+    return text, total
+
+
+def luhn(digits: str) -> bool:
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
+    doubled = [sum(divmod(2 * int(d), 10)) if i % 2 else int(d) for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
+
 
 _EMAIL = re.compile(
     r"(?<![\w+%.])(?<!//)(?!(?:git|this|super)@)\w[\w.+%-]{0,63}@"
     r"(?!(?:[\w-]{1,63}\.){0,4}(?:example\.(?:co\.)?[a-z]{2,4}|(?:your)?domain\.com|test\.com|example|test|invalid)(?![\w-]|\.\w))"
     r"(?!self\.)[^\W_](?:[\w-]{0,62}\.){1,5}[^\W\d_]{2,24}(?![^\W_]|[-_]\w|\(|:[\w/])"
 )
-"""Not those of domains that are there for examples (RFC 2606) or taken for them, no `git@host`, `user@host:path`, and
-no code such as `a@b.transpose()`."""
+"""An e-mail address. Domains for examples (RFC 2606), domains that are commonly used as examples, `git@host`,
+`user@host:path` and code such as `a@b.transpose()` do not match."""
 
 _SPACE = " \u00a0\u202f"
 _DASH = "\u2010\u2011\u2013-"
@@ -41,9 +96,9 @@ _LABELLED_PHONE = re.compile(
 )
 _NORTH_AMERICAN = re.compile(r"1[2-9]\d\d[2-9]\d{6}$")
 _FICTIONAL = re.compile(r"555\D?01\d\d$|^1?\D*555\D")
-"""Numbers that North America keeps for stories, and its area code that nobody has."""
+"""The numbers that North America reserves for fiction, and its unassigned area code 555."""
 _FEWEST_DIGITS, _MOST_DIGITS = 9, 15
-"""Of an international number (E.164 has 15 at most); fewer could be a sum after a plus sign."""
+"""The digits of an international number: at most 15 (E.164). A shorter number may be a sum after a plus sign."""
 
 _KEY = re.compile(
     r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,8000}?"
@@ -56,12 +111,12 @@ _KEY = re.compile(
     r"|eyJ[\w-]{10,500}\.eyJ[\w-]{10,2000}\.[\w-]{10,500})(?!\w)",
     re.DOTALL,
 )
-"""By the marks that their makers gave them: OpenAI, Anthropic, Stripe, GitHub, GitLab, Hugging Face, npm, PyPI,
+"""A key or token with the prefix of its issuer: OpenAI, Anthropic, Stripe, GitHub, GitLab, Hugging Face, npm, PyPI,
 SendGrid, Slack, AWS, Google, JSON web tokens, PEM and PGP."""
 _AWS_SECRET = re.compile(
     r"(?P<label>secret_?access_?key[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?)[A-Za-z0-9+/]{40}(?![\w+/=])", re.IGNORECASE
 )
-"""It has no mark of its own, so its usual name has to stand before it."""
+"""An AWS secret key. It has no prefix, so it matches only after its usual name."""
 
 _CARD = re.compile(
     rf"\d(?<![\w.,+#/-].)(?:\d{{14,15}}|\d{{3}}([{_SPACE}{_DASH}])\d{{4}}\1\d{{4}}\1\d{{4}}"
@@ -80,7 +135,7 @@ _IBAN_LENGTHS = {
         "VG24 XK20"
     ).split()
 }
-"""Characters of an account number by country (SWIFT's registry)."""
+"""The number of characters of an account number, by country (SWIFT's IBAN registry)."""
 
 
 def _is_phone(text: str) -> bool:
@@ -98,7 +153,7 @@ def _is_labelled_phone(text: str) -> bool:
 
 
 def _is_iban(text: str) -> bool:
-    """Whether the country has numbers of this length and the check digits are right (ISO 13616: modulo 97)."""
+    """Return whether the length is right for the country and the check digits are right (ISO 13616: modulo 97)."""
     letters = "".join(text.split())
     return (
         _IBAN_LENGTHS.get(letters[:2]) == len(letters)
@@ -111,68 +166,33 @@ def _is_card(text: str) -> bool:
     return _ISSUER.match(digits) is not None and luhn(digits)
 
 
-def luhn(digits: str) -> bool:
-    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
-    doubled = [sum(divmod(2 * int(d), 10)) if i % 2 else int(d) for i, d in enumerate(reversed(digits))]
-    return sum(doubled) % 10 == 0
-
-
 def _any(_: str) -> bool:
     return True
+
+
+class _Kind(NamedTuple):
+    """One kind of personal data. `is_valid` checks what the pattern matched, without its label."""
+
+    signs: tuple[str, ...]
+    """Every match contains one of them; searching for them first is faster."""
+    placeholder: str
+    pattern: re.Pattern[str]
+    is_valid: Callable[[str], bool]
 
 
 _MARKS = tuple(
     "-----BEGIN sk- sk_ rk_ pk_ ghp_ gho_ ghu_ ghs_ ghr_ github_ glpat- hf_ npm_ pypi- whsec_ SG. xox xapp- "
     "hooks.slack AKIA ASIA AIza GOCSPX- ya29. eyJ".split()
 )
-"""One of them stands in every key: looking for them first saves the search for most texts."""
 _DIGITS = tuple("0123456789")
 _LABELS = tuple("hone HONE obile MOBILE fax Fax FAX hats HATS tel. Tel. TEL. tel: Tel: TEL: tel= cell: Cell:".split())
 
-_KINDS: tuple[tuple[tuple[str, ...], str, re.Pattern[str], Callable[[str], bool]], ...] = (
-    (_MARKS, "[key]", _KEY, _any),  # first: a key may hold digits that look like others
-    (("@",), "[e-mail address]", _EMAIL, _any),
-    (("access", "ACCESS", "Access"), "[key]", _AWS_SECRET, _any),
-    (_DIGITS, "[account number]", _IBAN, _is_iban),
-    (_DIGITS, "[card number]", _CARD, _is_card),
-    (_DIGITS, "[phone number]", _PHONE, _is_phone),
-    (_LABELS, "[phone number]", _LABELLED_PHONE, _is_labelled_phone),
+_KINDS = (
+    _Kind(_MARKS, "[key]", _KEY, _any),  # first: the digits of a key may look like another kind
+    _Kind(("@",), "[e-mail address]", _EMAIL, _any),
+    _Kind(("access", "ACCESS", "Access"), "[key]", _AWS_SECRET, _any),
+    _Kind(_DIGITS, "[account number]", _IBAN, _is_iban),
+    _Kind(_DIGITS, "[card number]", _CARD, _is_card),
+    _Kind(_DIGITS, "[phone number]", _PHONE, _is_phone),
+    _Kind(_LABELS, "[phone number]", _LABELLED_PHONE, _is_labelled_phone),
 )
-
-
-def hide(options: Safety) -> Callable[[str], str]:
-    """What each text goes through on its way out: `mask`, or nothing where the filter is off."""
-    return mask if options.enabled else str
-
-
-def mask(text: str) -> str:
-    """The text with a word such as "[e-mail address]" in the place of each; what is masked stays as it is."""
-    return masked(text)[0]
-
-
-def masked(text: str) -> tuple[str, int]:
-    """The masked text and how many places were masked."""
-    total = 0
-    for needed, word, pattern, right in _KINDS:
-        if not contains_any(text, needed):
-            continue
-
-        def put(match: re.Match[str], word: str = word, right: Callable[[str], bool] = right) -> str:
-            nonlocal total
-            label = match.groupdict().get("label") or ""
-            if not right(match.group().removeprefix(label)):
-                return match.group()
-            total += 1
-            return label + word
-
-        text = pattern.sub(put, text)
-    return text, total
-
-
-def safety(sample: Sample, cell: Cell, options: Safety) -> Verdict:
-    """Counts what is to be masked in instruction and answer; rejects where `action` says so.
-
-    Masking itself is done where texts leave the run (export, report): the shards keep what decides a row.
-    """
-    found = masked(sample.instruction)[1] + masked(sample.response)[1]
-    return verdict(Reason.SAFETY, options.action == "reject" and found > 0, personal_data=found)

@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.filters.config import Shirker
-from skillmill.filters.rows.form import SKILL_MIX
 from skillmill.filters.shirker.answer_features import MEASURES, measures
+from skillmill.filters.shirker.filter import Shirker
 from skillmill.filters.shirker.instruction_features import PROFILE, asked
 from skillmill.filters.shirker.word_features import Floats
-from skillmill.filters.verdict import Verdict, verdict
-from skillmill.skill_taxonomy.cells import Cell
+from skillmill.filters.verdict import Verdict
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 
 EXPECTED = (
     "log_words",
@@ -214,7 +212,7 @@ def shirker(sample: Sample, cell: Cell, options: Shirker) -> Verdict:
     score = float(model.scores(model.signals([sample.instruction], [sample.response]))[0])
     if cell.length == "short":  # as short as was asked for
         score *= BRIEF_SHARE
-    return verdict(Reason.SHIRKER, score >= threshold, shirker_score=round(score, 6))
+    return options.verdict(score >= threshold, shirker_score=round(score, 6))
 
 
 def effort_margin(instruction: str, better: str, worse: str, options: Shirker) -> float:

@@ -5,8 +5,8 @@ import re
 from operator import mul
 
 from skillmill.data.text.phrases import contains_any
-from skillmill.filters.rows.form import stops_in_the_middle
-from skillmill.filters.rows.substance import REFUSAL
+from skillmill.filters.rows.cut_off import stops_in_the_middle
+from skillmill.filters.rows.refusal import REFUSAL
 
 BREAK = re.compile(r"[.!?\n。！？](?:(?<=[.!?])[.!?]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[。！？]))")
 """Marks with what closes and spaces behind them, line ends, or a mark that needs no space. All that can begin one

@@ -13,8 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from skillmill.data.reasons import explanation_of
 from skillmill.data.records import Message, Sample, sample_of
+from skillmill.filters.apply import explanation_of
 from skillmill.filters.grading.points import OTHER_CRITERIA
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan

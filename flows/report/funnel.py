@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from skillmill.data.export.writing import Funnel
-from skillmill.data.reasons import CUSTOM, PairReason, Reason, explanation_of
+from skillmill.data.reasons import PairReason
 from skillmill.data.store import ShardStore
+from skillmill.filters.apply import explanation_of
 
 A_REASON = 3
 """Examples of each reason."""
@@ -65,8 +66,7 @@ def _pick(found: Survey, row: Row) -> bool:
 
 def meaning(reason: str) -> str:
     """The sentence for people; "" for what an earlier version stored."""
-    known = reason.startswith(CUSTOM) or any(reason == each for each in Reason)
-    return explanation_of(reason) if known else ""
+    return explanation_of(reason)
 
 
 def why_dropped(reason: str) -> str:

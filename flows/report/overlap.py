@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from skillmill.data.reasons import Reason
 from skillmill.data.records import text_of
 from skillmill.data.store import ShardStore
-from skillmill.filters.config import Contamination
+from skillmill.filters.contamination.filter import Contamination
 from skillmill.filters.contamination.shared_ngrams import COUNT, shared_ngrams
 
 
@@ -28,7 +27,7 @@ def overlaps(samples: ShardStore, plan: str, options: Contamination) -> list[Ove
         for row in table.to_pylist():
             sets = [name.removeprefix(f"{COUNT}:") for name, _ in row["signals"] if name.startswith(f"{COUNT}:")]
             sharing.update(sets)
-            if Reason.CONTAMINATION in row["reasons"]:
+            if Contamination.reason in row["reasons"]:
                 rejected.update(sets)
     return [Overlap(each.name, sharing[each.name], rejected[each.name]) for each in options.sets]
 

@@ -9,7 +9,7 @@ from skillmill.data.export.card import number, share, table_cell
 from skillmill.data.export.writing import Funnel, masked_row
 from skillmill.data.files import write_atomic
 from skillmill.data.records import text_of
-from skillmill.filters.rows.safety import hide
+from skillmill.filters.rows.safety import masker
 from skillmill.flows.plan import Plan
 from skillmill.flows.report.funnel import Row, Survey, cut, meaning, repeated, why_dropped
 from skillmill.flows.report.overlap import overlaps, shared_lines
@@ -28,7 +28,7 @@ _environment.globals |= {"meaning": meaning, "why_dropped": why_dropped}
 
 def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], found: Survey) -> Path:
     """Write the report of the current plan, whose rows are `found`, into `output_dir` and return its path."""
-    mask = hide(workspace.config.filters.safety)
+    mask = masker(workspace.config.filters.safety)
 
     def shown(rows: list[Row]) -> list[Row]:
         return [masked_row(row, mask) | {"shared": shared_lines(row, mask)} for row in rows]

@@ -1,87 +1,119 @@
-"""Teacher `embedded`: llama.cpp in this process, by default with SmolLM2-135M-Instruct.
+"""The engine `embedded`: llama.cpp in this process, by default with SmolLM2-135M-Instruct.
 
-One slot per request in flight, decoded together in one batch (continuous batching); a slot keeps its
-last prompt, so prompts that share their beginning skip it. Seeds fix the draws; as with every batching
-engine, rounding depends on what shares the batch, so only a request that runs alone repeats to the letter.
+Each request in flight has one slot, and all slots are decoded in one batch (continuous batching). A slot keeps its last
+prompt, so prompts with the same beginning skip that part. A seed fixes the random draws; as with every batching engine,
+rounding depends on the other requests of a batch, so only a request that runs alone gives the same text again.
 """
 
 import asyncio
 import os
 import secrets
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.files import sha256_of
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.teachers.base import Reply, Request, RequestFailed, TransientError
-from skillmill.teachers.embedded_model.weights import WEIGHTS, engine_weights, own_weights
+from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.embedded_model.weights import WEIGHTS, checked_gguf, engine_weights
+from skillmill.teachers.engines import OpenEngine
+from skillmill.teachers.engines.shared import SectionTeacher, shared
 
 CONTEXT_PER_SLOT = 2048
-"""Tokens of prompt and answer together; SmolLM2 costs 23 kB of memory a token, 0.75 GB at 16 slots."""
+"""Tokens of prompt and reply together; SmolLM2 needs 23 kB of memory for each token, 0.75 GB for 16 slots."""
 
-_OWN_ARGS = {"model", "n_parallel"}  # teacher.model and teacher.max_in_flight say these
+_RESERVED_ARGS = {"model", "n_parallel"}
+"""Parameters that are set by `model` and `max_in_flight` of the configuration."""
 
 
-def embedded_name(model: str | None) -> str:
-    """The teacher's name, which is part of the plan: a user's own file is told apart by its content."""
+def engine_name(config: TeacherConfig) -> str:
+    """Return the teacher's name in plan and rows. Raises `ConfigError` if `model` is not a readable GGUF file."""
+    return embedded_name(config.model, config.section)
+
+
+@asynccontextmanager
+async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[OpenEngine]:
+    """Open the engine, which all sections with the same settings share. `folder` is not used.
+
+    Raises as `Embedded` does.
+    """
+    engine = await asyncio.to_thread(shared_engine, config)
+    yield OpenEngine(SectionTeacher(engine, config.section))
+
+
+def shared_engine(config: TeacherConfig) -> "Embedded":
+    """Return this process's engine for the settings; the first call starts it. Blocks until the model is loaded."""
+    settings = config.model, config.max_in_flight, config.engine_args
+    return shared(lambda: Embedded(*settings, config.section), "embedded", *settings)
+
+
+def embedded_name(model: str | None, section: str = "teacher") -> str:
+    """Return the teacher's name; the name of a user's file includes a checksum of its content.
+
+    Raises `ConfigError` that names `section`.model if the file is not a readable GGUF file.
+    """
     if model is None:
         return f"embedded:{WEIGHTS.name.removesuffix('.gguf')}"
-    path = own_weights(Path(model).expanduser())
+    path = checked_gguf(Path(model).expanduser(), section)
     return f"embedded:{path.stem}-{sha256_of(path)[:8]}"
 
 
 class Embedded:
-    """One model in `max_in_flight` parallel slots. Shared by any threads and event loops until `close()`.
+    """One model in `max_in_flight` parallel slots. Any thread and event loop may use it until `close()`.
 
-    `engine_args` are fields of llama.cpp's common params (`n_ctx`, the sum over all slots; dotted names
-    such as `cpuparams.n_threads`; `verbosity`). Raises `ConfigError` for one that llama.cpp does not
-    have and `TeacherError` when the model cannot be had or loaded.
+    `engine_args` are fields of llama.cpp's common params (`n_ctx`, the sum over all slots; dotted names such as
+    `cpuparams.n_threads`; `verbosity`). Raises `ConfigError` for a field that llama.cpp does not have and
+    `TeacherError` if the model cannot be fetched or loaded. Messages name the keys of `section`.
     """
 
-    def __init__(self, model: str | None, max_in_flight: int, engine_args: dict[str, Any]) -> None:
-        llama = _llama()
-        path = engine_weights() if model is None else own_weights(Path(model).expanduser())
-        self.name = embedded_name(model)
-        params = _params(llama, path, max_in_flight, engine_args)
+    def __init__(
+        self, model: str | None, max_in_flight: int, engine_args: dict[str, Any], section: str = "teacher"
+    ) -> None:
+        llama = _import_xllamacpp(section)
+        path = engine_weights() if model is None else checked_gguf(Path(model).expanduser(), section)
+        self.name = embedded_name(model, section)
+        params = _params(llama, path, max_in_flight, engine_args, section)
         try:
             self._server = llama.Server(params)
-            # llama.cpp hangs for ever when it is closed before its loop runs: one token proves that it does
+            # llama.cpp hangs if it is closed before its loop runs: one generated token proves that the loop runs.
             self._server.handle_chat_completions({"messages": [{"role": "user", "content": ""}], "max_tokens": 1})
         except Exception as error:
             raise TeacherError(
                 f"embedded model: llama.cpp cannot load {path} ({error}); it may be damaged, of a kind it "
-                "does not know, or too large for the memory; teacher.engine_args.verbosity: 3 shows its log"
+                f"does not know, or too large for the memory; {section}.engine_args.verbosity: 3 shows its log"
             ) from None
-        # llama.cpp blocks its caller: one thread per slot; what waits for a slot can be cancelled here
+        # llama.cpp blocks its caller, so each slot has a thread. A request that waits for a thread can be cancelled.
         self._threads = ThreadPoolExecutor(max_in_flight, thread_name_prefix="embedded")
         self._closed = threading.Event()
 
-    async def chat(self, request: Request) -> Reply:
-        """Answer one request; when cancelled, its slot stops at the next token.
+    async def chat(self, request: Request, section: str = "teacher") -> Reply:
+        """Answer one request; if it is cancelled, its slot stops at the next token.
 
-        Raises `RequestFailed` for this request alone, `TransientError` where another try may help, `TeacherError`
-        once the engine is closed.
+        Raises `RequestFailed` if this request alone fails, `TransientError` if another try may succeed and
+        `TeacherError` if the engine is closed.
         """
         if self._closed.is_set():
             raise TeacherError("embedded model: the engine is closed")
         cancelled = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request, cancelled)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._complete, request, cancelled, section)
         finally:
             cancelled.set()
 
     def close(self) -> None:
-        """Stop what is in flight and free the model. A second call does nothing."""
+        """Stop the requests in flight and free the model. A second call does nothing."""
         if not self._closed.is_set():
             self._closed.set()
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._server = None
 
-    def _ask(self, request: Request, cancelled: threading.Event) -> Reply:
+    def _complete(self, request: Request, cancelled: threading.Event, section: str) -> Reply:
         chunks: list[dict[str, Any]] = []
 
         def receive(chunk: dict[str, Any]) -> bool:
@@ -89,37 +121,37 @@ class Embedded:
             return cancelled.is_set() or self._closed.is_set()
 
         try:
-            self._server.handle_chat_completions(_body(request), receive)
-        except Exception as error:  # the binding raises for a request it cannot read, such as a bad schema
-            raise RequestFailed(Reason.BAD_REQUEST, str(error)) from None
+            self._server.handle_chat_completions(chat_body(request), receive)
+        except Exception as error:  # the binding raises for a request that it cannot read, such as a bad schema
+            raise RequestFailed(BAD_REQUEST, str(error)) from None
         if self._closed.is_set():
             raise TeacherError("embedded model: the engine was closed while it answered")
-        return _reply(chunks)
+        return _reply(chunks, section)
 
 
-def _llama() -> Any:
-    """xllamacpp, with OpenMP told to sleep at its barriers instead of spinning.
+def _import_xllamacpp(section: str) -> Any:
+    """Import xllamacpp with OpenMP threads that sleep at barriers instead of spinning.
 
-    Spinning costs next to nothing on idle cores; with one other busy process on two cores it is five
-    times slower. OpenMP reads this once, when the library loads, so the variable is taken back after.
+    Spinning gains almost nothing on idle cores; with one other busy process on two cores it is five times slower.
+    OpenMP reads the variable once, when the library is loaded, so it is removed afterwards.
     """
-    chosen = "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ
-    if not chosen:
+    set_by_user = "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ
+    if not set_by_user:
         os.environ["OMP_WAIT_POLICY"] = "passive"
     try:
         import xllamacpp
     except ImportError as error:
         raise TeacherError(
-            f"teacher.kind: embedded needs xllamacpp, which this Python does not have ({error}); "
+            f"{section}.kind: embedded needs xllamacpp, which this Python does not have ({error}); "
             "pip install xllamacpp, or use kind: openai"
         ) from None
     finally:
-        if not chosen:
+        if not set_by_user:
             del os.environ["OMP_WAIT_POLICY"]
     return xllamacpp
 
 
-def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any]) -> Any:
+def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any], section: str) -> Any:
     params = llama.CommonParams()
     defaults = {
         "model.path": str(path),
@@ -129,9 +161,9 @@ def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any]) -> 
         "cpuparams_batch.n_threads": usable_cpus(),
         "verbosity": -1,
         "warmup": False,
-        "fit_params": False,  # sizes are given, nothing to probe the memory for
-        "cache_ram_mib": 512,  # bounds the old prompts that are kept for their beginnings (its default is 8 GB)
-        # llama.cpp always opens a port on the loopback device; a random key keeps others out of it
+        "fit_params": False,  # the sizes are given, so llama.cpp need not probe the memory
+        "cache_ram_mib": 512,  # limits the old prompts that are kept for their beginnings (llama.cpp's default: 8 GB)
+        # llama.cpp always opens a port on the loopback device; a random key keeps other processes out of it.
         "n_threads_http": 1,
         "api_keys": [secrets.token_urlsafe(24)],
         "ui": False,
@@ -139,27 +171,29 @@ def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any]) -> 
     }
     for key, value in defaults.items():
         _set(params, key, value)
-    for key, value in _flat(engine_args):
-        if key.split(".")[0] in _OWN_ARGS:
-            raise ConfigError(f"teacher.engine_args.{key}: set teacher.model or teacher.max_in_flight instead")
+    for key, value in _flattened(engine_args):
+        where = f"{section}.engine_args.{key}"
+        if key.split(".")[0] in _RESERVED_ARGS:
+            raise ConfigError(f"{where}: set {section}.model or {section}.max_in_flight instead")
         try:
             _set(params, key, value)
         except AttributeError:
-            raise ConfigError(f"teacher.engine_args.{key}: llama.cpp has no such parameter") from None
+            raise ConfigError(f"{where}: llama.cpp has no such parameter") from None
         except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"teacher.engine_args.{key}: {error}, got {value!r}") from None
+            raise ConfigError(f"{where}: {error}, got {value!r}") from None
     return params
 
 
-def _flat(arguments: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """`{"cpuparams": {"n_threads": 2}}` and `{"cpuparams.n_threads": 2}` say the same."""
+def _flattened(arguments: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return (dotted name, value) pairs: `{"cpuparams": {"n_threads": 2}}` gives `("cpuparams.n_threads", 2)`."""
     flat: list[tuple[str, Any]] = []
     for key, value in arguments.items():
-        flat += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+        flat += _flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
     return flat
 
 
 def _set(params: Any, dotted: str, value: Any) -> None:
+    """Set a field by its dotted name. Raises `AttributeError` if there is none and `TypeError` for a wrong type."""
     *parents, name = dotted.split(".")
     for parent in parents:
         params = getattr(params, parent)
@@ -173,21 +207,21 @@ def _set(params: Any, dotted: str, value: Any) -> None:
 
 
 def usable_cpus() -> int:
-    """Cores this process may use: its affinity, and a container's quota (cgroup v2), which no count shows."""
+    """Return how many cores this process may use: the cores of its affinity, at most its cgroup v2 quota."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, max(1, int(quota) // int(period)))  # "max" is no number: no quota
+        count = min(count, max(1, int(quota) // int(period)))  # without a quota the file says "max", a ValueError
     return count
 
 
-def _body(request: Request) -> dict[str, Any]:
-    """The request as the chat API has it; fields of `Sampling` beyond ours go through as they are."""
+def chat_body(request: Request) -> dict[str, Any]:
+    """Return the request as a body of the chat API; further fields of `Sampling` are passed unchanged."""
     body = {
         **request.sampling.model_dump(),
         "messages": request.messages,
         "seed": request.seed,
-        "stream": True,  # a callback per token is where a cancelled request can stop
+        "stream": True,  # a cancelled request stops at the callback of the next token
         "stream_options": {"include_usage": True},
     }
     if request.json_schema is not None:
@@ -196,12 +230,12 @@ def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _reply(chunks: list[dict[str, Any]]) -> Reply:
+def _reply(chunks: list[dict[str, Any]], section: str) -> Reply:
     text, thinking, finish_reason = [], [], ""
     usage: dict[str, Any] = {}
     for chunk in chunks:
         if "error" in chunk or "choices" not in chunk:
-            raise _failure(chunk.get("error", chunk))
+            raise _failure(chunk.get("error", chunk), section)
         usage = chunk.get("usage") or usage
         for choice in chunk["choices"]:
             text.append(choice["delta"].get("content") or "")
@@ -217,16 +251,17 @@ def _reply(chunks: list[dict[str, Any]]) -> Reply:
     )
 
 
-def _failure(error: Any) -> Exception:
+def _failure(error: object, section: str) -> RequestFailed | TransientError:
+    """Return the exception for an error object of llama.cpp."""
     if not isinstance(error, dict):
-        return RequestFailed(Reason.BAD_REQUEST, str(error))
+        return RequestFailed(BAD_REQUEST, str(error))
     message = str(error.get("message", error))
     if error.get("type") == "exceed_context_size_error":
         return RequestFailed(
-            Reason.CONTEXT_LENGTH,
+            CONTEXT_LENGTH,
             f"the prompt has {error.get('n_prompt_tokens')} tokens, a slot holds {error.get('n_ctx')} "
-            "(teacher.engine_args.n_ctx divided by teacher.max_in_flight)",
+            f"({section}.engine_args.n_ctx divided by {section}.max_in_flight)",
         )
     if int(error.get("code", 400)) >= 500:
         return TransientError(message)
-    return RequestFailed(Reason.BAD_REQUEST, message)
+    return RequestFailed(BAD_REQUEST, message)

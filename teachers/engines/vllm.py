@@ -1,15 +1,16 @@
-"""Teacher `vllm`: vLLM's asynchronous engine, started by this process and shared by all of it.
+"""The engine `vllm`: vLLM's asynchronous engine, started by this process and shared by all of it.
 
-One request is one coroutine, batched with whatever else is in flight (continuous batching), with the model's own chat
-template. Prompts that share their beginning share its computed keys and values (automatic prefix caching). The engine
-belongs to one event loop, so it has one of its own in a thread, and any loop may ask it.
+Each request is one coroutine, batched with the other requests in flight (continuous batching), with the model's own chat
+template. Prompts with the same beginning share its keys and values (automatic prefix caching). An engine of vLLM
+belongs to one event loop, so it runs in a loop of its own in a thread; any other loop may send it requests.
 """
 
 import asyncio
 import itertools
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,33 +18,59 @@ from typing import Any, TypeVar
 import orjson
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.data.records import Message
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, TransientError
+from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.engines import OpenEngine
 from skillmill.teachers.engines.chat_api.completion import split_thinking
+from skillmill.teachers.engines.shared import SectionTeacher, shared
 from skillmill.teachers.engines.vllm_process.model import LORA, vllm_model, vllm_name
 from skillmill.teachers.engines.vllm_process.start import engine_failure, import_vllm, log_path, start_engine
 
 TEMPLATE = "chat_template_kwargs"
-"""A sampling field that goes to the chat template, as with `vllm serve`: `{enable_thinking: false}`."""
+"""A sampling field with arguments of the chat template, as in `vllm serve`: `{enable_thinking: false}`."""
 
-_OURS = {"n", "seed", "output_kind", "structured_outputs", "detokenize", "skip_clone", "stream_interval"}
+_RESERVED = {"n", "seed", "output_kind", "structured_outputs", "detokenize", "skip_clone", "stream_interval"}
+"""Fields of vLLM's `SamplingParams` that a configuration may not set."""
 
 Result = TypeVar("Result")
 
 
+def engine_name(config: TeacherConfig) -> str:
+    """Return the teacher's name in plan and rows. Raises `TeacherError` if a path is not a folder of a model."""
+    return vllm_name(config.model, config.engine_args, config.section)
+
+
+@asynccontextmanager
+async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[OpenEngine]:
+    """Open the engine, which all sections with the same settings share. `folder` is not used.
+
+    Raises as `Vllm` does, and `ConfigError` for a sampling field that vLLM does not take.
+    """
+    engine = await asyncio.to_thread(shared_engine, config)
+    yield OpenEngine(SectionTeacher(engine, config.section))
+
+
+def shared_engine(config: TeacherConfig) -> "Vllm":
+    """Return this process's engine for the settings; the first call starts it. Blocks until the model is loaded."""
+    check_vllm_sampling(config.sampling, config.section)
+    model, arguments = config.model, config.engine_args
+    return shared(lambda: Vllm(model, arguments, config.section), "vllm", model, arguments)
+
+
 class Vllm:
-    """One model in one engine. Shared by any threads and event loops until `close()`.
+    """One model in one engine. Any thread and event loop may use it until `close()`.
 
     `engine_args` are those of `vllm serve` with underscores (`tensor_parallel_size`, `quantization`, `max_model_len`),
-    and `lora`, the folder of an adapter. Raises `ConfigError` where vLLM is not installed or refuses an argument,
-    `TeacherError` where the model cannot be had or the engine cannot start.
+    and `lora`, the folder of an adapter. Raises `ConfigError` if vLLM is not installed or rejects an argument and
+    `TeacherError` if the model cannot be found or the engine cannot start. Messages name the keys of `section`.
     """
 
-    def __init__(self, model: str | None, engine_args: dict[str, Any]) -> None:
-        import_vllm()
-        self.name = vllm_name(model, engine_args)
-        path = vllm_model(model)
+    def __init__(self, model: str | None, engine_args: dict[str, Any], section: str = "teacher") -> None:
+        import_vllm(section)
+        self.name = vllm_name(model, engine_args, section)
+        path = vllm_model(model, section)
         self._lora, arguments = _with_lora(engine_args)
         self._ids = itertools.count()
         self._closed = False
@@ -51,50 +78,51 @@ class Vllm:
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
         self._thread.start()
         try:
-            self._engine = self._there(_start(path, arguments)).result()
+            self._engine = self._submit(_start(path, arguments, section)).result()
         except BaseException:
             self._stop_loop()
             raise
-        self._begin = log_path().stat().st_size
+        self._log_start = log_path().stat().st_size
 
-    async def chat(self, request: Request) -> Reply:
-        """Answer one request; when cancelled, the engine drops it.
+    async def chat(self, request: Request, section: str = "teacher") -> Reply:
+        """Answer one request; if it is cancelled, the engine drops it.
 
-        Raises `RequestFailed` for this request alone, `TransientError` where another try may help, `TeacherError` once the
-        engine is closed or dead.
+        Raises `RequestFailed` if this request alone fails, `TransientError` if another try may succeed and
+        `TeacherError` if the engine is closed or dead.
         """
         if self._closed:
             raise TeacherError("vllm: the engine is closed")
-        return await asyncio.wrap_future(self._there(self._ask(request)))
+        return await asyncio.wrap_future(self._submit(self._generate(request, section)))
 
     def close(self) -> None:
-        """Stop what is in flight and free the model. A second call does nothing."""
+        """Stop the requests in flight and free the model. A second call does nothing."""
         if not self._closed:
             self._closed = True
-            self._there(self._shut_down()).result()
+            self._submit(self._shut_down()).result()
             self._stop_loop()
 
-    async def _ask(self, request: Request) -> Reply:
+    async def _generate(self, request: Request, section: str) -> Reply:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         output = None
         try:
-            prompt = await self._prompt(request.messages, (request.sampling.model_extra or {}).get(TEMPLATE, {}))
+            template = (request.sampling.model_extra or {}).get(TEMPLATE, {})
+            prompt = await self._prompt(request.messages, template, section)
             parameters = sampling_params(request)
-            name = f"{next(self._ids)}"  # equal prompts are separate requests
-            async for whole in self._engine.generate(prompt, parameters, name, lora_request=self._lora):
+            request_id = f"{next(self._ids)}"  # unique: equal prompts are separate requests
+            async for whole in self._engine.generate(prompt, parameters, request_id, lora_request=self._lora):
                 output = whole
         except (EngineDeadError, asyncio.CancelledError) as error:
             if self._closed:
                 raise TeacherError("vllm: the engine was closed while it answered") from None
             if isinstance(error, asyncio.CancelledError):
                 raise
-            raise engine_failure("died", self._begin, error) from None
+            raise engine_failure("died", self._log_start, error) from None
         except EngineGenerateError as error:
             raise TransientError(f"vllm: {error.__cause__ or error}") from None
         except (VLLMClientError, ValueError) as error:
-            raise RequestFailed(Reason.BAD_REQUEST, f"vllm: {error}") from None
+            raise RequestFailed(BAD_REQUEST, f"vllm: {error}") from None
         return self._reply(output)
 
     def _reply(self, output: Any) -> Reply:
@@ -112,21 +140,22 @@ class Vllm:
             thinking_tokens=len(self._engine.get_tokenizer().encode(thinking)) if thinking else 0,
         )
 
-    async def _prompt(self, messages: list[Message], template: dict[str, Any]) -> Any:
+    async def _prompt(self, messages: list[Message], template: dict[str, Any], section: str = "teacher") -> Any:
+        """Return the messages rendered with the model's chat template and tokenized."""
         from vllm.renderers import ChatParams
 
         renderer = self._engine.renderer
         chat = ChatParams(chat_template_kwargs={"add_generation_prompt": True, **template})
-        unbound = replace(renderer.default_chat_tok_params, max_total_tokens=None)
+        without_limit = replace(renderer.default_chat_tok_params, max_total_tokens=None)
         try:
-            _, [prompt] = await renderer.render_chat_async([messages], chat, unbound)
-        except Exception as error:  # the model's own template, which may refuse anything
-            raise RequestFailed(Reason.BAD_REQUEST, f"vllm: the chat template refuses this: {error}") from None
+            _, [prompt] = await renderer.render_chat_async([messages], chat, without_limit)
+        except Exception as error:  # a model's own template may raise anything
+            raise RequestFailed(BAD_REQUEST, f"vllm: the chat template refuses this: {error}") from None
         tokens, longest = len(prompt["prompt_token_ids"]), self._engine.model_config.max_model_len
         if tokens >= longest:
             raise RequestFailed(
-                Reason.CONTEXT_LENGTH,
-                f"the prompt has {tokens} tokens, the context {longest} (teacher.engine_args.max_model_len)",
+                CONTEXT_LENGTH,
+                f"the prompt has {tokens} tokens, the context {longest} ({section}.engine_args.max_model_len)",
             )
         return prompt
 
@@ -138,7 +167,8 @@ class Vllm:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    def _there(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+    def _submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Run a coroutine in the engine's event loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def _stop_loop(self) -> None:
@@ -147,26 +177,26 @@ class Vllm:
         self._loop.close()
 
 
-def check_vllm_sampling(sampling: Sampling) -> None:
-    """Raises `ConfigError` for a field of `teacher.sampling` that vLLM does not know or refuses."""
-    import_vllm()
+def check_vllm_sampling(sampling: Sampling, section: str = "teacher") -> None:
+    """Check the fields of `section`.sampling. Raises `ConfigError` for a field that vLLM does not know or rejects."""
+    import_vllm(section)
     from vllm import SamplingParams
     from vllm.exceptions import VLLMClientError
 
-    known = {name for name in SamplingParams.__struct_fields__ if not name.startswith("_")} - _OURS | {TEMPLATE}
+    known = {name for name in SamplingParams.__struct_fields__ if not name.startswith("_")} - _RESERVED | {TEMPLATE}
     for key in sampling.model_extra or {}:
         if key not in known:
             raise ConfigError(
-                f"teacher.sampling.{key}: vLLM has no such parameter, expected {', '.join(sorted(known))}"
+                f"{section}.sampling.{key}: vLLM has no such parameter, expected {', '.join(sorted(known))}"
             )
     try:
         sampling_params(Request([], sampling, 0))
     except (TypeError, ValueError, VLLMClientError) as error:
-        raise ConfigError(f"teacher.sampling: vLLM says: {error}") from None
+        raise ConfigError(f"{section}.sampling: vLLM says: {error}") from None
 
 
 def sampling_params(request: Request) -> Any:
-    """VLLM's `SamplingParams` of a request; fields of `Sampling` beyond ours go through as they are."""
+    """Return the request's parameters as vLLM's `SamplingParams`; further fields of `Sampling` are passed unchanged."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -177,16 +207,17 @@ def sampling_params(request: Request) -> Any:
 
 
 def _with_lora(engine_args: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The adapter of `engine_args.lora` as every request names it, and the arguments that let vLLM load it."""
+    """Return the `LoRARequest` for the adapter in `engine_args.lora` (None without one) and vLLM's arguments for it."""
     if not engine_args.get(LORA):
         return None, engine_args
     from vllm.lora.request import LoRARequest
 
     folder = Path(engine_args[LORA]).expanduser()
     rank = int(orjson.loads((folder / "adapter_config.json").read_bytes())["r"])
-    fits = next((size for size in (8, 16, 32, 64, 128, 256, 320, 512) if size >= rank), rank)
-    return LoRARequest(folder.name, 1, str(folder)), {"enable_lora": True, "max_lora_rank": fits, **engine_args}
+    max_rank = next((size for size in (8, 16, 32, 64, 128, 256, 320, 512) if size >= rank), rank)
+    return LoRARequest(folder.name, 1, str(folder)), {"enable_lora": True, "max_lora_rank": max_rank, **engine_args}
 
 
-async def _start(path: str, arguments: dict[str, Any]) -> Any:
-    return start_engine(path, arguments)
+async def _start(path: str, arguments: dict[str, Any], section: str) -> Any:
+    """Start the engine inside the event loop that it will belong to."""
+    return start_engine(path, arguments, section)

@@ -1,11 +1,11 @@
-"""The world fails in one place: slots, retries with jittered back-off, and the circuit breaker.
+"""Retries of transient failures, with jittered back-off and a circuit breaker.
 
-An engine raises `TransientError` for what may pass (cut connections, time-outs, 408, 409, 425, 429, 5xx), `RequestFailed`
-for what this request alone cannot have, `TeacherError` for what no request can have.
+An engine raises `TransientError` for failures that may not happen again (cut connections, time-outs, 408, 409, 425, 429,
+5xx), `RequestFailed` for a failure of one request, and `TeacherError` for a failure of all requests.
 
-A request that fails while others are answered is at fault itself and is given up after `tries`. When nobody is
-answered the server is at fault: requests go on trying until it is back or the patience is over, so that a restart of
-the server costs time and no row.
+A request that fails while others get replies is given up after `tries`. If no request gets a reply, the server is at
+fault: requests are retried until the server is back or `patience_s` is over, so a restart of the server costs time but
+no row.
 """
 
 import asyncio
@@ -17,79 +17,86 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from skillmill.data.errors import TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import RATE_LIMIT
 from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 from skillmill.teachers.config import Retry
 from skillmill.teachers.middleware.concurrency import Slots
 
-SILENCE_S = 5.0
-"""How long nobody is answered before the user is told."""
-RUN_OF_429 = 3
-"""So many 429 in a row mean the whole account, and their Retry-After holds for all."""
+WARN_AFTER_S = 5.0
+"""Seconds without any reply before a warning is logged."""
+CONSECUTIVE_429 = 3
+"""This many 429 in a row concern the whole account, so their Retry-After holds for all requests."""
 WINDOW_REQUESTS = 20
+"""The run stops for its share of failures only if at least this many requests ended within the patience."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Breaker:
-    """When to stop: pure bookkeeping, all times are handed in (seconds of one clock).
+    """The circuit breaker: decides when the run stops. It does no input or output; times are seconds of one clock.
 
-    A request ends well or badly (given up, or refused as a bad request); an attempt that will be repeated is neither.
+    A request ends well (a reply) or badly (given up, or rejected by the server); an attempt that will be repeated is
+    not an end.
     """
 
     patience_s: float
     served: int = 0
-    """Requests that were answered, were it by a refusal: the server is there."""
+    """Number of requests that the server has answered, with a reply or a rejection."""
     down_since: float | None = None
-    """The first failure after the last answer."""
+    """The time of the first failure after the last answer."""
     failing: set[int] = field(default_factory=set)
     """The requests that failed since then."""
     ended: deque[list[float]] = field(default_factory=deque)
-    """(from when, how many well, how many badly), each a twentieth of the patience long."""
-    begun: float | None = None
+    """[start, number ended well, number ended badly] for intervals of a twentieth of the patience."""
+    first_end: float | None = None
 
     def answer(self, now: float) -> None:
-        self._alive()
+        """Take in a reply."""
+        self._mark_alive()
         self._end(now, True)
 
     def refuse(self, now: float) -> None:
-        self._alive()
+        """Take in a request that the server rejected."""
+        self._mark_alive()
         self._end(now, False)
 
     def give_up(self, now: float) -> None:
+        """Take in a request that is not retried any more."""
         self._end(now, False)
 
-    def fail(self, who: int, now: float) -> None:
+    def fail(self, request: int, now: float) -> None:
+        """Take in a transient failure of the request with that number."""
         self.down_since = now if self.down_since is None else self.down_since
-        self.failing.add(who)
+        self.failing.add(request)
 
     def down_for(self, now: float) -> float:
+        """Return the seconds since the first failure after the last answer; 0 without a failure since then."""
         return 0.0 if self.down_since is None else now - self.down_since
 
     def is_down(self, now: float) -> bool:
-        """Nobody was answered for longer than the patience, and more than one request has asked."""
+        """Return whether the server has answered none of several requests for longer than the patience."""
         return len(self.failing) > 1 and self.down_for(now) >= self.patience_s
 
     def fails_mostly(self, now: float) -> bool:
-        """Of the requests that ended within the patience, more than half ended badly."""
-        if self.begun is None or now - self.begun < self.patience_s:
+        """Return whether more than half of the requests that ended within the patience ended badly."""
+        if self.first_end is None or now - self.first_end < self.patience_s:
             return False
         well, badly = self.counts()
         return badly > well and well + badly >= WINDOW_REQUESTS
 
     def counts(self) -> tuple[int, int]:
-        """Requests that ended well and badly within the patience."""
+        """Return how many requests ended well and how many badly within the patience."""
         return int(sum(each[1] for each in self.ended)), int(sum(each[2] for each in self.ended))
 
-    def _alive(self) -> None:
+    def _mark_alive(self) -> None:
         self.served += 1
         if self.down_since is not None:
             self.down_since = None
             self.failing.clear()
 
     def _end(self, now: float, well: bool) -> None:
-        self.begun = now if self.begun is None else self.begun
+        self.first_end = now if self.first_end is None else self.first_end
         ended = self.ended
         if not ended or now - ended[-1][0] >= self.patience_s / 20:
             ended.append([now, 0, 0])
@@ -100,9 +107,9 @@ class Breaker:
 
 @dataclass(slots=True)
 class _Tries:
-    """One request's failures. `counted` are those while others were answered."""
+    """The failures of one request. `counted` are those during which the server answered other requests."""
 
-    who: int
+    request: int
     served: int
     failures: int = 0
     counted: int = 0
@@ -110,95 +117,101 @@ class _Tries:
 
 
 class Resilient:
-    """A teacher that holds at most `max_in_flight` slots and retries; a retry waits without its slot."""
+    """A teacher with at most `max_in_flight` requests in flight and with retries; a retry waits without a slot."""
 
     def __init__(self, engine: Teacher, max_in_flight: int, retry: Retry | None = None) -> None:
         self.name = engine.name
         self.slots = Slots(max_in_flight)
         self._engine, self._retry = engine, retry or Retry()
         self._breaker = Breaker(self._retry.patience_s)
-        self._serial = itertools.count()
-        self._resume_at, self._in_a_row, self._told = 0.0, 0, False
+        self._numbers = itertools.count()
+        self._resume_at, self._consecutive_429, self._warned = 0.0, 0, False
 
     async def chat(self, request: Request) -> Reply:
-        """Raises `RequestFailed` when this request is given up, `TeacherError` when the run has to stop."""
-        tries = _Tries(next(self._serial), self._breaker.served)
+        """Answer one request.
+
+        Raises `RequestFailed` if this request is given up and `TeacherError` if the run has to stop.
+        """
+        tries = _Tries(next(self._numbers), self._breaker.served)
         while True:
             try:
                 async with self.slots:
-                    await self._pause_of_all()
+                    await self._wait_for_resumption()
                     reply = await self._engine.chat(
                         replace(request, attempt=tries.failures) if tries.failures else request
                     )
             except TransientError as failure:
                 pause = self._after_failure(tries, failure)
             except RequestFailed as failure:
-                self._after_refusal(failure)
+                self._after_rejection(failure)
                 raise
             else:
                 self._after_answer()
                 return reply
             await asyncio.sleep(pause)
 
-    async def _pause_of_all(self) -> None:
-        while (pause := self._resume_at - time.monotonic()) > 0:  # noqa: ASYNC110 (a time, no event)
+    async def _wait_for_resumption(self) -> None:
+        while (pause := self._resume_at - time.monotonic()) > 0:  # noqa: ASYNC110 (waits for a time, not an event)
             await asyncio.sleep(pause)
 
     def _after_answer(self) -> None:
-        self._in_a_row = 0
-        self.slots.note(refused=False)
-        if self._told:
-            self._told = False
+        self._consecutive_429 = 0
+        self.slots.note(rejected=False)
+        if self._warned:
+            self._warned = False
             log.warning("teacher: %s answers again", self.name)
         self._breaker.answer(time.monotonic())
 
-    def _after_refusal(self, failure: RequestFailed) -> None:
+    def _after_rejection(self, failure: RequestFailed) -> None:
         now = time.monotonic()
-        self.slots.note(refused=False)
+        self.slots.note(rejected=False)
         self._breaker.refuse(now)
-        self._stop_where_most_fail(now, failure.detail)
+        self._stop_if_most_fail(now, failure.detail)
 
     def _after_failure(self, tries: _Tries, failure: TransientError) -> float:
-        """Seconds to wait before this request asks again. Raises where it, or the whole run, gives up."""
+        """Return the seconds to wait before the next try.
+
+        Raises `RequestFailed` if this request is given up and `TeacherError` if the run has to stop.
+        """
         now, breaker = time.monotonic(), self._breaker
-        self.slots.note(refused=failure.overloaded)
-        breaker.fail(tries.who, now)
+        self.slots.note(rejected=failure.overloaded)
+        breaker.fail(tries.request, now)
         tries.first = tries.first or now
         tries.failures += 1
         tries.counted += breaker.served > tries.served
         tries.served = breaker.served
         if breaker.is_down(now):
             raise self._stopped(f"no answer for {breaker.down_for(now):.0f} s", failure.detail)
-        if self._at_fault(tries, failure, now):
+        if self._is_given_up(tries, failure, now):
             if not breaker.served and len(breaker.failing) > 1:
                 raise self._stopped("it has answered nothing yet", failure.detail)
             breaker.give_up(now)
-            self._stop_where_most_fail(now, failure.detail)
+            self._stop_if_most_fail(now, failure.detail)
             raise RequestFailed(failure.reason, f"{failure.detail} ({tries.failures} tries)")
-        if breaker.down_for(now) > SILENCE_S and not self._told:
-            self._told = True
+        if breaker.down_for(now) > WARN_AFTER_S and not self._warned:
+            self._warned = True
             log.warning(
                 "teacher: %s does not answer (%s), trying on for %.0f s",
                 *(self.name, failure.detail, self._retry.patience_s - breaker.down_for(now)),
             )
-        self._hold_all_back(failure, now)
+        self._pause_all_requests(failure, now)
         return pause_s(self._retry, tries.failures - 1, failure.retry_after)
 
-    def _at_fault(self, tries: _Tries, failure: TransientError, now: float) -> bool:
-        """Whether this request is given up: others were answered, or nobody else is there to tell."""
+    def _is_given_up(self, tries: _Tries, failure: TransientError, now: float) -> bool:
+        """Return whether to give up this request: others got replies, or no other request shows the server's state."""
         if tries.counted >= self._retry.tries:
             return True
         if tries.failures < self._retry.tries:
             return False
-        started_badly = not self._breaker.served and not failure.overloaded
-        return started_badly or now - tries.first >= self._retry.patience_s
+        never_answered = not self._breaker.served and not failure.overloaded
+        return never_answered or now - tries.first >= self._retry.patience_s
 
-    def _hold_all_back(self, failure: TransientError, now: float) -> None:
-        self._in_a_row = self._in_a_row + 1 if failure.reason == Reason.RATE_LIMIT else 0
-        if self._in_a_row >= RUN_OF_429 and failure.retry_after:
+    def _pause_all_requests(self, failure: TransientError, now: float) -> None:
+        self._consecutive_429 = self._consecutive_429 + 1 if failure.reason == RATE_LIMIT else 0
+        if self._consecutive_429 >= CONSECUTIVE_429 and failure.retry_after:
             self._resume_at = max(self._resume_at, now + min(failure.retry_after, self._retry.patience_s))
 
-    def _stop_where_most_fail(self, now: float, detail: str) -> None:
+    def _stop_if_most_fail(self, now: float, detail: str) -> None:
         if self._breaker.fails_mostly(now):
             well, badly = self._breaker.counts()
             raise self._stopped(f"{badly} of the last {well + badly} requests", detail)
@@ -209,8 +222,12 @@ class Resilient:
         )
 
 
-def pause_s(retry: Retry, attempt: int, wish: float | None) -> float:
-    """Seconds before attempt `attempt` + 2: jittered below first_pause_s * 2^attempt, not below the server's wish."""
+def pause_s(retry: Retry, attempt: int, retry_after: float | None) -> float:
+    """Return the seconds to wait after attempt number `attempt` (from 0) has failed.
+
+    The pause is jittered below first_pause_s * 2^attempt and not shorter than the server's `retry_after`, as far as
+    the patience allows.
+    """
     bound = min(retry.longest_pause_s, retry.first_pause_s * 2.0 ** min(attempt, 60))
-    jittered = bound * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries, hides nothing)
-    return jittered if wish is None else max(jittered, min(wish, retry.patience_s))
+    jittered = bound * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries, no cryptography)
+    return jittered if retry_after is None else max(jittered, min(retry_after, retry.patience_s))

@@ -11,6 +11,8 @@ from skillmill.data.export.writing import CardFacts, export
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample, pair_id, row_id, sample_row
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
+from skillmill.filters.rows.echo import Echo
+from skillmill.filters.rows.refusal import Refusal
 
 PLAN = "b" * 16
 
@@ -78,7 +80,7 @@ PAIR = {
 
 
 def test_the_default_configuration_is_sft_with_one_row_per_accepted_cell(tmp_path: Path) -> None:
-    rows = [row(1), row(1, 1), row(2, reasons=(Reason.REFUSAL,)), row(4)]
+    rows = [row(1), row(1, 1), row(2, reasons=(Refusal.reason,)), row(4)]
     folder = exported(tmp_path, rows, [PAIR])
     sft = load(folder)
     assert sft["index"] == [1, 4]
@@ -106,7 +108,7 @@ def test_every_configuration_is_there_even_when_nothing_was_made(tmp_path: Path,
 
 def test_the_card_counts_rows_and_is_valid_yaml_whatever_the_names(tmp_path: Path) -> None:
     card = (
-        exported(tmp_path, [row(1), row(2, reasons=(Reason.ECHO, Reason.REFUSAL))], [PAIR]) / "README.md"
+        exported(tmp_path, [row(1), row(2, reasons=(Echo.reason, Refusal.reason))], [PAIR]) / "README.md"
     ).read_text()
     front = yaml.safe_load(card.split("---")[1])
     assert front["pretty_name"] == 'a "name": with\nYAML'

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.apply import apply_filters, undecided
-from skillmill.filters.config import Contamination, FiltersConfig
+from skillmill.filters.config import FiltersConfig
 from skillmill.filters.contamination.evaluation_sets import known_sets
+from skillmill.filters.contamination.filter import Contamination
 from skillmill.filters.contamination.matching import contamination
 from skillmill.filters.contamination.ngram_index import with_index
 from skillmill.filters.contamination.shared_ngrams import SharedNgrams, shared_ngrams
@@ -67,7 +67,7 @@ def check(options: Contamination, response: str, instruction: str = "What do bee
 def sharing_sets(options: Contamination, response: str) -> set[str]:
     """The sets that the answer shares n-grams with; asserts that it is rejected."""
     found = check(options, response, "")
-    assert found.reasons == (Reason.CONTAMINATION,)
+    assert found.reasons == (Contamination.reason,)
     return {shared.evaluation_set for shared in shared_ngrams("", response, found.signals)}
 
 
@@ -79,7 +79,7 @@ def test_a_row_with_a_long_ngram_of_a_set_is_rejected_and_the_ngram_is_reported(
     run = words_of(QUESTION, 4, 13)
     response = f"Think of it like this: {run}, so she is late."
     found = check(bees, response)
-    assert found.reasons == (Reason.CONTAMINATION,)
+    assert found.reasons == (Contamination.reason,)
     shared = shared_ngrams("What do bees eat?", response, found.signals)
     assert shared == [SharedNgrams("bees", 6, " ".join(normal_words(run)))]
 
@@ -94,14 +94,14 @@ def test_a_shorter_ngram_is_only_a_signal(bees: Contamination) -> None:
 
 
 def test_the_instruction_is_compared_too_and_no_ngram_crosses_into_the_answer(bees: Contamination) -> None:
-    assert check(bees, "They eat nectar.", instruction=QUESTION).reasons == (Reason.CONTAMINATION,)
+    assert check(bees, "They eat nectar.", instruction=QUESTION).reasons == (Contamination.reason,)
     first, second = words_of(QUESTION, 0, 7), words_of(QUESTION, 7, 7)
     assert check(bees, second, instruction=first) == Verdict((), {"evaluation_ngrams": 0.0})
 
 
 def test_a_short_text_rejects_a_row_that_contains_all_of_it(bees: Contamination) -> None:
     found = check(bees, f"They ask: {SHORT.upper()} Nobody knows.")
-    assert found.reasons == (Reason.CONTAMINATION,)
+    assert found.reasons == (Contamination.reason,)
     assert found.signals["evaluation_words:bees"] == len(normal_words(SHORT)) == 11
     most = SHORT.rpartition(" in ")[0]
     assert check(bees, f"They ask: {most}? Nobody knows.").reasons == ()
@@ -109,7 +109,7 @@ def test_a_short_text_rejects_a_row_that_contains_all_of_it(bees: Contamination)
 
 def test_a_brief_text_rejects_only_an_instruction_equal_to_it(bees: Contamination) -> None:
     found = check(bees, "They mate.", instruction="what do DRONES do")
-    assert found.reasons == (Reason.CONTAMINATION,)
+    assert found.reasons == (Contamination.reason,)
     assert shared_ngrams("what do DRONES do", "They mate.", found.signals) == [
         SharedNgrams("bees", 1, "what do drones do")
     ]
@@ -132,7 +132,7 @@ def test_thirteen_words_are_found_whatever_surrounds_and_adorns_them(
     adorned = run[0] + "".join(mark + word for mark, word in zip(marks, run[1:], strict=True))
     text = " ".join([*before, case(adorned), *after])
     found = check(bees, "Fine.", text) if asked else check(bees, text)
-    assert found.reasons == (Reason.CONTAMINATION,)
+    assert found.reasons == (Contamination.reason,)
 
 
 @given(
@@ -171,7 +171,7 @@ def test_lengths_can_be_set(tmp_path: Path) -> None:
     file = jsonl(tmp_path / "bees.jsonl", [{"question": QUESTION}])
     five = words_of(QUESTION, 2, 5)
     strict = options(tmp_path, f"{file}:question", report=4, drop=5)
-    assert check(strict, five).reasons == (Reason.CONTAMINATION,)
+    assert check(strict, five).reasons == (Contamination.reason,)
     lenient = options(tmp_path, f"{file}:question", drop=None)
     assert check(lenient, QUESTION).reasons == ()
     assert check(lenient, QUESTION).signals["evaluation_ngrams"] == len(normal_words(QUESTION)) - 7
@@ -241,7 +241,7 @@ def test_deciding_again_removes_the_signals_of_other_sets(bees: Contamination) -
     before = apply_filters(Sample(QUESTION, QUESTION), CELL, FiltersConfig())
     judged = apply_filters(before, CELL, FiltersConfig(contamination=bees))
     assert "evaluation_place:bees" in judged.signals
-    assert Reason.CONTAMINATION in judged.reasons
+    assert Contamination.reason in judged.reasons
     assert apply_filters(undecided(judged), CELL, FiltersConfig()) == before
 
 

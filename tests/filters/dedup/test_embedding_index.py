@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.reasons import Reason
-from skillmill.filters.config import FiltersConfig, NearDuplicates, Semantic
+from skillmill.data.reasons import SEMANTIC_DUPLICATE
+from skillmill.filters.config import FiltersConfig
 from skillmill.filters.dedup.near_duplicates import EMBEDDINGS, Corpus
+from skillmill.filters.dedup.options import NearDuplicates, Semantic
 from skillmill.filters.dedup.signatures import Text
 
 PLAN, OTHER = "a1b2c3d4" * 4, "00000001" * 4
@@ -60,7 +61,7 @@ def test_what_means_the_same_falls_behind_the_first(tmp_path: Path, model: str) 
         first, other, same, reworded = kept.decide(ROWS)
     assert first is None and other is None
     assert same is not None and reworded is not None
-    assert (same.index, same.reason, same.response) == (0, Reason.SEMANTIC_DUPLICATE, 0.0)
+    assert (same.index, same.reason, same.response) == (0, SEMANTIC_DUPLICATE, 0.0)
     assert same.instruction == pytest.approx(1, abs=2e-3)
     assert reworded.index == 1 and 0.9 <= reworded.instruction < 1
 

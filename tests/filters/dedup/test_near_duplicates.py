@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.errors import StoreError
-from skillmill.data.reasons import Reason
-from skillmill.filters.config import NearDuplicates
+from skillmill.data.reasons import DUPLICATE, NEAR_DUPLICATE
 from skillmill.filters.dedup.matches import Match
 from skillmill.filters.dedup.minhash import Bands, signature, similarity
 from skillmill.filters.dedup.near_duplicates import BandIndex, Corpus
+from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.dedup.signatures import HEADER_BYTES, Text, record_type
 
 PLAN, OTHER = "a1b2c3d4" * 4, "00000001" * 4
@@ -111,7 +111,7 @@ def test_no_two_kept_rows_have_equal_instructions_and_different_ones_are_kept(in
     left = [text.instruction for text, match in zip(rows, matches, strict=True) if match is None]
     plain = [" ".join(text.lower().split()) for text in left]
     assert len(plain) == len(set(plain)) == len({" ".join(text.lower().split()) for text in instructions})
-    assert all(match.reason == Reason.DUPLICATE and match.instruction == 1 for match in matches if match)
+    assert all(match.reason == DUPLICATE and match.instruction == 1 for match in matches if match)
 
 
 @given(cut=st.integers(0, 6 * RECORD), flip=st.booleans())
@@ -172,8 +172,8 @@ def test_rows_of_one_cell_are_no_duplicates_and_those_of_other_plans_come_after_
         kept.sign([row(0, "", prose(8), row_id=90)], OTHER)
         kept.keep([90])
         own, other = kept.decide([row(6, "", said, row_id=6), row(7, "", prose(8), row_id=7)])
-    assert own == Match(int(PLAN[:8], 16), 4, 0.0, 1.0, Reason.DUPLICATE)
-    assert other == Match(int(OTHER[:8], 16), 0, 0.0, 1.0, Reason.DUPLICATE)
+    assert own == Match(int(PLAN[:8], 16), 4, 0.0, 1.0, DUPLICATE)
+    assert other == Match(int(OTHER[:8], 16), 0, 0.0, 1.0, DUPLICATE)
 
 
 def test_short_answers_may_answer_many_questions_and_short_questions_are_no_near_ones(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_texts_of_other_scripts_are_compared_too(tmp_path: Path) -> None:
             [row(0, chinese), row(1, chinese.replace("浇水", "施肥")), row(2, "怎样才能在一个月内学会弹奏简单的钢琴曲")]
         )
     assert first is None
-    assert near is not None and 0.7 <= near.instruction < 1 and near.reason == Reason.NEAR_DUPLICATE
+    assert near is not None and 0.7 <= near.instruction < 1 and near.reason == NEAR_DUPLICATE
     assert far is None
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from scripted_teacher import Scripted
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST
 from skillmill.data.records import Sample
 from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade, should_grade, without_grade
 from skillmill.filters.grading.points import OTHER_CRITERIA
+from skillmill.filters.rows.too_short import TooShort
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import RequestFailed, Sampling
@@ -123,7 +124,7 @@ def test_the_majority_of_the_gradings_that_can_be_read() -> None:
 
 
 def test_a_failed_request_does_not_reject_the_row() -> None:
-    sample, [grading], _ = graded(TEXT, TEXT_CELL, RequestFailed(Reason.BAD_REQUEST, "HTTP 400"))
+    sample, [grading], _ = graded(TEXT, TEXT_CELL, RequestFailed(BAD_REQUEST, "HTTP 400"))
     assert sample.accepted
     assert (sample.grade, sample.grader) == (None, "grader")
     assert (grading.points, grading.raw) == (None, None)
@@ -213,5 +214,5 @@ def test_which_rows_are_graded() -> None:
     assert not wanted("unsure", shirker_score=0.19)
     assert wanted("unsure", shirker_score=0.2)
     assert wanted("unsure")  # no shirker score, as for Skill-Mix
-    rejected = Sample("Why?", "Because.", reasons=(Reason.TOO_SHORT,))
+    rejected = Sample("Why?", "Because.", reasons=(TooShort.reason,))
     assert not should_grade(rejected, GradingConfig(when="always"))

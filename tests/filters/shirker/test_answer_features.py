@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from skillmill.data.text import sentences as text
 from skillmill.data.text.tokens import ASCII_TOKEN, TOKEN, tokens, tokens_of_all
+from skillmill.filters.rows import echo
 from skillmill.filters.rows import missing_material as material
-from skillmill.filters.rows import substance
-from skillmill.filters.rows.substance import REFUSAL
+from skillmill.filters.rows.refusal import REFUSAL
 from skillmill.filters.shirker import text_features as text_counts
 from skillmill.filters.shirker import word_features as word_counts
 from skillmill.filters.shirker.answer_features import MEASURES, measures
@@ -159,8 +159,8 @@ def test_words_near_those_asked_about_count_one_by_one() -> None:
         (text_counts.FORM, text_counts.FORM_SIGNS),
         (text_counts.BLANK, text_counts.BLANK_SIGNS),
         (text_counts.INLINE_ITEM, (*text_counts.INLINE_ITEM_SIGNS, *"0123456789")),
-        (substance.PLACEHOLDER, substance.BLANK_SIGNS),
-        (substance.BLANK, substance.BLANK_SIGNS),
+        (echo.PLACEHOLDER, echo.BLANK_SIGNS),
+        (echo.BLANK, echo.BLANK_SIGNS),
         (re.compile(material.REFERENCE, re.IGNORECASE), material.SIGNS),
         (text.TITLES, text.TITLE_SIGNS),
         *((pattern, signs) for signs, pattern in CUE_PHRASES.values()),

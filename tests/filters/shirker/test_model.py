@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from skillmill.data.errors import ConfigError
 from skillmill.data.records import Sample
 from skillmill.data.text.tokens import tokens
-from skillmill.filters.config import Shirker
 from skillmill.filters.shirker.answer_features import MEASURES, measures
+from skillmill.filters.shirker.filter import Shirker
 from skillmill.filters.shirker.instruction_features import PROFILE, asked
 from skillmill.filters.shirker.model import SIGNALS, load_model, shirker, strongest
 from skillmill.skill_taxonomy.cells import Cell

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripted_teacher import Scripted
 
 from skillmill.data.errors import TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import CONTEXT_LENGTH
 from skillmill.skill_taxonomy.curation.check import check
 from skillmill.skill_taxonomy.curation.similarity import LEXICAL, Vectors, vectors
 from skillmill.skill_taxonomy.extraction.asking import WINDOW, Curves, in_order
@@ -142,7 +142,7 @@ def test_curves_say_how_the_labels_grew() -> None:
 
 def test_failures_and_garbage_cost_their_example_alone() -> None:
     bad = [
-        RequestFailed(Reason.CONTEXT_LENGTH, "too long"),
+        RequestFailed(CONTEXT_LENGTH, "too long"),
         "I am sorry, but",
         {"subject": 3, "skills": 3, "name": [], "definition": None, "example": 1},
         {

@@ -11,14 +11,15 @@ import pytest
 from scripted_teacher import Scripted
 
 from skillmill.data.errors import TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import CONTEXT_LENGTH
 from skillmill.skill_taxonomy.curation.check import check
 from skillmill.skill_taxonomy.extraction.asking import Curves
 from skillmill.skill_taxonomy.extraction.context import Context
 from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE, QUIET_ROUNDS, extract
+from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
 from skillmill.teachers.base import RequestFailed, Sampling
 from skillmill.teachers.engines.embedded import Embedded
 
@@ -148,7 +149,7 @@ def test_asking_ends_when_nothing_new_is_agreed_on() -> None:
 def test_failures_garbage_and_copies_cost_their_call_alone() -> None:
     calls = iter(range(10_000))
     bad = [
-        RequestFailed(Reason.CONTEXT_LENGTH, "too long"),
+        RequestFailed(CONTEXT_LENGTH, "too long"),
         "I am sorry, but",
         {"names": 3, "definition": [], "example": None, "kinds": {"name": "x"}},
         {"names": [None, 3, "Skill 1", "one, two"], "definition": "An act.", "example": "", "kinds": [None, {}]},

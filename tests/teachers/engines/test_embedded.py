@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.embedded_model.weights import embedded_weights
 from skillmill.teachers.engines.embedded import Embedded, embedded_name, usable_cpus
@@ -103,7 +103,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(teacher: Embedded) -> No
 
     failed, answered = asyncio.run(both())
     assert isinstance(failed, RequestFailed)
-    assert failed.reason is Reason.CONTEXT_LENGTH
+    assert failed.reason is CONTEXT_LENGTH
     assert f"a slot holds {CONTEXT}" in failed.detail
     assert isinstance(answered, Reply)
 
@@ -120,7 +120,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(teacher: Embedded) -> No
 def test_a_request_it_cannot_read_is_a_bad_request(teacher: Embedded, request_: Request) -> None:
     with pytest.raises(RequestFailed) as caught:
         ask(teacher, request_)
-    assert caught.value.reason is Reason.BAD_REQUEST
+    assert caught.value.reason is BAD_REQUEST
 
 
 def test_the_event_loop_runs_on_and_a_cancelled_request_frees_its_slot(teacher: Embedded) -> None:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.config import Retry, TeacherConfig
 from skillmill.teachers.engines.openai import OpenAI, retry_after_s
@@ -82,7 +82,7 @@ def test_a_bad_request_costs_that_request_alone(scripted_server: Callable[..., A
     replies = ask_all(server.base_url, [request("poison" if i == 3 else f"q{i}") for i in range(8)])
     failure = replies.pop(3)
     assert isinstance(failure, RequestFailed)
-    assert failure.reason == Reason.BAD_REQUEST
+    assert failure.reason == BAD_REQUEST
     assert "not welcome" in failure.detail
     assert all(isinstance(reply, Reply) for reply in replies)
     assert server.stats()["repeated"] == 0
@@ -260,7 +260,7 @@ def test_an_address_that_cannot_be_read_is_not_shown_with_its_password(base_url:
 def test_a_prompt_that_is_too_long_is_known_by_every_servers_words(status: int, body: Any) -> None:
     [failure] = ask_handler(always(status, body), [request("q", schema=SCHEMA)])
     assert isinstance(failure, RequestFailed)
-    assert failure.reason == Reason.CONTEXT_LENGTH
+    assert failure.reason == CONTEXT_LENGTH
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.flows.runtime.progress import PLAIN_EVERY_S
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.build import close_engines, open_teacher, teacher_name
@@ -96,7 +96,7 @@ def test_a_schema_that_cannot_be_costs_its_row_alone(engine: Vllm) -> None:
     impossible = Request([{"role": "user", "content": "Hello"}], Sampling(), 1, {"type": "string", "pattern": "("})
     with pytest.raises(RequestFailed) as caught:
         ask(engine, impossible)
-    assert caught.value.reason is Reason.BAD_REQUEST
+    assert caught.value.reason is BAD_REQUEST
     assert ask(engine, question("Hello"))[0].text
 
 
@@ -122,7 +122,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(engine: Vllm) -> None:
 
     failed, answered = asyncio.run(both())
     assert isinstance(failed, RequestFailed)
-    assert failed.reason is Reason.CONTEXT_LENGTH
+    assert failed.reason is CONTEXT_LENGTH
     assert f"the context {CONTEXT} (teacher.engine_args.max_model_len)" in failed.detail
     assert isinstance(answered, Reply)
 

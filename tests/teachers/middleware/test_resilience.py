@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import TeacherError
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import BAD_REQUEST, RATE_LIMIT, TRANSPORT
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, TransientError
 from skillmill.teachers.config import Retry, TeacherConfig
 from skillmill.teachers.engines.openai import OpenAI
@@ -78,7 +78,7 @@ def test_one_request_that_always_fails_costs_itself_alone() -> None:
     replies = ask(engine, numbers(60), max_in_flight=2)
     failure = replies.pop(3)
     assert isinstance(failure, RequestFailed)
-    assert failure.reason == Reason.TRANSPORT
+    assert failure.reason == TRANSPORT
     assert failure.detail.startswith("boom (")
     assert all(isinstance(reply, Reply) for reply in replies)
 
@@ -103,7 +103,7 @@ def test_one_request_alone_that_always_fails_is_given_up_after_the_patience() ->
 
 
 def test_a_refusal_is_not_retried() -> None:
-    engine = Scripted(lambda text, _: RequestFailed(Reason.BAD_REQUEST, "no") if text == "q1" else None)
+    engine = Scripted(lambda text, _: RequestFailed(BAD_REQUEST, "no") if text == "q1" else None)
     replies = ask(engine, numbers(8))
     assert [isinstance(reply, RequestFailed) for reply in replies] == [number == 1 for number in range(8)]
     assert len(engine.asked) == 8
@@ -145,17 +145,17 @@ def test_a_server_that_still_loads_its_model_is_waited_for() -> None:
 
 
 def test_more_than_half_that_fail_for_longer_than_the_patience_stop_the_run() -> None:
-    engine = Scripted(lambda text, _: RequestFailed(Reason.BAD_REQUEST, "no") if int(text[1:]) % 3 else None)
+    engine = Scripted(lambda text, _: RequestFailed(BAD_REQUEST, "no") if int(text[1:]) % 3 else None)
     replies = ask(engine, numbers(2000))
     stop = next(reply for reply in replies if isinstance(reply, TeacherError))
     assert "requests): no; what was finished is kept" in str(stop)
-    some = Scripted(lambda text, _: None if int(text[1:]) % 3 else RequestFailed(Reason.BAD_REQUEST, "no"))
+    some = Scripted(lambda text, _: None if int(text[1:]) % 3 else RequestFailed(BAD_REQUEST, "no"))
     assert not any(isinstance(reply, TeacherError) for reply in ask(some, numbers(1000)))
 
 
 def test_429_for_all_holds_all_back_and_lowers_the_number_in_flight() -> None:
     def behave(*_: Any) -> TransientError | None:
-        return TransientError("429", Reason.RATE_LIMIT, 0.3, overloaded=True) if len(engine.asked) <= 8 else None
+        return TransientError("429", RATE_LIMIT, 0.3, overloaded=True) if len(engine.asked) <= 8 else None
 
     engine = Scripted(behave)
     patient = QUICK.model_copy(update={"patience_s": 5.0})

@@ -1,0 +1,32 @@
+"""The row filter `shirker`: rejects answers of low effort by the calibrated model, without a request to a teacher."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from skillmill.data.reasons import Reason
+from skillmill.data.records import Sample
+from skillmill.filters.options import RowFilter
+from skillmill.filters.verdict import Verdict
+from skillmill.skill_taxonomy.cells import Cell
+
+
+class Shirker(RowFilter):
+    """Rejects an answer whose form indicates low effort."""
+
+    reason = Reason("shirker", "the calibrated model over the answer's form sees low effort")
+    signals = ("shirker_score",)
+    english_only = True
+
+    threshold: float | None = Field(0.999, gt=0, le=1)
+    """The least score of a rejected answer. None: the model's own threshold, calibrated for precision on answers of
+    large and small models. The default rejects less: by the model's own threshold, every answer of the embedded 135M
+    teacher is rejected."""
+    model: Path | None = None
+    """A file written by `skillmill filters calibrate`. None: the shipped model."""
+
+    def check(self, sample: Sample, cell: Cell) -> Verdict:
+        """Return the verdict; signal `shirker_score` is the score in 0..1, 1 for the lowest effort."""
+        from skillmill.filters.shirker.model import shirker  # numpy and the model load at the first check
+
+        return shirker(sample, cell, self)
