@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from skillmill.filters.dedup.near_duplicates import Corpus
 from skillmill.filters.dedup.options import NearDuplicates
-from skillmill.filters.dedup.signatures import Text
+from skillmill.filters.dedup.signatures import RowTexts
 
 PLAN = "0" * 32
 CHUNK = 2_000
@@ -86,13 +86,13 @@ def write(path: Path, rows: int) -> None:
             writer.write_batch(batch)
 
 
-def batches_of(path: Path, size: int, instruction: bool) -> Iterator[tuple[list[Text], list[str]]]:
+def batches_of(path: Path, size: int, instruction: bool) -> Iterator[tuple[list[RowTexts], list[str]]]:
     number = 0
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             rows = batch.to_pylist()
             found = [
-                Text(number + i, number + i, row["instruction"] if instruction else "", row["response"])
+                RowTexts(number + i, number + i, row["instruction"] if instruction else "", row["response"])
                 for i, row in enumerate(rows)
             ]
             number += len(rows)
@@ -124,7 +124,7 @@ def measure(
     again = Corpus(work, options, PLAN)
     again.keep(kept)
     resumed = time.perf_counter() - start
-    assert again.made == 0
+    assert again.computed == 0
     shares = ", ".join(f"{hit[kind] / count:.1%} of {kind or 'other'}" for kind, count in planted.items() if count)
     compared = "both texts" if instruction else "answers"
     print(

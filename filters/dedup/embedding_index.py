@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skillmill.data.reasons import Reason
+from skillmill.data.reasons import SEMANTIC_DUPLICATE
 from skillmill.data.text.ngrams import normal_words
-from skillmill.filters.config import NearDuplicates
 from skillmill.filters.dedup.duplicate_of import DuplicateOf, first_similar
+from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.dedup.signatures import CHUNK, RecordNumbers, Records, RowTexts, SignatureFile, record_type
 from skillmill.skill_taxonomy.curation.encoder import Encoder
 
@@ -94,7 +94,7 @@ class EmbeddingIndex:
         kept = self.file.read(numbers)
         cosines = (_vectors(kept).astype(np.float64) * vectors).sum(axis=2).round(4)
         first = first_similar(kept, cosines, self._threshold, index, self._plan)
-        return None if first is None else DuplicateOf.of(kept[first], cosines[first], Reason.SEMANTIC_DUPLICATE)
+        return None if first is None else DuplicateOf.of(kept[first], cosines[first], SEMANTIC_DUPLICATE)
 
     def _embeddings(self, texts: Sequence[RowTexts]) -> NDArray[np.float16]:
         """Return the embeddings of rows, (n, 2, size).

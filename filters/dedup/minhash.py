@@ -1,33 +1,41 @@
-"""MinHash signatures of texts, and the bands by which near ones are found (Broder 1997; Leskovec, Rajaraman and Ullman,
-Mining of Massive Datasets, ch. 3). Signatures by rensa: 70 times as many a second as datasketch's.
+"""MinHash signatures of texts, and the keys by which similar texts find each other.
 
-A slot of a signature keeps 16 of its 32 bits: two slots agree by chance once in 65,536 times, and a row takes half the
-space.
+MinHash estimates the Jaccard similarity of two texts' sets of word n-grams (Broder, On the resemblance and containment
+of documents, 1997). Banding groups the slots of a signature so that similar texts agree in all slots of some band with
+high probability (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3). Signatures are computed by
+rensa, which makes 70 times as many a second as datasketch.
+
+A slot keeps 16 of the hash's 32 bits, which halves the file: two slots agree by chance once in 65,536 times.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from rensa import RMinHash
 from xxhash import xxh3_64_intdigest
 
 from skillmill.data.text.ngrams import hashed, ngram_hashes, normal_words
 
-SEED = 20_160  # any fixed number: signatures of two runs must be comparable
+Signatures = NDArray[np.uint16]
+"""One or more signatures; the last axis has the slots, one a permutation. A text without a signature has only zeros."""
+Keys = NDArray[np.uint64]
+
+SEED = 20_160  # any fixed number: signatures of different runs must be comparable
 LEAST_RECALL = 0.98
 HASH_BITS, RECORD_BITS = 36, 28
-"""A key of the band index: a band's hash above the number of the record that has it."""
+"""The parts of an entry of `BandIndex`, 64 bits: a key in the upper bits, the number of its record in the lower."""
 
 
 def text_hash(text: str) -> int:
-    """64 bits of the text with its case and the amount of space aside; never 0, which stands for no text."""
+    """Return a 64-bit hash of the text that ignores case and the amount of whitespace; never 0, which means no text."""
     return xxh3_64_intdigest(" ".join(text.casefold().split()).encode("utf-8", "replace")) or 1
 
 
-def signature(text: str, permutations: int, shingle_words: int, min_words: int) -> np.ndarray | None:
-    """The MinHash signature (uint16, one slot a permutation) of a text's runs of `shingle_words` words.
+def signature(text: str, permutations: int, shingle_words: int, min_words: int) -> Signatures | None:
+    """Return the MinHash signature, (permutations,), of a text's n-grams of `shingle_words` words.
 
-    None for a text of fewer than `min_words` words, which has too few of them to be near another.
+    Returns None for a text of fewer than `min_words` or `shingle_words` words: it has too few n-grams to compare.
     """
     words = normal_words(text)
     if len(words) < max(min_words, shingle_words):
@@ -37,55 +45,68 @@ def signature(text: str, permutations: int, shingle_words: int, min_words: int) 
     return np.array(digest.to_rows()[0], np.uint32).astype(np.uint16)
 
 
-def similarity(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The estimated Jaccard similarity (0..1) of a signature to each of `others` (n, permutations).
+def similarity(one: Signatures, others: Signatures) -> NDArray[np.float64]:
+    """Return the estimated Jaccard similarities, 0..1, (n,), of a signature, (permutations,), to n others.
 
-    Its standard error is at most sqrt(J (1 - J) / permutations): 0.04 for 128 of them at 0.7. 0 where either text has
-    no signature.
+    `others` is (n, permutations). The standard error is sqrt(J (1 - J) / permutations) for a true similarity J: 0.04
+    for J = 0.7 and 128 permutations. The similarity is 0 if either text has no signature.
     """
-    estimate: np.ndarray = (others == one).mean(axis=-1)
-    return np.where(one.any() & others.any(axis=-1), estimate, 0.0)
+    estimates = np.asarray((others == one).mean(axis=-1), np.float64)
+    return np.where(one.any() & others.any(axis=-1), estimates, 0.0)
 
 
 @dataclass(frozen=True)
 class Bands:
-    """`count` bands of `width` slots each: texts that agree in all slots of any band are looked at."""
+    """`count` bands of `width` slots each: two texts are compared if they agree in all slots of some band."""
 
     count: int
     width: int
 
     @classmethod
     def of(cls, threshold: float, permutations: int) -> "Bands":
-        """The widest bands, which look at the fewest pairs, that still find `LEAST_RECALL` of the pairs right at
-        the threshold, and more of nearer ones."""
+        """Return the widest bands that find `LEAST_RECALL` of the pairs with a similarity of exactly `threshold`.
+
+        Wider bands compare fewer pairs. Pairs above the threshold are found with a higher probability.
+        """
         for width in range(permutations, 1, -1):
             count = permutations // width
             if 1 - (1 - threshold**width) ** count >= LEAST_RECALL:
                 return cls(count, width)
         return cls(permutations, 1)
 
-    def hashes(self, signatures: np.ndarray) -> np.ndarray:
-        """`HASH_BITS` of each band of each text, (n, texts, permutations) to (n, texts * count); 0 is none."""
+    def keys(self, signatures: NDArray[np.uint16]) -> Keys:
+        """Return a key of `HASH_BITS` bits for each band, (n, texts * count), of signatures, (n, texts, permutations).
+
+        The key depends on the place of the text and of the band, so only equal bands of the same text share a key.
+        It is 0, no key, for a text without a signature.
+        """
         n, texts, _ = signatures.shape
         slots = signatures[:, :, : self.count * self.width].reshape(n, texts, self.count, self.width)
-        mixed = np.arange(1, texts * self.count + 1, dtype=np.uint64).reshape(texts, self.count)
+        hashes: Keys = np.arange(1, texts * self.count + 1, dtype=np.uint64).reshape(texts, self.count)
         for place in range(self.width):
-            mixed = _mixed(mixed ^ slots[..., place].astype(np.uint64))
-        found = np.where(np.any(signatures, axis=2, keepdims=True), _short(mixed), np.uint64(0))
-        return found.reshape(n, texts * self.count)
+            hashes = _mixed(np.bitwise_xor(hashes, slots[..., place], dtype=np.uint64))
+        has_signature = np.any(signatures, axis=2, keepdims=True)
+        keys = np.where(has_signature, _shortened(hashes), np.uint64(0))
+        return keys.reshape(n, texts * self.count)
 
 
-def exact_hashes(hashes: np.ndarray) -> np.ndarray:
-    """`HASH_BITS` of each `text_hash` (n, texts), 0 of no text: by these, equal texts are found as by one more band."""
+def exact_keys(hashes: Keys) -> Keys:
+    """Return a key of `HASH_BITS` bits for each `text_hash`, both (n, texts); 0, no key, for no text.
+
+    With these keys equal texts find each other in the same index as similar ones.
+    """
     texts = np.arange(hashes.shape[1], dtype=np.uint64)
-    return np.where(hashes == 0, np.uint64(0), _short(_mixed(hashes ^ texts)))
+    return np.where(hashes == 0, np.uint64(0), _shortened(_mixed(hashes ^ texts)))
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """A multiply and xor-shift round: every bit of a value reaches the high bits of the result."""
-    values = (values ^ (values >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    return values ^ (values >> np.uint64(32))
+def _mixed(values: Keys) -> Keys:
+    """Return the values after a round of multiply and xor-shift: each input bit affects the high bits of the result."""
+    mixed: Keys = (values ^ (values >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    mixed ^= mixed >> np.uint64(32)
+    return mixed
 
 
-def _short(values: np.ndarray) -> np.ndarray:
-    return np.maximum(values >> np.uint64(64 - HASH_BITS), np.uint64(1))
+def _shortened(values: Keys) -> Keys:
+    """Return the upper `HASH_BITS` bits of the values, at least 1, as 0 means no key."""
+    shortened: Keys = np.maximum(values >> np.uint64(64 - HASH_BITS), np.uint64(1))
+    return shortened

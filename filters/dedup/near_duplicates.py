@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rensa import RMinHash
 
-from skillmill.data.reasons import Reason
-from skillmill.filters.config import NearDuplicates
+from skillmill.data.reasons import DUPLICATE, NEAR_DUPLICATE
 from skillmill.filters.dedup.band_index import BandIndex
 from skillmill.filters.dedup.duplicate_of import DuplicateOf, first_similar
 from skillmill.filters.dedup.embedding_index import EmbeddingIndex
 from skillmill.filters.dedup.minhash import Bands, Keys, Signatures, exact_keys, signature, similarity
+from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.dedup.signatures import CHUNK, Records, RowTexts, SignatureFile, record_type
 
 EMBEDDINGS = "embeddings.bin"
@@ -135,7 +135,7 @@ class Corpus:
         first = first_similar(kept, similarities, self._options.threshold, record["index"], self._plan)
         if first is None:
             return None
-        reason = Reason.DUPLICATE if equal[first].any() else Reason.NEAR_DUPLICATE
+        reason = DUPLICATE if equal[first].any() else NEAR_DUPLICATE
         return DuplicateOf.of(kept[first], similarities[first], reason)
 
 

@@ -1,7 +1,8 @@
-"""The file of signatures: what MinHash or an embedding model made of each row, on the disk, so that it is made once.
+"""The file of signatures: MinHash signatures or embeddings of rows, stored so that each is computed once.
 
-It only ever grows, a record of fixed size a row, each with a checksum: what a crash left half written is recognised and
-dropped when the file is opened. It is a cache: without it, its records are made again from the shards.
+The file has a header and one record of fixed size a row. Records are only appended, each with a checksum: records that
+a crash left incomplete are detected and dropped when the file is opened. The file is a cache: if it is deleted, its
+records are computed again from the shards.
 """
 
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, sync
@@ -19,12 +21,20 @@ from skillmill.filters.dedup.minhash import RECORD_BITS, text_hash
 
 HEADER_BYTES = 256
 CHUNK = 2**15
-"""Records that are looked at at once: 18 MB of them with 128 permutations, 50 MB of embeddings of 384 numbers."""
+"""Number of records that are read at once: 18 MB with 128 permutations, 50 MB with embeddings of 384 numbers."""
+
+Records = NDArray[np.void]
+"""Records of a `SignatureFile`, (n,), of the type that `record_type` returns."""
+RecordNumbers = NDArray[np.int64]
+"""Numbers of records in their file, (n,), from 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """What is compared of a row. `row` is its id as a number; an empty text is compared with none."""
+class RowTexts:
+    """The texts of a row that are compared.
+
+    `row`: the row's id as a number. `index`: the index of its cell. An empty text is not compared.
+    """
 
     row: int
     index: int
@@ -32,13 +42,17 @@ class Text:
     response: str
 
 
-Signer = Callable[[Sequence[Text]], np.ndarray]
-"""The signatures of rows, (n, 2, size): of instruction and of response, zeros where a text is not compared."""
+Signer = Callable[[Sequence[RowTexts]], NDArray[np.uint16] | NDArray[np.float16]]
+"""Returns the signatures of n rows, (n, 2, size): of instruction and response, zeros for a text not compared."""
 
 
-def record_type(size: int, number: str = "<u2") -> np.dtype[Any]:
-    """`plan`: its first 8 hex digits. `id`: the row's 16. `hashes` and `signatures`: of instruction and response,
-    `size` values of the type `number` each."""
+def record_type(size: int, number: str = "<u2") -> np.dtype[np.void]:
+    """Return the dtype of a record with signatures of `size` values of the dtype `number`.
+
+    `crc`: the CRC-32 of the other fields. `plan`: the first 8 hex digits of the row's plan. `id`: the row's id, 16 hex
+    digits. `index`: the index of its cell. `hashes`: `text_hash` of instruction and response, 0 for an empty text.
+    `signatures`: those of instruction and response.
+    """
     return np.dtype(
         [
             ("crc", "<u4"),
@@ -52,18 +66,19 @@ def record_type(size: int, number: str = "<u2") -> np.dtype[Any]:
 
 
 class SignatureFile:
-    """The records of rows under `path`, numbered from 0. One with another header than `about` is begun anew.
+    """The records of rows at `path`, numbered from 0.
 
-    Raises `StoreError` where the disk does not play along.
+    `header` states how the signatures are computed; a file with another header is replaced by an empty one. Missing
+    signatures are computed by `signer`. Raises `StoreError` if the file cannot be read or written.
     """
 
-    def __init__(self, path: Path, record: np.dtype[Any], about: dict[str, Any], sign: Signer) -> None:
-        self.path, self.type, self._sign = path, record, sign
-        self.made = 0
-        """Signatures that were made and not found on the disk, in rows."""
-        self._header = orjson.dumps(about, option=orjson.OPT_SORT_KEYS).ljust(HEADER_BYTES - 1) + b"\n"
+    def __init__(self, path: Path, record: np.dtype[np.void], header: dict[str, Any], signer: Signer) -> None:
+        self.path, self.type, self._signer = path, record, signer
+        self.computed = 0
+        """Number of rows whose signatures were computed because the file did not have them."""
+        self._header = orjson.dumps(header, option=orjson.OPT_SORT_KEYS).ljust(HEADER_BYTES - 1) + b"\n"
         self._numbers: dict[int, int] = {}
-        self._mapped: np.ndarray = np.empty(0, self.type)
+        self._mapped: Records = np.empty(0, self.type)
         self._length = 0
         with store_errors(f"cannot write {path}"):
             self._file = path.open("a+b")
@@ -72,38 +87,40 @@ class SignatureFile:
     def __len__(self) -> int:
         return self._length
 
-    def number(self, row: int) -> int | None:
-        """The number of the latest record of the row with this id, None where there is none."""
-        return self._numbers.get(row)
+    def missing(self, rows: Iterable[int]) -> set[int]:
+        """Return the ids in `rows` that have no record."""
+        return {row for row in rows if row not in self._numbers}
 
-    def unknown(self, rows: Iterable[int]) -> set[int]:
-        """Those of the rows, by id, that have no record."""
-        return {row for row in rows if self.number(row) is None}
+    def numbers(self, rows: Iterable[int]) -> RecordNumbers:
+        """Return the numbers of the latest records of rows, by id. Raises `KeyError` for a row without a record."""
+        return np.array([self._numbers[row] for row in rows], np.int64)
 
-    def signed(self, texts: Sequence[Text], plan: int) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the rows' records, and those; one that the file has not, or has of other texts, is written."""
+    def records_of(self, texts: Sequence[RowTexts], plan: int) -> tuple[RecordNumbers, Records]:
+        """Return the numbers and the records of n rows of a plan.
+
+        Records that are missing, or that were made from other texts, are computed and appended.
+        """
         pairs = [[text_hash(text) if text else 0 for text in (row.instruction, row.response)] for row in texts]
         hashes = np.array(pairs, np.uint64).reshape(len(texts), 2)
-        known = [self.number(row.row) for row in texts]
-        numbers = np.array([-1 if number is None else number for number in known], np.int64)
+        numbers = np.array([self._numbers.get(row.row, -1) for row in texts], np.int64)
         records = np.zeros(len(texts), self.type)
         if (numbers >= 0).any():
-            records[numbers >= 0] = self.records(numbers[numbers >= 0])
-        new = np.flatnonzero((numbers < 0) | (records["hashes"] != hashes).any(axis=1))
-        if len(new):
-            signed = [texts[place] for place in new.tolist()]
-            made = np.zeros(len(new), self.type)
-            made["plan"], made["hashes"] = plan, hashes[new]
-            made["id"] = np.array([text.row for text in signed], np.uint64)
-            made["index"] = [text.index for text in signed]
-            made["signatures"] = self._sign(signed)
-            records[new] = made
-            numbers[new] = self.append(made)
-            self.made += len(new)
+            records[numbers >= 0] = self.read(numbers[numbers >= 0])
+        outdated = np.flatnonzero((numbers < 0) | (records["hashes"] != hashes).any(axis=1))
+        if len(outdated):
+            rows = [texts[place] for place in outdated.tolist()]
+            new = np.zeros(len(outdated), self.type)
+            new["plan"], new["hashes"] = plan, hashes[outdated]
+            new["id"] = np.array([row.row for row in rows], np.uint64)
+            new["index"] = [row.index for row in rows]
+            new["signatures"] = self._signer(rows)
+            records[outdated] = new
+            numbers[outdated] = self.append(new)
+            self.computed += len(outdated)
         return numbers, records
 
-    def append(self, records: np.ndarray) -> np.ndarray:
-        """Write the records behind the others and return their numbers. They outlive the process; see `sync`."""
+    def append(self, records: Records) -> RecordNumbers:
+        """Append the records and return their numbers; they survive the process, and a power cut only after `sync`."""
         numbers = np.arange(self._length, self._length + len(records))
         if self._length + len(records) > 2**RECORD_BITS:
             raise StoreError(f"{self.path} is full at {2**RECORD_BITS:,} rows: delete it, it is made again")
@@ -116,22 +133,24 @@ class SignatureFile:
         self._numbers.update(zip(records["id"].tolist(), numbers.tolist(), strict=True))
         return numbers
 
-    def records(self, numbers: Any) -> np.ndarray:
-        """The records of these numbers (or a slice), read from the disk's cache."""
+    def read(self, numbers: RecordNumbers | slice) -> Records:
+        """Return the records with these numbers, read through a memory map."""
         if len(self._mapped) < self._length:
             with store_errors(f"cannot read {self.path}"):
                 self._mapped = np.memmap(self.path, self.type, "r", HEADER_BYTES, (self._length,))
         return np.asarray(self._mapped[numbers])
 
     def sync(self) -> None:
-        """Force what was written to the disk: before the shard that holds the rows."""
+        """Force the records to the disk, which must precede the shard with their rows."""
         with store_errors(f"cannot write {self.path}"):
             sync(self.path)
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def _recover(self) -> None:
+        """Read the numbers of all intact records and truncate the file after them, or begin an empty file."""
         self._file.seek(0)
         if self._file.read(HEADER_BYTES) != self._header:
             self._file.truncate(0)
@@ -140,20 +159,20 @@ class SignatureFile:
             return
         self._length = (self.path.stat().st_size - HEADER_BYTES) // self.type.itemsize
         for start in range(0, self._length, CHUNK):
-            records = self.records(slice(start, start + CHUNK))
-            good = checksums(records) == records["crc"]
-            count = len(good) if good.all() else int(good.argmin())
+            records = self.read(slice(start, start + CHUNK))
+            intact = checksums(records) == records["crc"]
+            count = len(intact) if intact.all() else int(intact.argmin())
             self._numbers.update(zip(records["id"][:count].tolist(), range(start, start + count), strict=True))
-            if count < len(good):
+            if count < len(intact):
                 self._length = start + count
                 break
-        self._mapped = np.empty(0, self.type)  # of the file as it was
+        self._mapped = np.empty(0, self.type)  # the map has the length of the file before it is truncated
         self._file.truncate(HEADER_BYTES + self._length * self.type.itemsize)
 
 
-def checksums(records: np.ndarray) -> np.ndarray:
-    """The CRC-32 of each record without its first field."""
+def checksums(records: Records) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each record, (n,), over its bytes after the field `crc`."""
     size = records.dtype.itemsize
     raw = memoryview(records.tobytes())
-    found = (zlib.crc32(raw[start + 4 : start + size]) for start in range(0, len(raw), size))
-    return np.fromiter(found, np.uint32, len(records))
+    crcs = (zlib.crc32(raw[start + 4 : start + size]) for start in range(0, len(raw), size))
+    return np.fromiter(crcs, np.uint32, len(records))

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from skillmill.data.reasons import OVERRIDE
 from skillmill.data.records import SampleRow, text_of
-from skillmill.filters.dedup.matches import Match
+from skillmill.filters.dedup.duplicate_of import DuplicateOf
 from skillmill.filters.dedup.near_duplicates import Corpus
-from skillmill.filters.dedup.signatures import Text
+from skillmill.filters.dedup.signatures import RowTexts
 from skillmill.filters.overrides import Overrides
 from skillmill.flows.plan import Plan
 from skillmill.flows.runtime.workspace import Workspace
@@ -62,30 +62,30 @@ class Duplicates:
                 continue
             rows = store.rows(shard, ["id", "reasons"]).to_pylist()
             here = {int(row["id"], 16) for row in rows if _accepted_by_filters(row)}
-            if unknown := self._corpus.unknown(here):
+            if unknown := self._corpus.missing(here):
                 texts = [self._text(row) for row in store.rows(shard, COMPARED_COLUMNS).to_pylist()]
                 self._corpus.sign([text for text in texts if text.row in unknown], shard.plan)
             kept.extend(here)
         self._corpus.keep(kept)
 
-    def _text(self, row: SampleRow) -> Text:
+    def _text(self, row: SampleRow) -> RowTexts:
         # Skill-Mix instructions come from one template, so that all of them are near-duplicates.
         compared = self._options.instruction and row["kind"] != "skill_mix"
         instruction = text_of(row["prompt"]) if compared else ""
         response = text_of(row["completion"]) if self._options.response else ""
-        return Text(int(row["id"], 16), row["index"], instruction, response)
+        return RowTexts(int(row["id"], 16), row["index"], instruction, response)
 
 
 def _accepted_by_filters(row: SampleRow) -> bool:
     return all(reason == OVERRIDE for reason in row["reasons"])
 
 
-def _with_match(row: SampleRow, match: Match) -> SampleRow:
+def _with_match(row: SampleRow, match: DuplicateOf) -> SampleRow:
     signals = {**dict(row["signals"]), **dict(_signals(row, match))}
     return {**row, "reasons": [*row["reasons"], str(match.reason)], "signals": sorted(signals.items())}
 
 
-def _signals(row: SampleRow, match: Match) -> Iterable[tuple[str, float]]:
+def _signals(row: SampleRow, match: DuplicateOf) -> Iterable[tuple[str, float]]:
     yield "duplicate_of_index", float(match.index)
     if match.plan != int(row["plan"][:8], 16):
         yield "duplicate_of_plan", float(match.plan)
