@@ -97,7 +97,7 @@ def _call(terminal: TerminalHandler) -> int:
     except TyperException as error:
         # Parsing ended before all options were read.
         terminal.as_json = terminal.as_json or "--log-json" in sys.argv
-        code = _complain(f"{error.format_message()} (--help shows how)", error.exit_code)
+        code = _complain_of_usage(error)
     except SkillmillError as error:
         code = _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, Abort):
@@ -107,6 +107,14 @@ def _call(terminal: TerminalHandler) -> int:
     if code == 130:
         _complain("stopped; what was finished is kept, run again to go on", code)
     return code
+
+
+def _complain_of_usage(error: TyperException) -> int:
+    message = error.format_message()
+    if message.startswith("Usage: "):  # the help of a group that was called without a command
+        log.error(message)
+        return error.exit_code
+    return _complain(f"{message} (--help shows how)", error.exit_code)
 
 
 def _complain(message: str, code: int) -> int:

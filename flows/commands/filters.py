@@ -5,9 +5,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.row_files import read_column
 from skillmill.filters.shirker.cross_validation import Calibration, cross_validate
 from skillmill.filters.shirker.model import load_model
-from skillmill.filters.shirker.scoring import score_file, whole_column
+from skillmill.filters.shirker.scoring import score_file
 from skillmill.filters.shirker.training import fit, rows_of
 
 
@@ -37,7 +38,7 @@ def calibrate_model(
     """
     _require_file(path)
     columns = {"--instruction": instruction, "--response": response, "--label": label, "--group": group}
-    instructions, responses, labels, groups = (whole_column(path, name, option) for option, name in columns.items())
+    instructions, responses, labels, groups = (read_column(path, name, option) for option, name in columns.items())
     rows = rows_of(instructions, responses, labels, groups, good)
     calibration = cross_validate(rows, precision)
     _print_calibration(calibration)

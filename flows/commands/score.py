@@ -11,11 +11,11 @@ from rich.table import Table
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import store_errors, write_atomic
+from skillmill.data.inputs.row_files import read_batches
 from skillmill.data.records import GradingRow, SampleRow, text_of
 from skillmill.data.store import grade_store, sample_store
-from skillmill.filters.shirker.scoring import batches
 from skillmill.flows.runtime.workspace import read_state
-from skillmill.skill_taxonomy.taxonomy import load_taxonomy
+from skillmill.skill_taxonomy.formats import load_taxonomy
 from skillmill.train.evaluation.metrics import METRICS, Bootstrap, skill_mix_metrics
 from skillmill.train.evaluation.points import Naming, read_points
 
@@ -109,7 +109,7 @@ def _points_row(row: SampleRow, grading: GradingRow, categories: dict[str, str])
 def _points_of_file(path: Path) -> pa.Table:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    record_batches = list(batches(path, BATCH_ROWS))
+    record_batches = list(read_batches(path, BATCH_ROWS))
     if not record_batches:
         raise ConfigError(f"{path}: has no rows")
     return pa.Table.from_batches(record_batches)

@@ -8,9 +8,9 @@ from pathlib import Path
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import write_atomic
 from skillmill.flows.commands.taxonomy_show import taxonomy_of
-from skillmill.skill_taxonomy.curation.edit import edited
-from skillmill.skill_taxonomy.curation.merge import load_plan, merged, plan_text, propose
-from skillmill.skill_taxonomy.curation.similarity import vectors
+from skillmill.skill_taxonomy.curation.edit import edit_text
+from skillmill.skill_taxonomy.curation.merge import apply_plan, load_plan, plan_text, propose_plan
+from skillmill.skill_taxonomy.curation.similarity import skill_vectors
 from skillmill.skill_taxonomy.splits import By, hold_out
 from skillmill.skill_taxonomy.taxonomy import KEYS, Split, Taxonomy
 
@@ -22,10 +22,10 @@ def write_merge_plan(name: str, path: Path, model: str | None, threshold: float 
     if path.exists():
         raise ConfigError(f"--plan {path}: is already there, and may have been amended; choose another name")
     taxonomy, _ = taxonomy_of(name, duplicates=True)
-    skill_vectors = vectors(taxonomy.skills, model)
-    plan = propose(taxonomy, skill_vectors, threshold)
-    limit = skill_vectors.threshold if threshold is None else threshold
-    made_by = f"{skill_vectors.made_by}, similar from {limit:g} on"
+    vectors = skill_vectors(taxonomy.skills, model)
+    plan = propose_plan(taxonomy, vectors, threshold)
+    limit = vectors.threshold if threshold is None else threshold
+    made_by = f"{vectors.method}, similar from {limit:g} on"
     write_atomic(path, plan_text(plan, taxonomy, name, made_by).encode())
     for key in KEYS:
         for group in getattr(plan, key):
@@ -39,7 +39,7 @@ def apply_merge_plan(name: str, plan_path: Path, out: Path | None, in_place: boo
     target = _target(name, out, in_place)
     taxonomy, text = taxonomy_of(name, duplicates=True)
     plan, lines = load_plan(plan_path)
-    after = merged(taxonomy, plan, str(plan_path), lines)
+    after = apply_plan(taxonomy, plan, str(plan_path), lines)
     _write(target, text, taxonomy, after)
     log.info(f"taxonomy: {len(taxonomy.skills):,} skills merged into {len(after.skills):,}, in {target}")
 
@@ -91,7 +91,7 @@ def _target(name: str, out: Path | None, in_place: bool) -> Path:
 
 def _write(target: Path, text: str, before: Taxonomy, after: Taxonomy) -> None:
     """Write the taxonomy `after` as an edit of `text`, the file of the taxonomy `before`."""
-    changed, comments_kept = edited(text, before, after)
+    changed, comments_kept = edit_text(text, before, after)
     write_atomic(target, changed.encode())
     if not comments_kept and "#" in text:
         log.info(f"taxonomy: {target} is written anew: its comments could not be kept")

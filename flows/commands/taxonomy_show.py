@@ -11,9 +11,10 @@ from rich.tree import Tree
 
 from skillmill.data.inputs.yaml_file import LineNumbers
 from skillmill.flows.report.coverage import Coverage, by_category, coverage_of
-from skillmill.skill_taxonomy.curation.check import check
+from skillmill.skill_taxonomy.curation.check import find_faults
+from skillmill.skill_taxonomy.formats import read_taxonomy, read_taxonomy_text
 from skillmill.skill_taxonomy.sources import builtin_text
-from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, read_taxonomy, taxonomy_file
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
 
 _SKILLS_IN_A_LINE = 30
 """Skills named in a category's line; a terminal shows those that fit."""
@@ -41,7 +42,7 @@ def show_taxonomy(name: str, every: bool, html: Path | None, run: Path | None) -
 def check_taxonomy(name: str) -> int:
     """Print the findings, each with its line; return the exit code, 1 if a finding is an error."""
     taxonomy, text = taxonomy_of(name, duplicates=True)
-    findings, lines = check(taxonomy), LineNumbers(text)
+    findings, lines = find_faults(taxonomy), LineNumbers(text)
     for finding in findings:
         print(f"{name}:{lines[finding.location]}: {finding.severity}: {finding.entry}: {finding.message}")
     errors = sum(finding.severity == "error" for finding in findings)
@@ -55,7 +56,9 @@ def taxonomy_of(name: str, duplicates: bool = False) -> tuple[Taxonomy, str]:
     With `duplicates`, several skills may share a name. Raises `ConfigError` if there is no such taxonomy or it is
     invalid.
     """
-    text = builtin_text(name.removeprefix("builtin:")) if name.startswith("builtin:") else taxonomy_file(Path(name))
+    text = (
+        builtin_text(name.removeprefix("builtin:")) if name.startswith("builtin:") else read_taxonomy_text(Path(name))
+    )
     return read_taxonomy(text, name, duplicates), text
 
 

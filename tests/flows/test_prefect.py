@@ -46,9 +46,10 @@ class PrefectServer:
                 time.sleep(0.3)
         raise TimeoutError("the Prefect server did not start")
 
-    def found(self, what: str) -> list[dict[str, Any]]:
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return the rows of one of the server's tables: flow_runs, task_runs, logs, ..."""
         request = urllib.request.Request(
-            f"{self.url}/{what}/filter", data=b"{}", headers={"Content-Type": "application/json"}
+            f"{self.url}/{table}/filter", data=b"{}", headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             rows: list[dict[str, Any]] = json.load(answer)
@@ -85,15 +86,22 @@ def test_a_run_shows_with_its_name_parameters_tasks_and_funnel(
     assert finished.returncode == 0, finished.stderr
     assert "dataset    out/export" in finished.stdout
 
-    [flow_run] = [found for found in prefect_server.found("flow_runs") if found["name"] == "shown in the UI"]
+    [flow_run] = [found for found in prefect_server.rows("flow_runs") if found["name"] == "shown in the UI"]
     assert flow_run["state_type"] == "COMPLETED"
     assert flow_run["parameters"] == {"config_path": "skillmill.yaml", "overrides": ["generation.samples=9"]}
-    tasks = {task["name"]: task for task in prefect_server.found("task_runs")}
+    tasks = {task["name"]: task for task in prefect_server.rows("task_runs")}
     assert set(tasks) == {"taxonomy", "generate", "filter", "pairs", "export", "report"}
     assert {task["state_type"] for task in tasks.values()} == {"COMPLETED"}
-    [artifact] = [found for found in prefect_server.found("artifacts") if found["key"] == "funnel"]
+    [artifact] = [found for found in prefect_server.rows("artifacts") if found["key"] == "funnel"]
     assert "| cells | 9 |" in artifact["data"]
     assert "sk-not-to-be-seen" not in json.dumps([flow_run, artifact, *tasks.values()])
+
+    messages = [line for line in finished.stderr.splitlines() if line.startswith("generate: ")]
+    assert len(messages) == 1  # neither Prefect's console nor a second handler repeats it
+    logged = [line for line in prefect_server.rows("logs") if line["flow_run_id"] == flow_run["id"]]
+    [generated] = [line for line in logged if line["message"] == messages[0]]
+    assert generated["name"].startswith("skillmill.flows.")
+    assert generated["task_run_id"] == tasks["generate"]["id"]
 
 
 def test_a_failed_run_is_failed_there_and_one_clear_line_here(prefect_server: PrefectServer, tmp_path: Path) -> None:
@@ -103,9 +111,9 @@ def test_a_failed_run_is_failed_there_and_one_clear_line_here(prefect_server: Pr
     assert finished.returncode == 1
     assert finished.stderr.strip().splitlines()[-1].startswith("skillmill: teacher.base_url: cannot reach")
     assert "Traceback" not in finished.stderr
-    [flow_run] = [found for found in prefect_server.found("flow_runs") if found["name"] == "nobody there"]
+    [flow_run] = [found for found in prefect_server.rows("flow_runs") if found["name"] == "nobody there"]
     assert flow_run["state_type"] == "FAILED"
-    [generate] = [task for task in prefect_server.found("task_runs") if task["flow_run_id"] == flow_run["id"]
+    [generate] = [task for task in prefect_server.rows("task_runs") if task["flow_run_id"] == flow_run["id"]
                   and task["name"] == "generate"]  # fmt: skip
     assert generate["run_count"] == 3  # a teacher that is away is tried again
 
@@ -128,7 +136,7 @@ def test_the_deployments_of_the_repository_are_taken_by_a_server(prefect_server:
 
     prefect("work-pool", "create", "--type", "process", "skillmill")
     prefect("deploy", "--all")
-    [deployment] = prefect_server.found("deployments")
+    [deployment] = prefect_server.rows("deployments")
     assert deployment["name"] == "run"
     assert deployment["entrypoint"] == "flows/prefect_run.py:skillmill_run"
     assert (ROOT / deployment["parameters"]["config_path"]).is_file()

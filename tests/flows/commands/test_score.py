@@ -15,7 +15,8 @@ from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import grade_store, sample_store
 from skillmill.flows.cli.main import app
 from skillmill.flows.runtime.workspace import write_state
-from skillmill.skill_taxonomy.taxonomy import Taxonomy, save_taxonomy
+from skillmill.skill_taxonomy.formats import save_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Taxonomy
 
 ROUNDS = {"r2": ["110", "111", "011", "111", "101"], "r3": ["011", "101", "111", "110", "101"]}
 

@@ -11,7 +11,8 @@ from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import sample_store
 from skillmill.flows.cli.main import main
 from skillmill.flows.report.coverage import coverage_of
-from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, load_taxonomy, save_taxonomy
+from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
 
 FILE = """\
 # my own list

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from skillmill.data.errors import TeacherError
+from skillmill.flows.commands.plan import describe_plan
 from skillmill.flows.commands.preview import preview_rows
 from skillmill.flows.commands.score import score
-from skillmill.flows.commands.plan import describe_plan
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.steps.export import export_step
