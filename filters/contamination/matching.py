@@ -1,4 +1,4 @@
-"""The contamination filter: compare the n-grams of one row with the index of the evaluation sets.
+"""The n-grams that one row shares with the index of the evaluation sets, and the verdict on them.
 
 A shared n-gram of `report` words is a signal; a shared n-gram of `drop` words rejects the row. The defaults, 8 and 13
 words, are the least and the greatest n-gram length of GPT-3 (arXiv 2005.14165), appendix C. A text of a set with fewer

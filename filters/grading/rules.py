@@ -48,33 +48,33 @@ def points_by_rules(sample: Sample, cell: Cell) -> Points:
     if cell.kind == SKILL_MIX:
         topic = cell.topic.name if cell.topic else ""
         sense = not SHORT_TEXT.check(sample, cell).reasons
-        return Points(shown, _about(topic, sample.response), float(sense), within_sentences(sample, cell))
+        return Points(shown, _shares_subject_word(topic, sample.response), float(sense), within_sentences(sample, cell))
     sense = (
         not Repetition().check(sample, cell).reasons
         and not NoRequest().check(sample, cell).reasons
         and not lacks_material(sample.instruction)
     )
-    return Points(shown, _about(sample.instruction, sample.response), float(sense), _whole(sample))
+    return Points(shown, _shares_subject_word(sample.instruction, sample.response), float(sense), _is_complete(sample))
 
 
-def _about(subject: str, text: str) -> float:
+def _shares_subject_word(subject: str, text: str) -> float:
     """Return 1 if the text shares a subject word with `subject`, or if `subject` has none, else 0."""
     subject_words, text_words = _subject_words(subject), _subject_words(text)
-    return float(not subject_words or any(_akin(one, other) for one in subject_words for other in text_words))
+    return float(not subject_words or any(_share_prefix(one, other) for one in subject_words for other in text_words))
 
 
 def _subject_words(text: str) -> set[str]:
     return {word for word in tokens(text) if word not in FUNCTION_WORDS and (len(word) > 2 or word.isdigit())}
 
 
-def _akin(one: str, other: str) -> bool:
-    """Return whether two words share a prefix: all letters of the shorter word but its last, and at least three."""
+def _share_prefix(one: str, other: str) -> bool:
+    """Return whether two words are equal or share at least three letters and all of the shorter word but its last."""
     shorter = min(len(one), len(other))
     prefix = max(3, shorter - 1)
     return one == other or (shorter >= prefix and one[:prefix] == other[:prefix])
 
 
-def _whole(sample: Sample) -> float:
+def _is_complete(sample: Sample) -> float:
     """Return 1 if the answer is not cut off and has the requested number of items, else 0."""
     missing = measures([asked(sample.instruction)], [sample.response])[0, MEASURES.index("missing_items")]
     return float(not missing and sample.finish_reason != "length" and not stops_in_the_middle(sample.response))

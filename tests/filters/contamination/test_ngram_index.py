@@ -66,9 +66,9 @@ def check(options: Contamination, response: str, instruction: str = "What do bee
 
 def sharing_sets(options: Contamination, response: str) -> set[str]:
     """The sets that the answer shares n-grams with; asserts that it is rejected."""
-    found = check(options, response, "")
-    assert found.reasons == (Contamination.reason,)
-    return {shared.evaluation_set for shared in shared_ngrams("", response, found.signals)}
+    verdict = check(options, response, "")
+    assert verdict.reasons == (Contamination.reason,)
+    return {shared.evaluation_set for shared in shared_ngrams("", response, verdict.signals)}
 
 
 def words_of(text: str, start: int, length: int) -> str:
@@ -78,18 +78,18 @@ def words_of(text: str, start: int, length: int) -> str:
 def test_a_row_with_a_long_ngram_of_a_set_is_rejected_and_the_ngram_is_reported(bees: Contamination) -> None:
     run = words_of(QUESTION, 4, 13)
     response = f"Think of it like this: {run}, so she is late."
-    found = check(bees, response)
-    assert found.reasons == (Contamination.reason,)
-    shared = shared_ngrams("What do bees eat?", response, found.signals)
+    verdict = check(bees, response)
+    assert verdict.reasons == (Contamination.reason,)
+    shared = shared_ngrams("What do bees eat?", response, verdict.signals)
     assert shared == [SharedNgrams("bees", 6, " ".join(normal_words(run)))]
 
 
 def test_a_shorter_ngram_is_only_a_signal(bees: Contamination) -> None:
     response = f"Well, {words_of(QUESTION, 4, 12)} or so."
-    found = check(bees, response)
-    assert found.reasons == ()
-    assert found.signals["evaluation_ngrams"] == found.signals["evaluation_ngrams:bees"] == 5
-    [shared] = shared_ngrams("What do bees eat?", response, found.signals)
+    verdict = check(bees, response)
+    assert verdict.reasons == ()
+    assert verdict.signals["evaluation_ngrams"] == verdict.signals["evaluation_ngrams:bees"] == 5
+    [shared] = shared_ngrams("What do bees eat?", response, verdict.signals)
     assert shared.words == " ".join(normal_words(words_of(QUESTION, 4, 8)))
 
 
@@ -100,17 +100,17 @@ def test_the_instruction_is_compared_too_and_no_ngram_crosses_into_the_answer(be
 
 
 def test_a_short_text_rejects_a_row_that_contains_all_of_it(bees: Contamination) -> None:
-    found = check(bees, f"They ask: {SHORT.upper()} Nobody knows.")
-    assert found.reasons == (Contamination.reason,)
-    assert found.signals["evaluation_words:bees"] == len(normal_words(SHORT)) == 11
+    verdict = check(bees, f"They ask: {SHORT.upper()} Nobody knows.")
+    assert verdict.reasons == (Contamination.reason,)
+    assert verdict.signals["evaluation_words:bees"] == len(normal_words(SHORT)) == 11
     most = SHORT.rpartition(" in ")[0]
     assert check(bees, f"They ask: {most}? Nobody knows.").reasons == ()
 
 
 def test_a_brief_text_rejects_only_an_instruction_equal_to_it(bees: Contamination) -> None:
-    found = check(bees, "They mate.", instruction="what do DRONES do")
-    assert found.reasons == (Contamination.reason,)
-    assert shared_ngrams("what do DRONES do", "They mate.", found.signals) == [
+    verdict = check(bees, "They mate.", instruction="what do DRONES do")
+    assert verdict.reasons == (Contamination.reason,)
+    assert shared_ngrams("what do DRONES do", "They mate.", verdict.signals) == [
         SharedNgrams("bees", 1, "what do drones do")
     ]
     for instruction, response in [("What do drones do here?", "They mate."), ("What do they do?", BRIEF), ("", "")]:
@@ -131,8 +131,8 @@ def test_thirteen_words_are_found_whatever_surrounds_and_adorns_them(
     run = QUESTION.split()[start : start + 13]
     adorned = run[0] + "".join(mark + word for mark, word in zip(marks, run[1:], strict=True))
     text = " ".join([*before, case(adorned), *after])
-    found = check(bees, "Fine.", text) if asked else check(bees, text)
-    assert found.reasons == (Contamination.reason,)
+    verdict = check(bees, "Fine.", text) if asked else check(bees, text)
+    assert verdict.reasons == (Contamination.reason,)
 
 
 @given(
@@ -146,9 +146,9 @@ def test_a_row_without_such_an_ngram_is_never_rejected(bees: Contamination, row:
     row = row[:at] + asked[5 : 5 + size] + row[at:]
     text, whole = f" {' '.join(row)} ", [f" {' '.join(asked[i : i + 13])} " for i in range(len(asked) - 12)]
     eights = [f" {' '.join(asked[i : i + 8])} " for i in range(len(asked) - 7)]
-    found = check(bees, text)
-    assert bool(found.reasons) == any(run in text for run in whole)
-    assert bool(found.signals["evaluation_ngrams"]) == any(run in text for run in eights)
+    verdict = check(bees, text)
+    assert bool(verdict.reasons) == any(run in text for run in whole)
+    assert bool(verdict.signals["evaluation_ngrams"]) == any(run in text for run in eights)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ class TestIndex:
         assert first.index != options(tmp_path, f"{file}:question", report=9).index
         jsonl(file, [{"question": TURNS[0]["content"]}])
         other = options(tmp_path, f"{file}:question")
-        assert other.index != first.index
+        assert other.index is not None and other.index != first.index
         assert check(other, QUESTION).reasons == ()
         assert [path.name for path in (tmp_path / "work").iterdir()] == [other.index.name]  # older indexes are deleted
 

@@ -65,11 +65,11 @@ def test_k_plus_three_points_and_a_total_that_is_computed() -> None:
     assert '"total":99' in (grading.raw or "")
 
 
-@pytest.mark.parametrize(("reply", "counted"), [(1, 0), (0, 0)])
-def test_no_grader_decides_the_sentence_point(reply: int, counted: int) -> None:
+@pytest.mark.parametrize("within_limit", [0, 1])
+def test_no_grader_decides_the_sentence_point(within_limit: int) -> None:
     two = Sample("", "Her knight was a thief. It struck at night.")
-    reply = {"skills": {"metaphor": skill("", 1), "red herring": skill("", 1)}, **FULL, "within_limit": reply}
-    assert points(graded(two, TEXT_CELL, reply)[0])[4] == counted
+    reply = {"skills": {"metaphor": skill("", 1), "red herring": skill("", 1)}, **FULL, "within_limit": within_limit}
+    assert points(graded(two, TEXT_CELL, reply)[0])[4] == 0
     assert points(graded(TEXT, TEXT_CELL, reply | {"within_limit": 0})[0])[4] == 1
 
 
