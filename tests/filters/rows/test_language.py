@@ -1,4 +1,4 @@
-"""What the filters do where a cell asks for a language, and how long a text may be where it aims at a length."""
+"""What the filters do with cells that have a language."""
 
 import time
 from dataclasses import replace
@@ -11,9 +11,8 @@ from skillmill.data.records import Sample
 from skillmill.data.text.sentences import count_sentences
 from skillmill.data.text.words import count_words
 from skillmill.filters.apply import apply_filters, undecided
-from skillmill.filters.config import FiltersConfig, Language
-from skillmill.filters.rows.form import sentence_limit
-from skillmill.filters.rows.language import LANGUAGES, _identifier, likelihood
+from skillmill.filters.config import FiltersConfig
+from skillmill.filters.rows.language import LANGUAGES, Language, _identifier, likelihood
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 
@@ -32,7 +31,7 @@ ENGLISH_ANSWER = (
     "Then offer a way out, such as a shelf for each of you and a shared jar for coffee."
 )
 
-SAID = {
+ANSWERS_IN = {
     "Chinese": "如果你的室友总是喝你的牛奶，你可以找一个安静的晚上，平静地告诉他们你看到的情况。"
     "然后提出一个解决办法，比如每人一个架子。",
     "Russian": "Выберите спокойный вечер и скажите только то, что вы видели: во вторник пакет был пуст. Затем "
@@ -58,28 +57,30 @@ def test_rows_in_the_language_asked_for_pass() -> None:
     assert reasons(ENGLISH_ANSWER, ENGLISH, "How can I tell my flatmates that my milk keeps disappearing?") == set()
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", ANSWERS_IN)
 def test_good_answers_in_other_languages_pass(name: str) -> None:
-    assert reasons(SAID[name], replace(GERMAN, language=name), SAID[name]) <= {"echo"}  # for the answer is repeated
+    assert reasons(ANSWERS_IN[name], replace(GERMAN, language=name), ANSWERS_IN[name]) <= {
+        "echo"
+    }  # for the answer is repeated
 
 
 def test_answer_or_instruction_in_another_language_is_rejected() -> None:
     assert "language" in reasons(ENGLISH_ANSWER)
     assert "language" in reasons(ANSWER, instruction=ENGLISH_ANSWER)
     assert "language" in reasons(ANSWER, ENGLISH)
-    assert "language" in reasons(SAID["French"]) and "language" in reasons(SAID["Chinese"])
+    assert "language" in reasons(ANSWERS_IN["French"]) and "language" in reasons(ANSWERS_IN["Chinese"])
 
 
-def test_nothing_is_said_of_language_where_none_is_asked_for() -> None:
+def test_cells_without_a_language_are_not_checked() -> None:
     plain = replace(ENGLISH, language=None)
     judged = apply_filters(Sample(QUESTION, ANSWER), plain, FiltersConfig())
     assert "language" not in judged.reasons and "language" not in judged.signals
 
 
-def test_the_english_request_of_a_skill_mix_text_is_not_looked_at() -> None:
+def test_the_english_request_of_a_skill_mix_text_is_not_checked() -> None:
     request = "Write a short, natural text about chess in at most one sentence. The text has to show both skills."
-    said = "Ihr Springer war ein Dieb in der Nacht, und ist es heute, z. B. Nr. 7 hier, nicht viel zu warm?"
-    assert reasons(said, GERMAN_TEXT, request) == set()
+    text = "Ihr Springer war ein Dieb in der Nacht, und ist es heute, z. B. Nr. 7 hier, nicht viel zu warm?"
+    assert reasons(text, GERMAN_TEXT, request) == set()
     assert "language" in reasons("Her knight was a thief in the night, and is it not warm today?", GERMAN_TEXT, request)
 
 
@@ -147,35 +148,6 @@ def test_long_texts_take_no_time_to_speak_of(piece: str) -> None:
 def test_words_of_unspaced_scripts_are_counted_by_letters(text: str) -> None:
     spaced = count_words("".join(char for char in text if ord(char) < 0x0E00))
     assert count_words(text) <= len(text) and (spaced or count_words(text) <= len(text) / 2 + 1)
-
-
-@pytest.mark.parametrize(
-    ("length", "words", "said"),
-    [
-        ("short", 60, set()),
-        ("short", 150, {"too_long"}),
-        ("medium", 61, set()),
-        ("medium", 55, {"too_short"}),
-        ("medium", 260, {"too_long"}),
-        ("long", 60, {"too_short"}),
-        ("long", 300, set()),
-        (None, 19, {"too_short"}),
-        (None, 900, set()),
-    ],
-)
-def test_an_answer_keeps_to_the_length_that_its_cell_aims_at(length: str | None, words: int, said: set[str]) -> None:
-    answer = " ".join(f"word{i}" for i in range(words)) + "."
-    cell = replace(ENGLISH, language=None, length=length)
-    assert reasons(answer, cell, "How do I get there?") & {"too_short", "too_long"} == said
-
-
-@pytest.mark.parametrize(("length", "limit"), [(None, 2), ("short", 2), ("medium", 6), ("long", 12)])
-def test_a_skill_mix_text_may_be_as_long_as_its_cell_aims_at(length: str | None, limit: int) -> None:
-    cell = Cell("skill_mix", 0, (*SKILLS, Skill(name="metaphor")), Topic(name="chess"), None, 1, length=length)
-    assert sentence_limit(3, length) == limit
-    for sentences, said in ((limit, set()), (limit + 1, {"too_many_sentences"})):
-        text = " ".join(f"The {i} knights of the old village went out to meet the king." for i in range(sentences))
-        assert reasons(text, cell, "Write a text about chess.") & {"too_many_sentences", "too_short"} == said
 
 
 def test_an_answer_that_is_short_on_purpose_is_half_as_suspect() -> None:

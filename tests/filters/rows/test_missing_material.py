@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.apply import apply_filters
 from skillmill.filters.config import FiltersConfig
-from skillmill.filters.rows.missing_material import lacks_material
+from skillmill.filters.rows.missing_material import MissingMaterial, lacks_material
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
 
@@ -65,7 +64,7 @@ ABOUT_NOTHING = [
 def test_what_an_instruction_points_at_and_does_not_bring(instruction: str) -> None:
     assert lacks_material(instruction)
     judged = apply_filters(Sample(instruction, "It is fine."), ADVICE, FiltersConfig())
-    assert Reason.MISSING_MATERIAL in judged.reasons
+    assert MissingMaterial.reason in judged.reasons
 
 
 @pytest.mark.parametrize("instruction", COMPLETE + ABOUT_NOTHING)

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.apply import apply_filters
-from skillmill.filters.config import FiltersConfig, Safety
-from skillmill.filters.rows.safety import luhn, mask, masked, safety
+from skillmill.filters.config import FiltersConfig
+from skillmill.filters.rows.safety import Safety, luhn, mask, masked, masker
 from skillmill.skill_taxonomy.cells import Cell
 
 CELL = Cell("instruct_skill_mix", 0, (), None, None, 1)
@@ -134,12 +133,13 @@ def test_by_default_a_row_is_accepted_and_what_will_be_masked_is_counted() -> No
     assert decided.signals["personal_data"] == 2
 
 
-def test_such_rows_can_be_rejected_or_let_be() -> None:
+def test_such_rows_can_be_rejected_or_left_unchecked() -> None:
     strict = FiltersConfig.model_validate({"safety": {"action": "reject"}})
-    assert apply_filters(Sample(QUESTION, ANSWER), CELL, strict).reasons == (Reason.SAFETY,)
+    assert apply_filters(Sample(QUESTION, ANSWER), CELL, strict).reasons == (Safety.reason,)
     off = FiltersConfig(safety=Safety(enabled=False))
+    assert masker(off.safety)(QUESTION) == QUESTION and masker(strict.safety)(QUESTION) == mask(QUESTION)
     assert "personal_data" not in apply_filters(Sample(QUESTION, ANSWER), CELL, off).signals
-    assert safety(Sample("How many?", "In 1989, 12."), CELL, Safety(action="reject")).reasons == ()
+    assert Safety(action="reject").check(Sample("How many?", "In 1989, 12."), CELL).reasons == ()
 
 
 @pytest.mark.timeout(20)
