@@ -1,1 +1,1 @@
-"""The Hugging Face dataset folder: counts, masking, the card, the files."""
+"""The exported dataset: a folder of Parquet files with a dataset card that `datasets.load_dataset` reads."""

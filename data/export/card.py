@@ -1,17 +1,18 @@
-"""The card of a dataset folder. Names and reasons in it are any text: nothing of them is Markdown, YAML or HTML."""
+"""The dataset card `README.md`. Names and reasons in it can be any text, and are escaped for YAML and Markdown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from skillmill.data.export.funnel import Funnel
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the card says beside the counts."""
+    """What the card states besides counts. `taxonomy`: name and size of the taxonomy. `plans`: fingerprints."""
 
     name: str
     kind: str
@@ -21,27 +22,51 @@ class CardFacts:
     pair_plans: list[str]
 
 
-def card(facts: CardFacts, funnel: Any, checksum: str, configurations: tuple[str, ...]) -> str:
-    """The text of `README.md`. `funnel`: the `Funnel` of the exported rows."""
+def dataset_card(facts: CardFacts, funnel: Funnel, checksum: str, configurations: Sequence[str]) -> str:
+    """Return the text of the dataset card: a YAML header and Markdown."""
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["cell"] = table_cell
-    environment.filters["yaml"] = lambda text: orjson.dumps(text).decode()  # JSON strings are YAML strings
-    environment.filters |= {"number": number, "share": share}
+    environment.filters |= {"cell": table_cell, "number": number, "share": share}
     template = environment.get_template("card.md.jinja")
-    return template.render(facts=facts, funnel=funnel, checksum=checksum, configurations=configurations)
+    header = _header(facts.name, checksum, configurations)
+    return template.render(header=header, facts=facts, funnel=funnel, configurations=configurations)
 
 
 def number(value: float | None, decimals: int) -> str:
+    """Return a number with thousands separators, "–" for None."""
     return "–" if value is None else f"{value:,.{decimals}f}"
 
 
 def share(value: float | None) -> str:
+    """Return a share from 0 to 1 as a percentage, "–" for None."""
     return "–" if value is None else f"{value:.0%}"
 
 
 def table_cell(text: object) -> str:
-    """Any text inside a Markdown table: no line breaks, no pipes, no HTML."""
+    """Return any value as the text of a Markdown table cell, without line breaks, pipes, HTML or code spans."""
     line = " ".join(str(text).split())
     return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
+
+
+def _header(name: str, checksum: str, configurations: Sequence[str]) -> str:
+    """Return the metadata of the card as YAML.
+
+    The checksum is part of each configuration, because `datasets` identifies a cached configuration by its metadata
+    alone. With equal metadata it would load the rows of an earlier export.
+    """
+    from huggingface_hub import DatasetCardData  # imported here because the import takes 0.2 s
+
+    configs = [
+        {
+            "config_name": configuration,
+            "description": f"sha256 {checksum}",
+            **({"default": True} if configuration == "sft" else {}),
+            "data_files": [{"split": "train", "path": f"{configuration}/train-*.parquet"}],
+        }
+        for configuration in configurations
+    ]
+    data = DatasetCardData(
+        pretty_name=name, task_categories=["text-generation"], tags=["synthetic", "skillmill"], configs=configs
+    )
+    return data.to_yaml()

@@ -1,6 +1,6 @@
-"""What is known of a source's preference pairs: how many, how long their sides are, why others were dropped.
+"""Statistics of the preference pairs of one source: kept and dropped pairs, lengths, margins.
 
-DPO on padded or clipped answers teaches length: the numbers say what a source would teach.
+They show whether a source would teach a length: DPO on pairs whose chosen side is always longer rewards length itself.
 """
 
 from array import array
@@ -8,15 +8,33 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import TypedDict
 
-COUNTED = ["row", "rejected_source", "margin", "chosen_words", "rejected_words", "reason"]
-"""What the counts need of `PAIR_SCHEMA`."""
+from skillmill.data.records import PairRow
+
+
+class PairStatistics(TypedDict):
+    """`PairCounts` as JSON values. Medians, and lengths in words; None if no pair was kept.
+
+    `dropped`: pairs by `PairReason`. `ratio`: median of chosen length over rejected length. `chosen_longer`: share of
+    the pairs, from 0 to 1, whose chosen side has more words.
+    """
+
+    pairs: int
+    dropped: dict[str, int]
+    chosen_words: float | None
+    rejected_words: float | None
+    ratio: float | None
+    chosen_longer: float | None
+    margin: float | None
 
 
 @dataclass
 class PairCounts:
-    """One source. Lengths in words and margins of the kept pairs, 16 bytes a pair; `dropped` by `PairReason`."""
+    """The pairs of one source: lengths in words and margins of the kept ones, counts by reason of the dropped ones.
+
+    A kept pair takes 16 bytes.
+    """
 
     chosen: "array[int]" = field(default_factory=lambda: array("I"))
     rejected: "array[int]" = field(default_factory=lambda: array("I"))
@@ -25,39 +43,42 @@ class PairCounts:
 
     @property
     def pairs(self) -> int:
+        """The number of kept pairs."""
         return len(self.chosen)
 
-    def add(self, pair: dict[str, Any]) -> None:
+    def add(self, pair: PairRow) -> None:
+        """Count one pair."""
         if pair["reason"] is not None:
             self.dropped[pair["reason"]] += 1
             return
-        self.chosen.append(pair["chosen_words"])
-        self.rejected.append(pair["rejected_words"])
+        chosen, rejected = pair["chosen_words"], pair["rejected_words"]
+        assert chosen is not None and rejected is not None  # only a dropped pair has no lengths
+        self.chosen.append(chosen)
+        self.rejected.append(rejected)
         if pair["margin"] is not None:
             self.margins.append(pair["margin"])
 
-    def as_dict(self) -> dict[str, Any]:
-        """`pairs`; `dropped` by reason; medians of the words of both sides, of their ratio (chosen over rejected) and
-        of the margin; `chosen_longer`, the share of pairs whose chosen side has more words. None without pairs."""
-        sides = list(zip(self.chosen, self.rejected, strict=True))
-        longer = sum(chosen > rejected for chosen, rejected in sides) / len(sides) if sides else None
+    def as_dict(self) -> PairStatistics:
+        """Return the statistics of the pairs counted so far."""
+        lengths = list(zip(self.chosen, self.rejected, strict=True))
+        longer = sum(chosen > rejected for chosen, rejected in lengths) / len(lengths) if lengths else None
         return {
             "pairs": self.pairs,
             "dropped": dict(sorted(self.dropped.items())),
             "chosen_words": _median(self.chosen),
             "rejected_words": _median(self.rejected),
-            "ratio": _median(chosen / max(rejected, 1) for chosen, rejected in sides),
+            "ratio": _median(chosen / max(rejected, 1) for chosen, rejected in lengths),
             "chosen_longer": longer,
             "margin": _median(self.margins),
         }
 
 
-def count_pairs(pairs: Iterable[dict[str, Any]], counts: dict[str, PairCounts]) -> None:
-    """Add rows that have the columns `COUNTED` to the counts of their sources."""
+def count_pairs(pairs: Iterable[PairRow], counts: dict[str, PairCounts]) -> None:
+    """Add pairs to the counts of their sources. Reads the columns `rejected_source`, `reason`, `margin` and lengths."""
     for pair in pairs:
         counts.setdefault(pair["rejected_source"], PairCounts()).add(pair)
 
 
 def _median(values: Iterable[float]) -> float | None:
-    known = list(values)
-    return round(float(median(known)), 4) if known else None
+    numbers = list(values)
+    return round(float(median(numbers)), 4) if numbers else None

@@ -1,14 +1,12 @@
-"""SELF-style records: an instruction, an answer, feedback on it in plain words, and the answer made anew from that."""
-
-from typing import Any
+"""Training records in the form of SELF (arXiv 2310.00533): an answer, feedback in words, and the refined answer."""
 
 import orjson
 
-from skillmill.data.records import text_of
+from skillmill.data.records import SampleRow, SelfRow, text_of
 
 
-def self_record(row: dict[str, Any]) -> dict[str, Any] | None:
-    """The record of a sample row; None where the row has no draft, or nobody said anything of it (papers.md 6.1)."""
+def self_record(row: SampleRow) -> SelfRow | None:
+    """Return the SELF record of a sample row, None if the row has no draft or no critique of it."""
     if not (row["draft"] and row["critique"]):
         return None
     return {
@@ -21,10 +19,12 @@ def self_record(row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def feedback(critique: str) -> str:
-    """A critique in plain words: the texts of a JSON object under their names; any other text as it is."""
+    """Return a critique as prose: one `Key: text` line per string of a JSON object, any other critique unchanged."""
     try:
-        said = orjson.loads(critique)
+        content = orjson.loads(critique)
     except orjson.JSONDecodeError:
         return critique
-    texts = {key: text.strip() for key, text in said.items() if isinstance(text, str)} if isinstance(said, dict) else {}
+    if not isinstance(content, dict):
+        return critique
+    texts = {key: text.strip() for key, text in content.items() if isinstance(text, str)}
     return "\n".join(f"{key.capitalize()}: {text}" for key, text in texts.items() if text) or critique

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from skillmill.data.export.writing import Funnel
+from skillmill.data.export.funnel import Funnel
 from skillmill.data.reasons import PairReason
 from skillmill.data.store import ShardStore
 from skillmill.filters.apply import explanation_of
@@ -112,7 +112,7 @@ def print_funnel(found: Survey) -> None:
 def print_grades(funnel: Funnel, console: Console) -> None:
     by = ", ".join(f"{count:,} graded by {printable(grader)}" for grader, count in funnel.graded.items())
     in_vain = f", {funnel.ungraded:,} in vain" if funnel.ungraded else ""
-    earned = ", ".join(f"{name} {share:.0%}" for name, _, share in funnel.grades())
+    earned = ", ".join(f"{name} {share:.0%}" for name, _, share in funnel.points_earned())
     console.print(f"{by}{in_vain}: {earned}", soft_wrap=True)
 
 

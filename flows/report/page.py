@@ -6,7 +6,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from skillmill.data.export.card import number, share, table_cell
-from skillmill.data.export.writing import Funnel, masked_row
+from skillmill.data.export.funnel import Funnel
+from skillmill.data.export.masking import masked_row
 from skillmill.data.files import write_atomic
 from skillmill.data.records import text_of
 from skillmill.filters.rows.safety import masker

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from skillmill.data.export.writing import accepted_cells
+from skillmill.data.export.sft_rows import sft_rows
 from skillmill.data.records import PairRow, SampleRow
 from skillmill.filters.grading import comparison
 from skillmill.flows.config import Config
@@ -59,15 +59,14 @@ async def open_pair_models(
     config: Config, journal: Journal, usage: Usage, teacher: Teacher | None = None
 ) -> AsyncIterator[PairModels]:
     """Open the models that pairs need for the length of the block; `teacher` is used if it is open already."""
-    sections = {"teacher": "teacher", "student": "pairs.student", "grader": "grader" if config.grader else "teacher"}
     by_section, by_role = dict[str, PairModel](), dict[str, PairModel]()
     if teacher is not None:
         by_section["teacher"] = PairModel(teacher, config.teacher.sampling)
     async with AsyncExitStack() as stack:
         for role, settings in pair_models(config).items():
-            section = sections[role]
+            section = settings.section
             if section not in by_section:
-                model = await stack.enter_async_context(open_teacher(settings, journal, usage, section))
+                model = await stack.enter_async_context(open_teacher(settings, journal, usage))
                 by_section[section] = PairModel(model, settings.sampling)
             by_role[role] = by_section[section]
         yield PairModels(**by_role)
@@ -121,7 +120,7 @@ def with_their_cells(rows: list[SampleRow]) -> Iterator[tuple[SampleRow, list[Sa
     """Yield the `sft` rows among the rows of whole cells, each with all rows of its cell."""
     for _, of_cell in groupby(rows, key=lambda row: row["index"]):
         cell = list(of_cell)
-        for row in accepted_cells(cell):
+        for row in sft_rows(cell):
             yield row, cell
 
 

@@ -12,7 +12,7 @@ from typing import get_args
 
 import orjson
 
-from skillmill.data.export.writing import accepted_cells
+from skillmill.data.export.sft_rows import sft_rows
 from skillmill.data.records import SampleRow, StressAnswerRow, text_of
 from skillmill.flows.config import StressConfig
 from skillmill.flows.plan import Plan
@@ -56,7 +56,7 @@ def wanted_replacements(workspace: Workspace, plan: Plan) -> dict[str, ShirkerKi
     stress = workspace.config.export.stress
     assert stress is not None
     tables = workspace.samples.tables([plan.fingerprint], COLUMNS_OF_CHOICE)
-    ids = [row["id"] for table in tables for row in accepted_cells(table.to_pylist())]
+    ids = [row["id"] for table in tables for row in sft_rows(table.to_pylist())]
     return draw_replacements(ids, stress, workspace.config.seed)
 
 

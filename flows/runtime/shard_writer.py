@@ -1,6 +1,6 @@
 """Write a stream of decided cells into shards."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
@@ -9,7 +9,7 @@ from skillmill.data.store import ShardStore, gradings_of
 from skillmill.teachers.middleware.accounting import BudgetMet
 
 CellResult = TypeVar("CellResult")
-StoredRow = TypeVar("StoredRow")
+StoredRow = TypeVar("StoredRow", bound=Mapping[str, object])
 
 
 class ShardWriter(Generic[StoredRow]):

@@ -1,8 +1,9 @@
 """The export step: write the Hugging Face dataset folder of the current plan."""
 
 from skillmill.data.export.card import CardFacts
-from skillmill.data.export.writing import Funnel, StressAnswers
-from skillmill.data.export.writing import export as write_export
+from skillmill.data.export.dataset_folder import write_dataset_folder
+from skillmill.data.export.funnel import Funnel
+from skillmill.data.export.sft_rows import AnswersByPlan
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
@@ -33,13 +34,13 @@ def export_step(config: Config) -> Funnel:
         )
         stores = (workspace.samples, workspace.pairs, workspace.grades)
         mask, stress = masker(config.filters.safety), _stress_answers(workspace, plan)
-        funnel, checksum = write_export(*stores, folder, facts, mask, stress)
+        funnel, checksum = write_dataset_folder(*stores, folder, facts, mask, stress)
         update_run_json(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
     say(f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}")
     return funnel
 
 
-def _stress_answers(workspace: Workspace, plan: Plan) -> StressAnswers | None:
+def _stress_answers(workspace: Workspace, plan: Plan) -> AnswersByPlan | None:
     """Return the replacements of the plan's stress set; None, with a message, if none were requested yet."""
     if workspace.config.export.stress is None:
         return None

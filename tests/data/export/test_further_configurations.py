@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from skillmill.data.export.card import CardFacts
+from skillmill.data.export.dataset_folder import write_dataset_folder
+from skillmill.data.export.funnel import Funnel
 from skillmill.data.export.self_records import feedback, self_record
-from skillmill.data.export.writing import Funnel, StressAnswers, export
+from skillmill.data.export.sft_rows import AnswersByPlan
 from skillmill.data.records import Sample, pair_id, row_id, sample_row
 from skillmill.data.store import grade_store, pair_store, sample_store
 
@@ -46,7 +48,7 @@ def exported(
     root: Path,
     rows: list[dict[str, Any]],
     pairs: list[dict[str, Any]] | None = None,
-    stress: StressAnswers | None = None,
+    stress: AnswersByPlan | None = None,
 ) -> tuple[Path, Funnel]:
     stores = samples, pair_rows, _ = sample_store(root), pair_store(root), grade_store(root)
     for store in stores:
@@ -55,7 +57,9 @@ def exported(
     if pairs:
         pair_rows.commit(PAIRS, 0, 1, pairs, 1, 1)
     facts = CardFacts("test", "instruct_skill_mix", "t", "x: 2 skills", [PLAN], [PAIRS])
-    funnel, _ = export(*stores, root / "export", facts, lambda text: text.replace("me@example.com", "[masked]"), stress)
+    funnel, _ = write_dataset_folder(
+        *stores, root / "export", facts, lambda text: text.replace("me@example.com", "[masked]"), stress
+    )
     return root / "export", funnel
 
 

@@ -7,7 +7,8 @@ import datasets
 import pytest
 import yaml
 
-from skillmill.data.export.writing import CardFacts, export
+from skillmill.data.export.card import CardFacts
+from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample, pair_id, row_id, sample_row
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
@@ -56,7 +57,7 @@ def exported(root: Path, rows: list[dict[str, Any]], pairs: list[dict[str, Any]]
     if pairs:
         pair_rows.commit("c" * 16, 0, 1, pairs, 1, 1)
     facts = CardFacts('a "name": with\nYAML', "instruct_skill_mix", "t", "x: 2 skills", [PLAN], ["c" * 16])
-    export(*stores, root / "export", facts)
+    write_dataset_folder(*stores, root / "export", facts)
     return root / "export"
 
 
