@@ -16,7 +16,7 @@ from skillmill.generators.evolution import Evolutions, evolutions
 from skillmill.generators.instruct_skill_mix import InstructSkillMix
 from skillmill.generators.skill_mix import SkillMix
 from skillmill.generators.user_defined import user_generator
-from skillmill.skill_taxonomy.draw.combinations import Combinations
+from skillmill.skill_taxonomy.draw.combinations import Combinations, ThemeKind
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, fingerprint
 from skillmill.teachers.build import teacher_name
 from skillmill.teachers.prompts import Prompts, shipped
@@ -71,11 +71,11 @@ def changed_keys(before: object, plan: Plan) -> list[str]:
 
 def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations:
     generation = config.generation
-    about = "topic" if kind == "skill_mix" else "query_type"
+    theme: ThemeKind = "topic" if kind == "skill_mix" else "query_type"
     combinations = Combinations(
         taxonomy,
         kind,
-        about,
+        theme,
         generation.k,
         config.seed,
         weights=generation.weights,
@@ -83,8 +83,8 @@ def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations
         balanced=generation.balance,
         targets=generation.targets,
     )
-    abouts = f"{len(combinations.themes)} {'topics' if about == 'topic' else 'query types'}"
-    space = f"k = {_mixture(generation.k)} of {len(combinations.skills)} skills x {abouts} has"
+    themes = f"{len(combinations.themes)} {'topics' if theme == 'topic' else 'query types'}"
+    space = f"k = {_mixture(generation.k)} of {len(combinations.skills)} skills x {themes} has"
     _check_room(generation, combinations.survivors, space)
     return combinations
 

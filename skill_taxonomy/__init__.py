@@ -1,1 +1,1 @@
-"""What can be mixed: skills, topics, query types, where they come from, and random combinations of them."""
+"""Taxonomies of skills, topics and query types: sources, formats, curation, and the draw of random cells."""

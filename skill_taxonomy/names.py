@@ -1,22 +1,25 @@
-"""When two names are the same, and what is no name or no sentence: judgements on a teacher's words."""
+"""Checks of names and definitions that a teacher wrote, and comparison of names by the stems of their words."""
 
 import re
 from collections.abc import Iterator
 
+from skillmill.data.text.stems import stem
 from skillmill.skill_taxonomy.taxonomy import canonical
 
-MAX_WORDS = 5
-LEAST_WORDS_IN_SENTENCE = 5
+MAX_NAME_WORDS = 5
+MIN_SENTENCE_WORDS = 5
+MIN_DISTINCT_WORDS = 0.6
+"""The least share of different words in a sentence; below it the sentence repeats itself."""
 
-_ODD = re.compile(r"[^\w '&+-]|_|\d{3,}")
-_GENERIC = re.compile(
+_ODD_CHARACTERS = re.compile(r"[^\w '&+-]|_|\d{3,}")
+_PLACEHOLDER = re.compile(
     r"(skill|topic|subject|type|query|question|request|name|example|category|item|other|none|unknown)s?"
     r"( (type|name|skill|topic|example|category|request|question|seeking))?s?( ?\d+)?"
 )
 _SMALL_WORDS = {"a", "an", "the", "and", "or", "of", "to", "in", "on", "for", "with", "is", "it", "its", "what", "how"}
 _FILLER = set("skill skills technique techniques ability abilities method methods competence competency".split())
 _FILLER |= {"competencies", "proficiency", "expertise"}
-_LONG_WORD = 20
+_MAX_WORD_LETTERS = 20
 _PERSONS = set(
     "player worker expert coach manager leader owner director designer consultant specialist artist athlete actor "
     "musician teacher doctor nurse engineer professional dancer writer".split()
@@ -24,86 +27,85 @@ _PERSONS = set(
 
 
 def tidy(text: object) -> str:
-    """One line without quotes or markup around it."""
+    """Return the text on one line, without quotes and markup at its ends."""
     return " ".join(str(text).split()).strip("\"'`*- ")
 
 
 def bad_name(name: str) -> str | None:
-    """Why this is no name of a skill, topic or query type; None when it may be one."""
+    """Return why `name` cannot name a skill, topic or query type; None if it can."""
     words = canonical(name).split()
-    if not 1 <= len(words) <= MAX_WORDS:
-        return f"has {len(words)} words, expected 1 to {MAX_WORDS}"
-    if _ODD.search(name):
+    if not 1 <= len(words) <= MAX_NAME_WORDS:
+        return f"has {len(words)} words, expected 1 to {MAX_NAME_WORDS}"
+    if _ODD_CHARACTERS.search(name):
         return "has commas or other odd characters"
-    if _GENERIC.fullmatch(canonical(name)):
+    if _PLACEHOLDER.fullmatch(canonical(name)):
         return "says nothing"
     if words[-1] in _SMALL_WORDS or words[0] in _SMALL_WORDS - {"the"} or len(set(words)) < len(words):
         return "is no complete phrase"
-    if max(map(len, words)) > _LONG_WORD or max(map(len, words)) < 3:
+    if max(map(len, words)) > _MAX_WORD_LETTERS or max(map(len, words)) < 3:
         return "has a word of odd length"
     return None
 
 
 def bad_skill_name(name: str) -> str | None:
-    """Why a teacher's word is no name of a skill; None when it may be one. Small models also name who has the skill."""
-    roots = list(stems(name))
-    if len(set(roots)) < len(roots):
+    """Return why `name` cannot name a skill; None if it can.
+
+    Unlike `bad_name`, it also rejects repeated stems and names of persons, which small models give for skills.
+    """
+    name_stems = list(stems(name))
+    if len(set(name_stems)) < len(name_stems):
         return "says a word twice"
-    person = canonical(name).rpartition(" ")[2].removesuffix("s") in _PERSONS
-    return "names a person" if person else bad_name(name)
+    is_person = canonical(name).rpartition(" ")[2].removesuffix("s") in _PERSONS
+    return "names a person" if is_person else bad_name(name)
 
 
 def bad_sentence(text: str, name: str | None = None) -> str | None:
-    """Why this is no sentence that defines `name` (or that stands alone); None when it may be one."""
+    """Return why `text` cannot be an example, or with `name` the definition of that name; None if it can."""
     words = re.findall(r"\w[\w'-]*", text.lower())
-    if len(words) < LEAST_WORDS_IN_SENTENCE:
+    if len(words) < MIN_SENTENCE_WORDS:
         return "is empty or too short"
-    if len(set(words)) < 0.6 * len(words):
+    if len(set(words)) < MIN_DISTINCT_WORDS * len(words):
         return "repeats itself"
     if name and canonical(name) in canonical(text):
         return "contains its own name"
-    if name and repeats(name, text):
+    if name and only_repeats(name, text):
         return "only repeats the name"
     return None
 
 
-def repeats(name: str, text: str) -> bool:
-    """Whether the text says nothing but the words of the name, in whatever form."""
+def only_repeats(name: str, text: str) -> bool:
+    """Return whether all head words of `text` are words of `name` in some inflection, or "act" or "art"."""
     return set(head_words(text)) <= {*stems(name), "act", "art"}
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two names differ in endings, filler words or spelling of spaces alone."""
-    return list(stems(one)) == list(stems(other))
+def same_name(first: str, second: str) -> bool:
+    """Return whether two names are equal but for inflection, filler words, punctuation and case."""
+    return list(stems(first)) == list(stems(second))
 
 
 def stems(name: str) -> Iterator[str]:
-    """The words of a name in order, without endings and without words such as "skills"."""
+    """Yield the stems of the words of a name in order, without filler words such as "skills".
+
+    A name that consists of filler words keeps them.
+    """
     words = _words(name)
-    yield from map(_stem, [word for word in words if word not in _FILLER] or words)
+    yield from map(stem, [word for word in words if word not in _FILLER] or words)
 
 
 def word_stems(name: str) -> Iterator[str]:
-    """All words of a name in order, without endings."""
-    yield from map(_stem, _words(name))
+    """Yield the stems of all words of a name in order."""
+    yield from map(stem, _words(name))
 
 
 def head_words(name: str) -> Iterator[str]:
-    """The words that carry the meaning, without endings: no "skills", no "of the"."""
+    """Yield the stems of the words of a name in order, without filler words and function words such as "of".
+
+    A name that consists of such words keeps them.
+    """
     words = _words(name)
-    yield from map(_stem, [word for word in words if word not in _FILLER | _SMALL_WORDS] or words)
+    yield from map(stem, [word for word in words if word not in _FILLER | _SMALL_WORDS] or words)
 
 
 def _words(name: str) -> list[str]:
+    """Return the words of the canonical name, with punctuation read as spaces."""
     return canonical(re.sub(r"[^\w\s]", " ", name)).split()
-
-
-def _stem(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
-        return word.removesuffix("ies") + "y"
-    for ending in ("ings", "ing", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word.removesuffix(ending)
-            break
-    word = word.removesuffix("e")
-    return word[:-1] if word[-2:-1] == word[-1:] and word.isalpha() else word  # plann(ing) and plan, sell and sell(ing)

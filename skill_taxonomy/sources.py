@@ -1,4 +1,4 @@
-"""Where a taxonomy comes from: the `taxonomy:` block of the configuration, and the lists that come along."""
+"""The `taxonomy:` block of the configuration, and the taxonomies that are part of the package."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.inputs.datasets import joined
-from skillmill.skill_taxonomy.taxonomy import Name, Taxonomy, read_taxonomy
+from skillmill.data.inputs.datasets import resolve_dataset_name
+from skillmill.skill_taxonomy.formats import is_taxonomy_file, read_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Name, Taxonomy
 
-ASKED = ("teacher", "dataset")
-"""The sources that take a teacher."""
+TEACHER_SOURCES = ("teacher", "dataset")
+"""The values of `source` for which a teacher extracts the taxonomy."""
 
 FileName = Annotated[str, Field(min_length=1)]
 
@@ -19,12 +20,23 @@ _BUILTIN = files("skillmill.skill_taxonomy") / "builtin"
 
 
 class TaxonomyConfig(BaseModel):
-    """`source`: builtin:NAME, a .yaml file, teacher or dataset. The rest is for the two that ask a teacher.
+    """The source of the taxonomy and the settings of the two sources that use a teacher.
 
-    `seed_skills` (names, or a taxonomy file) and `documents` (text files) are shown to it beside its questions.
-    `dataset` is a name on the Hugging Face hub or a local file or folder; of it `examples` rows are labelled and their
-    labels clustered into `skills`; no question lists more than `batch` names. `column` names what to read of a row;
-    null: the first chat or instruction format that is there.
+    Attributes:
+        source: "builtin:NAME", the path of a .yaml file, "teacher" or "dataset".
+        topics: The number of topics to extract.
+        skills_per_topic: The number of skills that the teacher names for each topic (source "teacher").
+        query_types: The number of query types to extract.
+        domain: The field that the taxonomy is restricted to, e.g. "medicine" (source "teacher").
+        seed_skills: Names of skills, or the path of a taxonomy file; requests to the teacher show some of them.
+        documents: Paths of text files; requests to the teacher show excerpts of them.
+        dataset: A dataset's name on the Hugging Face hub, or a local file or folder (source "dataset").
+        subset: The configuration of the dataset on the hub.
+        split: The split of the dataset.
+        column: The column or columns to read; None selects the first known chat or instruction format.
+        examples: The number of rows of the dataset that the teacher labels.
+        skills: The number of skills that the labels are clustered into.
+        batch: The largest number of names that one request lists.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,48 +59,47 @@ class TaxonomyConfig(BaseModel):
     @field_validator("source")
     @classmethod
     def _is_a_source(cls, source: str) -> str:
-        asked, is_file = source in ASKED, source.endswith((".yaml", ".yml"))
-        if not (asked or is_file or source.startswith("builtin:")):
+        if not (source in TEACHER_SOURCES or source.startswith("builtin:") or is_taxonomy_file(source)):
             raise ValueError(f"expected builtin:NAME, a .yaml file, teacher or dataset, got {source!r}")
         return source
 
     @field_validator("seed_skills")
     @classmethod
-    def _is_a_taxonomy_file(cls, seeds: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if isinstance(seeds, str) and not seeds.endswith((".yaml", ".yml")):
+    def _are_names_or_a_file(cls, seeds: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(seeds, str) and not is_taxonomy_file(seeds):
             raise ValueError(f"expected a list of names, or a .yaml taxonomy file, got {seeds!r}")
         return seeds
 
     @field_validator("dataset")
     @classmethod
-    def _is_named_where_it_is_the_source(cls, dataset: str | None, info: ValidationInfo) -> str | None:
+    def _is_given_for_its_source(cls, dataset: str | None, info: ValidationInfo) -> str | None:
         if dataset is None and info.data.get("source") == "dataset":
             raise ValueError("expected a name on the Hugging Face hub, a file or a folder, found none")
         return dataset
 
     def relative_to(self, folder: Path) -> "TaxonomyConfig":
-        """With its paths, which a file has relative to itself, joined to that file's folder."""
+        """Return a copy in which relative paths are joined to `folder`, the folder of the configuration file."""
 
-        def beside(path: str) -> str:
+        def resolved(path: str) -> str:
             return str(folder / Path(path).expanduser())
 
-        update: dict[str, object] = {"documents": tuple(map(beside, self.documents))}
-        if self.source.endswith((".yaml", ".yml")):
-            update["source"] = beside(self.source)
+        update: dict[str, object] = {"documents": tuple(map(resolved, self.documents))}
+        if is_taxonomy_file(self.source):
+            update["source"] = resolved(self.source)
         if isinstance(self.seed_skills, str):
-            update["seed_skills"] = beside(self.seed_skills)
+            update["seed_skills"] = resolved(self.seed_skills)
         if self.dataset:
-            update["dataset"] = joined(folder, self.dataset)
+            update["dataset"] = resolve_dataset_name(folder, self.dataset)
         return self.model_copy(update=update)
 
 
 def builtin(name: str) -> Taxonomy:
-    """The built-in taxonomy `name`. Raises `ConfigError` that lists the known names."""
+    """Return the built-in taxonomy `name`. Raises `ConfigError` that lists the known names."""
     return read_taxonomy(builtin_text(name), f"builtin:{name}")
 
 
 def builtin_text(name: str) -> str:
-    """Its file, with comments. Raises `ConfigError` that lists the known names."""
+    """Return the YAML text of a built-in taxonomy, with comments. Raises `ConfigError` that lists the known names."""
     known = sorted(entry.name.removesuffix(".yaml") for entry in _BUILTIN.iterdir() if entry.name.endswith(".yaml"))
     if name not in known:
         raise ConfigError(f"taxonomy.source: there is no builtin:{name}, expected one of {', '.join(known)}")

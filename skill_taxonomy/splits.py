@@ -1,7 +1,7 @@
-"""Skills and topics held out of training: which they are, and how they are chosen.
+"""Skills and topics that are held out of training, and how they are chosen.
 
-*Can Models Learn Skill Composition from Examples?* (arXiv 2409.19808, §2) holds out whole categories of skills
-and half of the topics, and measures on cells of held-out skills and held-out topics.
+"Can Models Learn Skill Composition from Examples?" (arXiv 2409.19808, section 2) holds out whole categories of skills
+and half of the topics, and evaluates on cells of held-out skills and held-out topics.
 """
 
 import hashlib
@@ -10,22 +10,23 @@ from difflib import get_close_matches
 from typing import Literal
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.draw.thinning import same_skills
+from skillmill.skill_taxonomy.same_skills import same_skill_groups
 from skillmill.skill_taxonomy.taxonomy import Skill, Split, Taxonomy, Topic, canonical
 
 By = Literal["category", "skill", "topic"]
+"""The unit that is held out as a whole."""
 
 
 def members(taxonomy: Taxonomy, split: Split = "train") -> tuple[list[Skill], list[Topic]]:
-    """The skills and topics that the cells of a split are made of.
+    """Return the skills and topics that the cells of a split are drawn from.
 
-    Training leaves out what is held out, and skills that share a name or an alias with such a one. A test or
-    validation split takes the training skills (or topics) where only topics (or skills) are held out for it.
-    Raises `ConfigError` where nothing at all is held out for the split.
+    "train" excludes held-out entries, and skills that share a name or an alias with a held-out skill. "validation"
+    and "test" use the entries held out for them; if only topics (only skills) are held out, the skills (topics) are
+    those for training. Raises `ConfigError` if neither skills nor topics are held out for the split.
     """
-    same = same_skills(taxonomy.skills).tolist()
-    held = {group for group, skill in zip(same, taxonomy.skills, strict=True) if skill.split != "train"}
-    skills = [skill for group, skill in zip(same, taxonomy.skills, strict=True) if group not in held]
+    groups = same_skill_groups(taxonomy.skills).tolist()
+    held_groups = {group for group, skill in zip(groups, taxonomy.skills, strict=True) if skill.split != "train"}
+    skills = [skill for group, skill in zip(groups, taxonomy.skills, strict=True) if group not in held_groups]
     topics = [topic for topic in taxonomy.topics if topic.split == "train"]
     if split == "train":
         return skills, topics
@@ -39,31 +40,40 @@ def members(taxonomy: Taxonomy, split: Split = "train") -> tuple[list[Skill], li
 def hold_out(
     taxonomy: Taxonomy, by: By, shares: Mapping[Split, float], seed: int, names: Iterable[str] = ()
 ) -> Taxonomy:
-    """The taxonomy with more of it held out: `names` for testing, then a seeded draw up to each split's share.
+    """Return the taxonomy with more of its skills or topics held out.
 
-    `names` are categories, skills or topics, as `by` says; shares are of all skills or topics. What is held out
-    already stays so and counts; whole categories are taken only where they bring a share closer, but one at least.
-    A unit's place in the draw depends on its own name and the seed alone. Skills that share a name or an alias go
-    together. Raises `ConfigError` for an unknown name or where nothing would be left for training.
+    Entries that are already held out stay so and count towards the shares. The order of the random draw of a unit
+    depends only on its name and the seed, so that new entries do not change the split of the others. Skills that
+    share a name or an alias get the same split.
+
+    Args:
+        taxonomy: The taxonomy to split.
+        by: The unit that is held out as a whole.
+        shares: The target share of all skills (or topics) for each split. A whole category is held out only if that
+            brings the share closer to its target, but at least one unit is.
+        seed: The seed of the draw.
+        names: Units that are held out for the split "test" before the draw.
+
+    Raises `ConfigError` for an unknown name, and if no skill (or topic) would be left for training.
     """
     entries: Sequence[Skill | Topic] = taxonomy.topics if by == "topic" else taxonomy.skills
     units = _units(taxonomy, by)
     splits: list[Split] = [entry.split for entry in entries]
     for name in names:
-        for i in _named(units, name, by):
+        for i in _unit_named(units, name, by):
             splits[i] = "test"
-    drawn = sorted(units, key=lambda unit: _draw(seed, by, unit))
+    in_draw_order = sorted(units, key=lambda unit: _draw_key(seed, by, unit))
     for split, share in shares.items():
-        wanted = share * len(entries)
-        for unit in drawn:
+        target = share * len(entries)
+        for unit in in_draw_order:
             training = [i for i in units[unit] if splits[i] == "train"]
-            have = splits.count(split)
-            closer = abs(have + len(training) - wanted) < abs(have - wanted)
-            if training and wanted and (closer or not have):
+            count = splits.count(split)
+            closer = abs(count + len(training) - target) < abs(count - target)
+            if training and target and (closer or not count):
                 for i in training:
                     splits[i] = split
     if by != "topic":
-        _together(taxonomy, splits)
+        _extend_to_same_skills(taxonomy, splits)
     if "train" not in splits:
         raise ConfigError(f"taxonomy: every {by} would be held out, nothing is left for training")
     key = "topics" if by == "topic" else "skills"
@@ -75,18 +85,19 @@ def hold_out(
 
 
 def _units(taxonomy: Taxonomy, by: By) -> dict[str, list[int]]:
-    """What is held out whole, by canonical name: the places of its skills or topics."""
-    units: dict[str, list[int]] = {}
+    """Return the positions of the skills or topics of each unit, by the canonical name of the unit."""
     if by == "category":
         names = [canonical(skill.category) for skill in taxonomy.skills]
     else:
         names = [canonical(entry.name) for entry in (taxonomy.topics if by == "topic" else taxonomy.skills)]
+    units: dict[str, list[int]] = {}
     for i, name in enumerate(names):
         units.setdefault(name, []).append(i)
     return units
 
 
-def _named(units: Mapping[str, list[int]], name: str, by: By) -> list[int]:
+def _unit_named(units: Mapping[str, list[int]], name: str, by: By) -> list[int]:
+    """Return the positions of the entries of a unit. Raises `ConfigError` that suggests a similar name."""
     if canonical(name) not in units:
         close = get_close_matches(canonical(name), units, n=1)
         hint = f", did you mean {close[0]!r}?" if close else ""
@@ -94,15 +105,19 @@ def _named(units: Mapping[str, list[int]], name: str, by: By) -> list[int]:
     return units[canonical(name)]
 
 
-def _together(taxonomy: Taxonomy, splits: list[Split]) -> None:
-    """Hold out what shares a name or an alias with a held-out skill: as test where one of them is test."""
-    same = same_skills(taxonomy.skills).tolist()
+def _extend_to_same_skills(taxonomy: Taxonomy, splits: list[Split]) -> None:
+    """Change `splits` so that skills which share a name or an alias with a held-out skill are held out with it.
+
+    A group gets the split "test" if one of its skills has it.
+    """
+    groups = same_skill_groups(taxonomy.skills).tolist()
     held: dict[int, Split] = {}
-    for group, split in zip(same, splits, strict=True):
+    for group, split in zip(groups, splits, strict=True):
         if split != "train" and held.get(group) != "test":
             held[group] = split
-    splits[:] = [held.get(group, split) for group, split in zip(same, splits, strict=True)]
+    splits[:] = [held.get(group, split) for group, split in zip(groups, splits, strict=True)]
 
 
-def _draw(seed: int, *name: str) -> bytes:
+def _draw_key(seed: int, *name: str) -> bytes:
+    """Return the sort key that decides the place of a unit in the draw."""
     return hashlib.sha256(repr((seed, *name)).encode()).digest()

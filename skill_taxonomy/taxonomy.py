@@ -1,46 +1,50 @@
-"""What a taxonomy is: skills, topics and query types, in a YAML file that a person reads and edits."""
+"""The taxonomy model: skills, topics and query types, checked by pydantic."""
 
 import hashlib
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from skillmill.data.errors import ConfigError
-from skillmill.data.files import write_atomic
-from skillmill.data.inputs.validation import key_prefix, validation_message
-from skillmill.data.inputs.yaml_file import Lines, Location, read_yaml
 from skillmill.skill_taxonomy.checkers import CHECKERS
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 Split = Literal["train", "validation", "test"]
+
 KEYS = ("skills", "topics", "query_types")
+"""The keys of a taxonomy that hold lists of entries, in the order of a taxonomy file."""
 
 
 class Entry(BaseModel):
+    """A named entry of a taxonomy: the base of skills, topics and query types."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name
 
 
 class Skill(Entry):
-    """One skill. `common` marks what any text shows; `split` other than "train" keeps it out of plans.
+    """A skill that a generated text has to show.
 
-    `released`: Skill-Mix published it, so a score on it means less where it was trained on. `checker` names the rule
-    of `checkers.py` that decides whether a text shows the skill.
+    Attributes:
+        category: The group of related skills that this one belongs to.
+        definition: One sentence that says what the skill is, without its name.
+        example: One sentence that shows the skill.
+        aliases: Other names of the same skill. Two skills that share a name or an alias never meet in a cell.
+        common: True if most texts show the skill anyway, so that showing it proves little.
+        split: "train", or the split that the skill is held out for; training plans leave held-out skills out.
+        released: True if Skill-Mix (arXiv 2310.17567) published the skill, so that models may have trained on it.
+        checker: The name of the rule in `checkers.CHECKERS` that decides whether a text shows the skill.
     """
 
     category: Name = "general"
@@ -61,21 +65,29 @@ class Skill(Entry):
 
 
 class Topic(Entry):
-    """What a Skill-Mix text is about. `split` and `released` as of a skill."""
+    """A topic that a Skill-Mix text is about; `split` and `released` have the same meaning as for a skill."""
 
     split: Split = "train"
     released: bool = False
 
 
 class QueryType(Entry):
-    """What kind of question a user asks. `min_words`: an answer below this is too short for it."""
+    """A kind of request that users send to an assistant.
+
+    Attributes:
+        definition: One sentence that says what the user wants.
+        min_words: The number of words below which an answer is too short for this query type.
+    """
 
     definition: Text = ""
     min_words: int = Field(25, ge=0)
 
 
 class Taxonomy(BaseModel):
-    """Skills, topics and query types, each name once (case and spacing aside)."""
+    """Skills, topics and query types. No two entries of one list have the same canonical name.
+
+    The validation context `{"duplicates": True}` allows repeated names.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,12 +113,12 @@ class Taxonomy(BaseModel):
 
 
 def canonical(name: str) -> str:
-    """The form under which two names are the same: lower case, single spaces, no underscores."""
+    """Return the form in which equal names are compared: lower case, single spaces, spaces for underscores."""
     return " ".join(name.replace("_", " ").lower().split())
 
 
 def fingerprint(taxonomy: Taxonomy) -> str:
-    """Changes with the content (definitions and splits included), not with the order in the file."""
+    """Return a SHA-256 hex digest of the entries with all their fields; the order of the entries does not count."""
     content = taxonomy.model_dump(mode="json", exclude={"name", "source"})
     for entries in content.values():
         entries.sort(key=lambda entry: canonical(entry["name"]))
@@ -114,66 +126,9 @@ def fingerprint(taxonomy: Taxonomy) -> str:
 
 
 def ordered(taxonomy: Taxonomy) -> Taxonomy:
-    """The same taxonomy in canonical order, which plans are drawn from: YAML order must not matter."""
+    """Return the taxonomy with its entries sorted by canonical name, so that the order of a file changes no plan."""
 
     def by_name(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(sorted(entries, key=lambda entry: canonical(entry.name)))
 
     return taxonomy.model_copy(update={key: by_name(getattr(taxonomy, key)) for key in KEYS})
-
-
-def load_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy file. Raises `ConfigError` with the file, the line, the entry and what was expected."""
-    return read_taxonomy(taxonomy_file(path), str(path))
-
-
-def taxonomy_file(path: Path) -> str:
-    """The text of a taxonomy file. Raises `ConfigError` where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"taxonomy: cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"taxonomy: {path} is not YAML: {error}") from None
-
-
-def read_taxonomy(text: str, where: str, duplicates: bool = False) -> Taxonomy:
-    """The taxonomy that the file `where` has as its text. Raises `ConfigError` as `load_taxonomy` does.
-
-    `duplicates` lets a name come twice, for who wants to find or merge them.
-    """
-    return parse_taxonomy(read_yaml(text, f"taxonomy: {where}"), where, text, duplicates)
-
-
-def parse_taxonomy(content: object, where: str, text: str | None = None, duplicates: bool = False) -> Taxonomy:
-    """Check plain data. Raises `ConfigError` that names `where`, the entry and, given the `text`, its line."""
-    if not isinstance(content, dict):
-        raise ConfigError(f"taxonomy: {where}: expected a mapping with skills, topics and query_types")
-    try:
-        return Taxonomy.model_validate(content, context={"duplicates": duplicates})
-    except ValidationError as error:
-        # a misspelled key first: the one that is missing for it says less
-        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-        location = first.get("ctx", {}).get("location", first["loc"])
-        line = f":{Lines(text)[location]}" if text is not None else ""
-        message = validation_message(first)
-        if first["type"] == "extra_forbidden":
-            message = f"unknown key, expected one of {', '.join(_known_keys(first['loc']))}"
-        raise ConfigError(f"taxonomy: {where}{line}: {key_prefix(first['loc'])}{message}") from None
-
-
-def _known_keys(location: Location) -> list[str]:
-    models: dict[int | str, type[BaseModel]] = {"skills": Skill, "topics": Topic, "query_types": QueryType}
-    return list((models[location[0]] if len(location) > 1 else Taxonomy).model_fields)
-
-
-def taxonomy_text(taxonomy: Taxonomy) -> str:
-    """The text of a taxonomy file; fields at their default are left out, for people's sake."""
-    content = taxonomy.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=110)
-    return "# Skills, topics and query types. Edit freely: a run uses this file as it is.\n" + text
-
-
-def save_taxonomy(taxonomy: Taxonomy, path: Path) -> None:
-    """Write the file whole or not at all. Raises `StoreError`."""
-    write_atomic(path, taxonomy_text(taxonomy).encode())

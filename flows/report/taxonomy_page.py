@@ -7,9 +7,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from skillmill.data.files import write_atomic
 from skillmill.flows.report.coverage import Coverage, by_category
-from skillmill.skill_taxonomy.curation.check import check
-from skillmill.skill_taxonomy.curation.duplicates import duplicates
-from skillmill.skill_taxonomy.curation.similarity import LEXICAL, vectors
+from skillmill.skill_taxonomy.curation.check import find_faults
+from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
+from skillmill.skill_taxonomy.curation.similarity import LEXICAL, skill_vectors
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 
 # Teacher text is data: everything that enters the page is escaped.
@@ -37,7 +37,7 @@ def page(taxonomy: Taxonomy, coverage: Coverage | None) -> str:
                 "rows": sum(count for count, _ in rows),
             }
         )
-    alike = duplicates(taxonomy.skills, vectors(taxonomy.skills, LEXICAL))
+    alike = find_duplicates(taxonomy.skills, skill_vectors(taxonomy.skills, LEXICAL))
     groups = [([taxonomy.skills[place] for place in group.places], group.why, group.similarity) for group in alike]
     return _environment.get_template("taxonomy.html").render(
         taxonomy=taxonomy,
@@ -46,5 +46,5 @@ def page(taxonomy: Taxonomy, coverage: Coverage | None) -> str:
         busiest=max((rows for category in categories for _, rows, _ in category["skills"]), default=0),
         coverage=coverage,
         groups=groups,
-        findings=check(taxonomy),
+        findings=find_faults(taxonomy),
     )

@@ -1,1 +1,1 @@
-"""Checking, merging and editing a taxonomy."""
+"""Checking a taxonomy, finding and merging duplicates, and editing its file."""

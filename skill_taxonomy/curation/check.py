@@ -1,4 +1,4 @@
-"""What a person should look at in a taxonomy before it is used, and where in the file it stands."""
+"""Findings of `skillmill taxonomy check`: errors and doubtful entries of a taxonomy, with their places in the file."""
 
 import unicodedata
 from collections import Counter
@@ -8,19 +8,26 @@ from statistics import median
 from typing import Literal
 
 from skillmill.data.inputs.yaml_file import Location
-from skillmill.skill_taxonomy.curation.duplicates import duplicates
-from skillmill.skill_taxonomy.names import bad_name, repeats, stems
+from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
+from skillmill.skill_taxonomy.names import bad_name, only_repeats, stems
 from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Skill, Taxonomy, Topic, canonical
 
 UNBALANCED = 4
-"""A category this many times larger or smaller than the median one is worth a look."""
+"""The ratio of a category's size to the median size, or its inverse, above which the category is reported."""
 
-_LONGEST_NAME = 8  # words, of names looked for inside definitions
+_MAX_PHRASE_WORDS = 8  # longer names are not searched for in definitions
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An error makes worse prompts, leaks or wrong filters; a warning may be meant. `entry` as it is in the file."""
+    """One finding about an entry.
+
+    Attributes:
+        severity: "error" if the entry makes prompts worse, leaks or misleads filters; "warning" if it may be intended.
+        entry: The name of the entry or category as written in the file.
+        message: What is wrong.
+        location: The place in the file.
+    """
 
     severity: Literal["error", "warning"]
     entry: str
@@ -28,47 +35,49 @@ class Finding:
     location: Location
 
 
-def check(taxonomy: Taxonomy) -> list[Finding]:
-    """Findings in the order of the file. Names may come twice (see `read_taxonomy`): that is one of the findings."""
+def find_faults(taxonomy: Taxonomy) -> list[Finding]:
+    """Return the findings in the order of the file. Repeated names (see `read_taxonomy`) are findings too."""
     findings = [
         finding
         for key in KEYS
         for place, entry in enumerate(getattr(taxonomy, key))
-        for finding in _entry(entry, (key, place))
+        for finding in _entry_faults(entry, (key, place))
     ]
     for key in KEYS:
         findings += _duplicates(getattr(taxonomy, key), key)
-    findings += _circles(taxonomy.skills)
-    findings += _topics_that_name_a_skill(taxonomy)
-    findings += _balance(taxonomy.skills)
+    findings += _circular_definitions(taxonomy.skills)
+    findings += _skills_named_like_a_topic(taxonomy)
+    findings += _unbalanced_categories(taxonomy.skills)
     order = {key: place for place, key in enumerate(KEYS)}
-    return sorted(findings, key=lambda found: (order[str(found.location[0])], found.location[1]))
+    return sorted(findings, key=lambda finding: (order[str(finding.location[0])], finding.location[1]))
 
 
-def _entry(entry: Entry, at: Location) -> Iterator[Finding]:
-    for field, text in _texts(entry):
+def _entry_faults(entry: Entry, at: Location) -> Iterator[Finding]:
+    """Yield the findings that concern one entry alone; `at` is its location."""
+    for field, text in _fields(entry):
         if "," in text and field[0] in ("name", "aliases"):
-            message = f"{_called(field)} {text!r} has a comma, where lists of names are split"
+            message = f"{_field_title(field)} {text!r} has a comma, where lists of names are split"
             yield Finding("error", entry.name, message, (*at, *field))
         elif field == ("name",) and (fault := bad_name(text)):
             yield Finding("warning", entry.name, f"the name {fault}", (*at, *field))
-        if odd := _odd(text):
-            yield Finding("warning", entry.name, f"{_called(field)} has the character {odd}", (*at, *field))
+        if character := _odd_character(text):
+            yield Finding("warning", entry.name, f"{_field_title(field)} has the character {character}", (*at, *field))
     definition = getattr(entry, "definition", None)
     if definition is None:
         return
     if not definition:
         yield Finding("error", entry.name, "has no definition", at)
-    elif repeats(entry.name, definition):
+    elif only_repeats(entry.name, definition):
         yield Finding("error", entry.name, "the definition only repeats the name", (*at, "definition"))
     elif canonical(entry.name) in _phrases(definition):
-        # a definition that says the name invites the teacher to say it too, which the filters reject
+        # teachers copy the name from the definition, and the leak filter rejects texts that contain it
         yield Finding("warning", entry.name, "the definition contains the name", (*at, "definition"))
     if isinstance(entry, Skill) and not entry.example:
         yield Finding("warning", entry.name, "has no example", at)
 
 
-def _texts(entry: Entry) -> Iterator[tuple[Location, str]]:
+def _fields(entry: Entry) -> Iterator[tuple[Location, str]]:
+    """Yield the location within the entry and the text of each text field that is not empty."""
     yield ("name",), entry.name
     for i, alias in enumerate(getattr(entry, "aliases", ())):
         yield ("aliases", i), alias
@@ -77,12 +86,13 @@ def _texts(entry: Entry) -> Iterator[tuple[Location, str]]:
             yield (field,), text
 
 
-def _called(field: Location) -> str:
+def _field_title(field: Location) -> str:
+    """Return the words for a field in a message."""
     return "the alias" if field[0] == "aliases" else f"the {field[0]}"
 
 
-def _odd(text: str) -> str | None:
-    """The first invisible, unassigned or private character, by its code and name."""
+def _odd_character(text: str) -> str | None:
+    """Return code and name of the first invisible, unassigned or private character; None if there is none."""
     for char in text:
         if unicodedata.category(char)[0] == "C" or char == "\ufffd":
             return f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip()
@@ -90,7 +100,8 @@ def _odd(text: str) -> str | None:
 
 
 def _duplicates(entries: Sequence[Entry], key: str) -> Iterator[Finding]:
-    for group in duplicates(entries):
+    """Yield a finding for each entry that duplicates another one of the list `key`."""
+    for group in find_duplicates(entries):
         first, *others = sorted(group.places)
         for place in others:
             severity: Literal["error", "warning"] = "warning"
@@ -102,25 +113,27 @@ def _duplicates(entries: Sequence[Entry], key: str) -> Iterator[Finding]:
             yield Finding(severity, entries[place].name, message, (key, place, "name"))
 
 
-def _circles(skills: Sequence[Skill]) -> Iterator[Finding]:
-    """Two skills that are defined by each other."""
+def _circular_definitions(skills: Sequence[Skill]) -> Iterator[Finding]:
+    """Yield a finding for each pair of skills whose definitions contain each other's name."""
     names = {canonical(skill.name): place for place, skill in enumerate(skills)}
-    used = [{names[phrase] for phrase in _phrases(skill.definition) if phrase in names} for skill in skills]
-    for place, others in enumerate(used):
+    mentioned = [{names[phrase] for phrase in _phrases(skill.definition) if phrase in names} for skill in skills]
+    for place, others in enumerate(mentioned):
         for other in sorted(others):
-            if other > place and place in used[other]:
+            if other > place and place in mentioned[other]:
                 message = f"is defined by {skills[other].name!r}, which is defined by it"
                 yield Finding("warning", skills[place].name, message, ("skills", place, "definition"))
 
 
-def _topics_that_name_a_skill(taxonomy: Taxonomy) -> Iterator[Finding]:
+def _skills_named_like_a_topic(taxonomy: Taxonomy) -> Iterator[Finding]:
+    """Yield a finding for each skill whose name has the stems of a topic's name."""
     topics: dict[tuple[str, ...], Topic] = {tuple(stems(topic.name)): topic for topic in taxonomy.topics}
     for place, skill in enumerate(taxonomy.skills):
-        if found := topics.get(tuple(stems(skill.name))):
-            yield Finding("warning", skill.name, f"is a topic as well: {found.name!r}", ("skills", place, "name"))
+        if topic := topics.get(tuple(stems(skill.name))):
+            yield Finding("warning", skill.name, f"is a topic as well: {topic.name!r}", ("skills", place, "name"))
 
 
-def _balance(skills: Sequence[Skill]) -> Iterator[Finding]:
+def _unbalanced_categories(skills: Sequence[Skill]) -> Iterator[Finding]:
+    """Yield a finding for each category whose size is far from the median size."""
     sizes = Counter(canonical(skill.category) for skill in skills)
     middle = median(sizes.values())
     for category, size in sizes.items():
@@ -131,8 +144,10 @@ def _balance(skills: Sequence[Skill]) -> Iterator[Finding]:
 
 
 def _phrases(text: str) -> set[str]:
-    """All runs of up to `_LONGEST_NAME` whole words, in canonical form."""
+    """Return all n-grams of up to `_MAX_PHRASE_WORDS` words, in canonical form, without punctuation."""
     words = [word.strip(".,;:!?\"'“”‘’()") for word in canonical(text).split()]
     return {
-        " ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(i + _LONGEST_NAME, len(words)) + 1)
+        " ".join(words[i:j])
+        for i in range(len(words))
+        for j in range(i + 1, min(i + _MAX_PHRASE_WORDS, len(words)) + 1)
     }

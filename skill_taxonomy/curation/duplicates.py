@@ -1,4 +1,4 @@
-"""Which entries of a taxonomy are one and the same: by spelling, by endings, by head words, by meaning."""
+"""Duplicate entries of a taxonomy, found by name, alias, stems, head words and similarity."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,74 +6,104 @@ from typing import Any
 
 import numpy as np
 
-from skillmill.skill_taxonomy.curation.similarity import Vectors
+from skillmill.skill_taxonomy.curation.similarity import SkillVectors
 from skillmill.skill_taxonomy.names import head_words, word_stems
-from skillmill.skill_taxonomy.sets import DisjointSets
 from skillmill.skill_taxonomy.taxonomy import Entry, canonical
 
 _BLOCK = 256  # rows compared with all others at once: some 5 MB for 5,000 skills
 
-WHY: dict[str, Callable[[Entry], Iterable[Hashable]]] = {
+NAME_FORMS: dict[str, Callable[[Entry], Iterable[Hashable]]] = {
     "same name": lambda entry: [canonical(entry.name)],
     "alias": lambda entry: [canonical(name) for name in (entry.name, *getattr(entry, "aliases", ()))],
     "inflected": lambda entry: [tuple(word_stems(entry.name))],
     "head word": lambda entry: [tuple(sorted(head_words(entry.name)))],
 }
-"""Two entries are one where any of these forms is the same, from the surest reason to the least sure."""
+"""Forms of an entry's name, from the strictest to the loosest. Entries that share a form are duplicates."""
 
 SIMILAR = "similar"
+"""The value of `Group.why` for entries whose vectors are similar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Places of entries that are one, the one to keep first; `similarity` is the least of any to the first."""
+    """Entries that are duplicates of each other.
+
+    Attributes:
+        places: The positions of the entries in their list; the first is that of the entry to keep.
+        why: The forms (keys of `NAME_FORMS`, or `SIMILAR`) that the entries share, separated by ", ".
+        similarity: The least similarity of a similar entry to the one to keep; None if all share a form of the name.
+    """
 
     places: tuple[int, ...]
     why: str
     similarity: float | None = None
 
 
-def duplicates(entries: Sequence[Entry], vectors: Vectors | None = None, threshold: float | None = None) -> list[Group]:
-    """Groups in the order of the file. With `vectors`, one a entry, those above the threshold are one, too.
+def find_duplicates(
+    entries: Sequence[Entry], vectors: SkillVectors | None = None, threshold: float | None = None
+) -> list[Group]:
+    """Return the groups of duplicates, in the order of the entries.
 
-    Kept is the name of the fewest words, of those the first: "conflict resolution", not "conflict resolution skills".
+    The entry to keep has the fewest words in its name; among equals it is the first.
+
+    Args:
+        entries: The entries of one list of a taxonomy.
+        vectors: One vector per entry. Entries whose similarity reaches the threshold are duplicates too.
+        threshold: The least similarity; None for the default of the vectors.
     """
-    sets = DisjointSets(len(entries))
-    whys: dict[int, list[str]] = {}  # by place: why it was joined to another
-    for why, forms in WHY.items():
-        owner: dict[Hashable, int] = {}
-        for place, entry in enumerate(entries):
-            for form in forms(entry):
-                if sets.join(place, owner.setdefault(form, place)):
-                    whys.setdefault(place, []).append(why)
-    alike: dict[int, float] = {}
+    links = list(_shared_forms(entries))
+    if not links and vectors is None:
+        return []
+    from scipy.cluster.hierarchy import DisjointSet  # slow to import, and most taxonomies have no duplicates
+
+    groups = DisjointSet(range(len(entries)))
+    reasons: dict[int, list[str]] = {}
+    for place, first, form in links:
+        if groups.merge(place, first):
+            reasons.setdefault(place, []).append(form)
+    similarities: dict[int, float] = {}
     if vectors is not None:
         limit = vectors.threshold if threshold is None else threshold
-        for leader, place, similarity in _similar(entries, sets.roots(), vectors.rows, limit):
-            sets.join(place, leader)
-            whys.setdefault(place, []).append(SIMILAR)
-            alike[place] = similarity
-    groups: dict[int, list[int]] = {}
-    for place, root in enumerate(sets.roots()):
-        groups.setdefault(root, []).append(place)
+        roots = [groups[place] for place in range(len(entries))]
+        for kept, place, similarity in _similar(entries, roots, vectors.rows, limit):
+            groups.merge(place, kept)
+            reasons.setdefault(place, []).append(SIMILAR)
+            similarities[place] = similarity
+    members: dict[int, list[int]] = {}
+    for place in range(len(entries)):
+        members.setdefault(groups[place], []).append(place)
     return [
         Group(
             places=tuple(sorted(places, key=_preference(entries))),
-            why=", ".join(why for why in (*WHY, SIMILAR) if any(why in whys.get(place, []) for place in places)),
-            similarity=min((alike[place] for place in places if place in alike), default=None),
+            why=", ".join(
+                why for why in (*NAME_FORMS, SIMILAR) if any(why in reasons.get(place, []) for place in places)
+            ),
+            similarity=min((similarities[place] for place in places if place in similarities), default=None),
         )
-        for places in groups.values()
+        for places in members.values()
         if len(places) > 1
     ]
+
+
+def _shared_forms(entries: Sequence[Entry]) -> Iterator[tuple[int, int, str]]:
+    """Yield each entry that shares a form of its name with an earlier one: its place, the first place, the form."""
+    for why, forms in NAME_FORMS.items():
+        first_with: dict[Hashable, int] = {}
+        for place, entry in enumerate(entries):
+            for form in forms(entry):
+                first = first_with.setdefault(form, place)
+                if first != place:
+                    yield place, first, why
 
 
 def _similar(
     entries: Sequence[Entry], roots: Sequence[int], rows: Any, threshold: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Each place that is alike to a preferred one, with that one and how much.
+    """Yield pairs of similar entries: the place to keep, the similar place, and the similarity.
 
-    Nothing is alike by way of a third: a chain of small steps can join anything. Of a group that names already
-    make, the preferred entry stands for all. Memory: one block of rows against all.
+    Similarity is not transitive here, because a chain of similar entries can join very different ones. Of entries
+    with the same root only the preferred one is compared. `rows` is a dense or sparse matrix of unit vectors, of
+    shape (entries, size); one block of rows at a time is multiplied with the others.
     """
     preferred: dict[int, int] = {}
     for place in sorted(range(len(entries)), key=_preference(entries)):
@@ -94,4 +124,5 @@ def _similar(
 
 
 def _preference(entries: Sequence[Entry]) -> Callable[[int], tuple[int, int]]:
+    """Return the sort key of places that puts the entry to keep first."""
     return lambda place: (len(canonical(entries[place].name).split()), place)

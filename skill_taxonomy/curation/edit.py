@@ -1,4 +1,8 @@
-"""Changes to a taxonomy file that leave the rest of it as the person wrote it: order, spacing and comments."""
+"""Edits of a taxonomy's YAML file that keep the order, spacing and comments of the parts that do not change.
+
+The edits replace stretches of the text at the positions of PyYAML's nodes. A round trip through ruamel.yaml keeps
+comments, but changes indentation, flow lists, folded lines and line ends of entries that are not edited.
+"""
 
 import re
 from typing import Any
@@ -6,33 +10,37 @@ from typing import Any
 import yaml
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.taxonomy import KEYS, Taxonomy, read_taxonomy, taxonomy_text
+from skillmill.skill_taxonomy.formats import read_yaml_taxonomy, taxonomy_text
+from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Taxonomy
 
 
-def edited(text: str, before: Taxonomy, after: Taxonomy) -> tuple[str, bool]:
-    """The text of `before` changed into one of `after`, and whether its comments are still there.
+def edit_text(text: str, before: Taxonomy, after: Taxonomy) -> tuple[str, bool]:
+    """Return the YAML text of `before` changed into one of `after`, and whether it keeps its comments.
 
-    `after` has entries of `before`, in order, some of them changed, some left out. Entries that stay keep their
-    bytes; of a changed one only the changed field is written anew. Where the file is written in a way that cannot be
-    changed so (anchors, several documents), the whole is written anew, without comments.
+    The entries of `after` are entries of `before` in the same order, some with other fields, some removed. The bytes
+    of unchanged entries and fields stay as they are. A file with constructs that cannot be edited in place, such as
+    anchors or several documents, is replaced by new text without comments.
     """
     try:
-        changed = _apply(text, _changes(yaml.compose(text, Loader=yaml.CSafeLoader), before, after, text))
-        if read_taxonomy(changed, "") == after:
-            return changed, True
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        edited = _apply(text, _changes(root, before, after, text))
+        if read_yaml_taxonomy(edited, "", duplicates=False) == after:
+            return edited, True
     except (yaml.YAMLError, ConfigError, _CannotEditError):
         pass
     return taxonomy_text(after), False
 
 
 class _CannotEditError(Exception):
-    pass
+    """The file has a construct that cannot be edited in place."""
 
 
-_Change = tuple[int, int, str]  # from, to, what stands there instead
+_Change = tuple[int, int, str]
+"""The start and end of a stretch of the text, and its replacement."""
 
 
 def _changes(root: Any, before: Taxonomy, after: Taxonomy, text: str) -> list[_Change]:
+    """Return the changes that turn the text of `before`, whose YAML root node is `root`, into one of `after`."""
     nodes = {key.value: value for key, value in root.value}
     changes: list[_Change] = []
     for key in KEYS:
@@ -45,12 +53,12 @@ def _changes(root: Any, before: Taxonomy, after: Taxonomy, text: str) -> list[_C
             new = staying[id(old)].model_dump(mode="json")
             for field, value in old.model_dump(mode="json").items():
                 if new[field] != value:
-                    changes.append(_field(sequence.value[place], field, new[field], text))
+                    changes.append(_field_change(sequence.value[place], field, new[field], text))
     return changes
 
 
-def _paired(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[tuple[Any, Any]]:
-    """Each entry that stays with what becomes of it: the next of the same name."""
+def _paired(before: tuple[Entry, ...], after: tuple[Entry, ...]) -> list[tuple[Entry, Entry]]:
+    """Return each entry of `before` that stays, with its new version: the next entry of `after` with its name."""
     rest = iter(before)
     pairs = []
     for new in after:
@@ -62,32 +70,37 @@ def _paired(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[tuple[Any, 
 
 
 def _removal(sequence: Any, place: int, text: str) -> _Change:
+    """Return the change that removes an entry from a sequence node; comments above the entry stay."""
     node = sequence.value[place]
     start, end = node.start_mark.index, _end(node)
     if sequence.flow_style:
-        comma = re.compile(r"\s*,").match(text, end)  # YAML minds no comma before the closing bracket
+        comma = re.compile(r"\s*,").match(text, end)  # YAML allows a comma before the closing bracket
         return start, comma.end() if comma else end, ""
-    line = text.rfind("\n", 0, start) + 1
-    if text[line:start].strip() != "-":
+    line_start = text.rfind("\n", 0, start) + 1
+    if text[line_start:start].strip() != "-":
         raise _CannotEditError
-    return line, _line_end(text, end), ""
+    return line_start, _line_end(text, end), ""
 
 
-def _field(entry: Any, field: str, value: Any, text: str) -> _Change:
-    shown = yaml.dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
+def _field_change(entry: Any, field: str, value: object, text: str) -> _Change:
+    """Return the change that sets a field of an entry's mapping node, which may not have the field yet."""
+    flow = yaml.dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
     for key, old in entry.value:
         if key.value == field:
-            return key.end_mark.index, _end(old), f": {shown}"
+            return key.end_mark.index, _end(old), f": {flow}"
     end = _end(entry)
     if entry.flow_style:
-        return end - 1, end - 1, f", {field}: {shown}"
+        return end - 1, end - 1, f", {field}: {flow}"
     line_end = _line_end(text, end)
     newline = "" if text[:line_end].endswith("\n") else "\n"
-    return line_end, line_end, f"{newline}{' ' * entry.start_mark.column}{field}: {shown}\n"
+    return line_end, line_end, f"{newline}{' ' * entry.start_mark.column}{field}: {flow}\n"
 
 
 def _end(node: Any) -> int:
-    """Where the text of a node ends. The mark of a block is where the next thing begins, comments included."""
+    """Return the position where the text of a node ends.
+
+    PyYAML's end mark of a block node is at the start of the next token, after comments that follow the node.
+    """
     if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
         end: int = node.end_mark.index
         return end
@@ -96,7 +109,10 @@ def _end(node: Any) -> int:
 
 
 def _line_end(text: str, position: int) -> int:
-    """Behind the line that `position` lies in, or `position` itself where a line has just begun (block scalars)."""
+    """Return the position after the line that contains `position`; `position` itself at the start of a line.
+
+    The node of a block scalar ends at the start of a line.
+    """
     if position and text[position - 1] == "\n":
         return position
     end = text.find("\n", position)
@@ -104,6 +120,7 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _apply(text: str, changes: list[_Change]) -> str:
+    """Return the text with the changes, which do not overlap."""
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + new + text[end:]
     return text

@@ -1,4 +1,4 @@
-"""Embedding models: sentence-transformers, of the extra `embeddings`."""
+"""Embeddings of texts by a sentence-transformers model, which the extra `embeddings` installs."""
 
 import socket
 from collections.abc import Sequence
@@ -13,10 +13,14 @@ from skillmill.data.errors import ConfigError
 
 
 class Encoder:
-    """A sentence-transformers model by its name or folder.
+    """A loaded sentence-transformers model.
 
-    Raises `ConfigError` where it cannot be had. `option` is what asked for it, for the message; `instead`, what else
-    would do.
+    Args:
+        model: The name of a model on the Hugging Face hub, or a local folder.
+        option: The option or configuration key that names the model, for error messages.
+        instead: The end of the error message for a missing package, which names an alternative.
+
+    Raises `ConfigError` if sentence-transformers is not installed or the model cannot be loaded.
     """
 
     def __init__(self, model: str, option: str, instead: str = "") -> None:
@@ -31,35 +35,35 @@ class Encoder:
         disable_progress_bar()
         try:
             self._model = _loaded(SentenceTransformer, model)
-        except (OSError, ValueError) as error:  # no such model, no network
+        except (OSError, ValueError) as error:  # unknown model or no network
             raise ConfigError(f"{option} {model}: cannot be loaded: {str(error).splitlines()[0]}") from None
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """One row of unit length a text, float32 (n, size)."""
+        """Return one unit vector per text, float32 of shape (n, size)."""
         rows = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(rows, np.float32)
 
 
 def _loaded(kind: Any, model: str) -> Any:
-    """The model out of the cache or its folder, else from the hub. Raises OSError or ValueError."""
+    """Return the model from its folder or the cache, otherwise from the hub. Raises `OSError` or `ValueError`."""
     try:
         return kind(model, local_files_only=True)
     except (OSError, ValueError):
         if Path(model).exists():
             raise
-    _reach_hub()
+    _check_hub_reachable()
     return kind(model)
 
 
-def _reach_hub() -> None:
-    """Raises OSError where there is no way to the hub: its own client tries for a minute, and says so each time."""
+def _check_hub_reachable() -> None:
+    """Raise `OSError` if the hub cannot be reached; the hub's client would retry for a minute and log each attempt."""
     from huggingface_hub import constants
 
     address = urlsplit(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE:
         raise OSError("it is not in the cache, and HF_HUB_OFFLINE is set")
     if {address.scheme, "all"} & getproxies().keys():
-        return  # a proxy knows the way
+        return  # a direct connection may be impossible although the proxy reaches the hub
     try:
         socket.create_connection((address.hostname, address.port or 443), timeout=5).close()
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Random combinations: the i-th cell of a plan."""
+"""The random cells of a plan, drawn without repetition by position."""

@@ -1,7 +1,8 @@
-"""The i-th random cell of a plan, in O(k) time and O(1) memory: a keyed permutation, unranked.
+"""The i-th random cell of a plan, in O(k) time and O(1) memory, by unranking a keyed permutation.
 
-Skill-Mix draws from C(N, k) x topics, Instruct-SkillMix from C(N, k) x query types. No cell comes twice,
-any range can be generated anywhere, and the next refresh is simply the next range.
+Skill-Mix (arXiv 2310.17567, section 4) draws from C(N, k) x topics, Instruct-SkillMix (arXiv 2408.14774) from C(N, k)
+x query types. No cell repeats, every range of positions can be drawn on its own, and the next generation of a plan is
+the next range. The theme of a cell is its topic or its query type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,46 +12,63 @@ from functools import cached_property
 from itertools import groupby
 from math import ceil, lcm
 from random import Random
+from typing import Literal
 
 import numpy as np
 
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.skill_taxonomy.draw.permutation import mixed
-from skillmill.skill_taxonomy.draw.spaces import BULK_SIZE, Space, space_of
-from skillmill.skill_taxonomy.draw.targets import Targets, drawn
-from skillmill.skill_taxonomy.draw.thinning import CategoryMix, Thinning, products, same_skills
+from skillmill.skill_taxonomy.draw.permutation import mix64
+from skillmill.skill_taxonomy.draw.spaces import MAX_BULK_SIZE, Space, space_of
+from skillmill.skill_taxonomy.draw.targets import Targets, draw_targets
+from skillmill.skill_taxonomy.draw.thinning import CategoryMix, Thinning, weight_products
 from skillmill.skill_taxonomy.draw.unranking import AnySubset, DifferentCategories, OneCategory, Unranking
+from skillmill.skill_taxonomy.same_skills import same_skill_groups
 from skillmill.skill_taxonomy.splits import members
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Split, Taxonomy, Topic, canonical, ordered
 
-LEAST_SHARE_KEPT = 1e-4
-"""Weights that keep fewer cells than this are refused: the search for the next cell would outlast a teacher's call."""
+MIN_SHARE_KEPT = 1e-4
+"""The least share of cells that weights may keep. Below it the search for the next cell takes longer than a request."""
 
-_LONGEST_PERIOD = 1000  # shares finer than a tenth of a per cent are rounded
-_SURVIVORS_A_BLOCK, _LARGEST_BLOCK, _LARGEST_SCALAR_BLOCK = 64, 2**16, 2**10  # at most some 30 ms
-_COUNTED = 10**6  # a thinned space up to this size is counted, a larger one is estimated
+_MAX_PERIOD = 1000  # shares finer than 0.1 % are rounded
+_KEPT_PER_BLOCK, _MAX_BLOCK, _MAX_SCALAR_BLOCK = 64, 2**16, 2**10  # a block takes at most some 30 ms
+_MAX_COUNTED = 10**6  # kept cells are counted in thinned plans up to this size, and estimated in larger ones
+
+
+ThemeKind = Literal["topic", "query_type"]
+"""What the skills of a cell are combined with."""
 
 
 class Combinations:
-    """`combinations[i]` is the cell at raw position i; positions run from 0 to `size` - 1.
+    """The cells of a plan as a sequence of positions from 0 to `size` - 1.
 
-    `shares` maps each k to its share of the cells. A mixture is one permutation per k, interleaved by a
-    seeded pattern of fixed period, and ends where the first k is used up. `split` draws from held-out skills and
-    topics instead of those for training. `categories` conditions the space: skills of "any", of the "same" or of
-    "different" categories. `weights` (1 where a skill is not named, 0 takes it out) make a cell as likely as the
-    product of its skills' weights. What the weights thin out, and cells with two names for one skill, leave gaps:
-    `combinations[i]` is None there, and `cells` passes over them. `balanced` has every query type (topic) come once in
-    each block of as many cells of one k as there are, gaps included. `targets` are drawn per cell, outside the space.
+    `combinations[i]` is the cell at position i, or None where a cell is skipped because of weights or because two of
+    its skills share a name or an alias.
 
-    Raises `ConfigError` where there is nothing to draw.
+    Args:
+        taxonomy: The skills and themes; the order of its entries does not matter.
+        kind: The kind of generator, part of the seed and of error messages.
+        theme_kind: What a cell combines its skills with.
+        shares: The share of the cells with k skills, for each k; shares sum to 1. Each k has a permutation of its
+            own, and a seeded pattern of fixed period interleaves them. The plan ends at the first position whose k
+            has no cells left.
+        seed: The seed of the draw.
+        split: The split whose skills and topics are used.
+        weights: The weight of a skill, by name; 1 if not given. A cell is as likely as the product of the weights of
+            its skills. Skills of weight 0 are not part of the space.
+        categories: Whether the skills of a cell are of any categories, of one category or of different ones.
+        balanced: True if each theme occurs once in each block of as many cells of one k as there are themes, skipped
+            cells included.
+        targets: Shares of target difficulties, lengths and languages, which are drawn per cell.
+
+    Raises `ConfigError` if there is no cell to draw.
     """
 
     def __init__(
         self,
         taxonomy: Taxonomy,
         kind: str,
-        about: str,
+        theme_kind: ThemeKind,
         shares: Mapping[int, float],
         seed: int,
         *,
@@ -64,30 +82,31 @@ class Combinations:
         self.kind, self.seed, self.split, self.categories = kind, seed, split, categories
         self.balanced, self.targets = balanced, targets or {}
         skills, topics = members(taxonomy, split)
-        weight_of = _weights(taxonomy, weights or {})
+        weight_of = _weight_by_skill(taxonomy, weights or {})
         skills = [skill for skill in skills if weight_of[skill.name] > 0]
-        if categories != "any":  # a category is a block of neighbours
+        if categories != "any":  # unranking needs the skills of a category side by side
             skills.sort(key=lambda skill: canonical(skill.category))
         self.skills: tuple[Skill, ...] = tuple(skills)
-        self.abouts: tuple[Topic, ...] | tuple[QueryType, ...]
-        self.abouts = tuple(topics) if about == "topic" else taxonomy.query_types
-        self._about = about
-        if not self.abouts:
-            raise ConfigError(f"taxonomy: {kind} needs {'topics' if about == 'topic' else 'query_types'}, found none")
-        out = len(taxonomy.skills) - len(self.skills)
-        held = f" ({out} more are held out or weigh 0)" if out else ""
+        self.themes: tuple[Topic, ...] | tuple[QueryType, ...]
+        self.themes = tuple(topics) if theme_kind == "topic" else taxonomy.query_types
+        if not self.themes:
+            needed = "topics" if theme_kind == "topic" else "query_types"
+            raise ConfigError(f"taxonomy: {kind} needs {needed}, found none")
+        excluded = len(taxonomy.skills) - len(self.skills)
+        note = f" ({excluded} more are held out or weigh 0)" if excluded else ""
         for k in shares:
             if k > len(self.skills):
-                raise ConfigError(f"generation.k: {k} is larger than the number of skills, {len(self.skills)}{held}")
+                raise ConfigError(f"generation.k: {k} is larger than the number of skills, {len(self.skills)}{note}")
         self._blocks = [len(list(block)) for _, block in groupby(self.skills, key=lambda s: canonical(s.category))]
         self._pattern = interleaving(shares, seed)
         self._spaces = {k: self._space(k) for k in sorted(shares)}
-        # _before[r]: how often the k at place r of the pattern stands before place r
+        # _before[r] is the number of places before r that have the same k as place r
         self._before = [self._pattern[:r].count(k) for r, k in enumerate(self._pattern)]
         self._per_period = {k: self._pattern.count(k) for k in self._spaces}
-        self._share_kept, self._thinning = self._thinned(np.array([weight_of[skill.name] for skill in self.skills]))
+        self._share_kept, self._thinning = self._thinning_of(np.array([weight_of[skill.name] for skill in self.skills]))
 
     def _space(self, k: int) -> Space:
+        """Return the space of the cells with k skills. Raises `ConfigError` if it is empty or too large."""
         subsets: Unranking
         if self.categories == "any":
             subsets = AnySubset(len(self.skills), k)
@@ -100,51 +119,51 @@ class Combinations:
             most = f"no category has more than {largest}" if self.categories == "same" else f"there are {blocks}"
             raise ConfigError(f"generation.categories: {k} skills of {self.categories} categories asked for, {most}")
         try:
-            return space_of(subsets, len(self.abouts), self.balanced, "skillmill", self.seed, self.kind, k)
+            return space_of(subsets, len(self.themes), self.balanced, "skillmill", self.seed, self.kind, k)
         except ValueError as error:
             raise ConfigError(f"generation.k: {error}") from None
 
-    def _thinned(self, weights: np.ndarray) -> tuple[float, Thinning | None]:
-        """The share of the cells that the weights keep, the same for each k, and what decides it."""
-        same = same_skills(self.skills)
-        if len(np.unique(weights)) == 1 and len(np.unique(same)) == len(same):
+    def _thinning_of(self, weights: np.ndarray) -> tuple[float, Thinning | None]:
+        """Return the share of cells that the weights keep, which is equal for all k, and the thinning that does it."""
+        groups = same_skill_groups(self.skills)
+        if len(np.unique(weights)) == 1 and len(np.unique(groups)) == len(groups):
             return 1.0, None
         weights = weights / weights.max()
-        found = {k: products(weights, self._blocks, k, self.categories) for k in self._spaces}
-        share = {k: total / self._spaces[k].subsets.size / largest for k, (total, largest) in found.items()}
+        products = {k: weight_products(weights, self._blocks, k, self.categories) for k in self._spaces}
+        share = {k: total / self._spaces[k].subsets.size / largest for k, (total, largest) in products.items()}
         least = min(share.values())
-        if least < LEAST_SHARE_KEPT:
+        if least < MIN_SHARE_KEPT:
             raise ConfigError(
                 f"generation.weights: one cell in {1 / least:,.0f} would be kept, expected at least one in "
-                f"{1 / LEAST_SHARE_KEPT:,.0f}; bring the weights closer together"
+                f"{1 / MIN_SHARE_KEPT:,.0f}; bring the weights closer together"
             )
-        # Each k is thinned down to the least share, so that a mixture keeps its proportions.
-        scale = {k: largest * share[k] / least for k, (_, largest) in found.items()}
-        key = mixed(derived_seed("thinning", self.seed, self.kind))
-        return least, Thinning(weights, same, scale, key)
+        # All k are thinned to the least share, so that a mixture keeps its proportions.
+        scale = {k: largest * share[k] / least for k, (_, largest) in products.items()}
+        key = mix64(derived_seed("thinning", self.seed, self.kind))
+        return least, Thinning(weights, groups, scale, key)
 
     @property
     def space(self) -> dict[int, int]:
-        """The number of different cells per k, gaps included."""
+        """The number of different cells for each k, skipped cells included."""
         return {k: space.size for k, space in self._spaces.items()}
 
     @cached_property
     def size(self) -> int:
-        """The number of positions: up to the first that would need a cell of a used-up k."""
+        """The number of positions: the first position whose k has no cells left."""
         period = len(self._pattern)
         first_missing = []
         for k, size in self.space.items():
-            periods, left = divmod(size, self._per_period[k])
-            places = [r for r, at in enumerate(self._pattern) if at == k]
-            first_missing.append(periods * period + places[left])
+            periods, rest = divmod(size, self._per_period[k])
+            places = [r for r, k_at_place in enumerate(self._pattern) if k_at_place == k]
+            first_missing.append(periods * period + places[rest])
         return min(first_missing)
 
     @cached_property
     def survivors(self) -> int:
-        """The number of positions that are no gaps: counted in thinned spaces of up to a million, else expected."""
+        """The number of cells that are not skipped; an estimate for thinned plans of over a million positions."""
         if self._thinning is None:
             return self.size
-        if self.size <= _COUNTED:
+        if self.size <= _MAX_COUNTED:
             return int((self.bulk(0, self.size)[1] >= 0).sum())
         return int(self.size * self._share_kept)
 
@@ -153,30 +172,31 @@ class Combinations:
             raise IndexError(f"{index} is outside the plan's {self.size} cells")
         period, place = divmod(index, len(self._pattern))
         k = self._pattern[place]
-        subset, about = self._spaces[k][period * self._per_period[k] + self._before[place]]
+        subset, theme = self._spaces[k][period * self._per_period[k] + self._before[place]]
         if self._thinning is not None and not self._thinning.keeps(index, subset):
             return None
-        return self._cell(index, subset, about)
+        return self._cell(index, subset, theme)
 
     def cells(self, start: int = 0) -> Iterator[Cell]:
-        """The cells from raw position `start` to the end, without the gaps."""
+        """Yield the cells from position `start` on, without the skipped ones."""
         block = 1
         if self._thinning is not None:
-            bulk = max(self.space.values()) <= BULK_SIZE
-            block = min(ceil(_SURVIVORS_A_BLOCK / self._share_kept), _LARGEST_BLOCK if bulk else _LARGEST_SCALAR_BLOCK)
+            bulk = max(self.space.values()) <= MAX_BULK_SIZE
+            block = min(ceil(_KEPT_PER_BLOCK / self._share_kept), _MAX_BLOCK if bulk else _MAX_SCALAR_BLOCK)
         for at in range(start, self.size, block):
             if block == 1:
-                yield self[at]  # type: ignore[misc]  # without thinning there are no gaps
+                yield self[at]  # type: ignore[misc]  # without thinning no cell is skipped
                 continue
-            skills, abouts = self.bulk(at, min(at + block, self.size))
-            for row in np.nonzero(abouts >= 0)[0].tolist():
-                yield self._cell(at + row, tuple(i for i in skills[row].tolist() if i >= 0), int(abouts[row]))
+            skills, themes = self.bulk(at, min(at + block, self.size))
+            for row in np.nonzero(themes >= 0)[0].tolist():
+                yield self._cell(at + row, tuple(i for i in skills[row].tolist() if i >= 0), int(themes[row]))
 
     def bulk(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cells [start, stop) as indices: skills of shape (n, max k), padded with -1, and abouts of shape (n,).
+        """Return the cells at positions [start, stop) as numbers of skills and themes.
 
-        Indices are into `skills` and `abouts`; a gap is -1 in both. The same cells as scalar access, in bulk
-        speed where every space is below 2^62. Skills ascend; prompt order is the cell's own affair.
+        The skills are int64 of shape (n, max k), padded with -1, and index `self.skills` in ascending order (a cell
+        lists them in prompt order). The themes are int64 of shape (n,) and index `self.themes`. Skipped cells are -1
+        in both. Spaces up to 2^62 are computed in bulk. Raises `IndexError` for positions outside the plan.
         """
         if not 0 <= start <= stop <= self.size:
             raise IndexError(f"[{start}, {stop}) is outside the plan's {self.size} cells")
@@ -184,48 +204,54 @@ class Combinations:
         periods, places = np.divmod(positions, len(self._pattern))
         pattern, before = np.array(self._pattern), np.array(self._before)
         skills = np.full((len(positions), max(self._spaces)), -1, np.int64)
-        abouts = np.full(len(positions), -1, np.int64)
+        themes = np.full(len(positions), -1, np.int64)
         for k, space in self._spaces.items():
             rows = np.nonzero(pattern[places] == k)[0]
             if not len(rows):
                 continue
-            subsets, about = space.bulk(periods[rows] * self._per_period[k] + before[places[rows]])
+            subsets, theme = space.bulk(periods[rows] * self._per_period[k] + before[places[rows]])
             if self._thinning is not None:
                 kept = self._thinning.keeps_bulk(positions[rows], subsets)
-                rows, subsets, about = rows[kept], subsets[kept], about[kept]
-            skills[rows, :k], abouts[rows] = subsets, about
-        return skills, abouts
+                rows, subsets, theme = rows[kept], subsets[kept], theme[kept]
+            skills[rows, :k], themes[rows] = subsets, theme
+        return skills, themes
 
-    def _cell(self, index: int, subset: tuple[int, ...], about: int) -> Cell:
+    def _cell(self, index: int, subset: tuple[int, ...], theme_number: int) -> Cell:
+        """Return the cell of a subset of skills and a theme at a position."""
         seed = derived_seed(self.seed, self.kind, index)
-        thing = self.abouts[about]
-        topic, query_type = (thing, None) if self._about == "topic" else (None, thing)
+        theme = self.themes[theme_number]
+        targets = draw_targets(self.targets, seed)
         return Cell(
-            self.kind,
-            index,
-            tuple([self.skills[i] for i in _shuffled(subset, seed)]),
-            topic,  # type: ignore[arg-type]
-            query_type,  # type: ignore[arg-type]
-            seed,
-            self.split,
-            **drawn(self.targets, seed),  # type: ignore[arg-type]
+            kind=self.kind,
+            index=index,
+            skills=tuple([self.skills[i] for i in _shuffled(subset, seed)]),
+            topic=theme if isinstance(theme, Topic) else None,
+            query_type=theme if isinstance(theme, QueryType) else None,
+            seed=seed,
+            split=self.split,
+            difficulty=targets.get("difficulty"),
+            length=targets.get("length"),
+            language=targets.get("language"),
         )
 
 
 def _shuffled(subset: tuple[int, ...], seed: int) -> list[int]:
-    """Fisher and Yates's shuffle with 64 bits from `seed`, ample for k up to 12; `Random` costs 6 microseconds."""
-    order, bits = list(subset), mixed(seed)
+    """Return the subset in a random order: a Fisher-Yates shuffle with 64 bits from the seed, enough for k up to 12.
+
+    `Random.shuffle` takes 6 microseconds more.
+    """
+    order, bits = list(subset), mix64(seed)
     for last in range(len(order) - 1, 0, -1):
         bits, i = divmod(bits, last + 1)
         order[last], order[i] = order[i], order[last]
     return order
 
 
-def _weights(taxonomy: Taxonomy, given: Mapping[str, float]) -> dict[str, float]:
-    """A weight per skill name. Raises `ConfigError` for a name that no skill has."""
+def _weight_by_skill(taxonomy: Taxonomy, weights_given: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of each skill by name. Raises `ConfigError` for a name that no skill has."""
     known = {canonical(name): skill.name for skill in taxonomy.skills for name in (*skill.aliases, skill.name)}
     weights = {skill.name: 1.0 for skill in taxonomy.skills}
-    for name, weight in given.items():
+    for name, weight in weights_given.items():
         if canonical(name) not in known:
             close = get_close_matches(canonical(name), known, n=1)
             hint = f", did you mean {known[close[0]]!r}?" if close else ""
@@ -235,18 +261,21 @@ def _weights(taxonomy: Taxonomy, given: Mapping[str, float]) -> dict[str, float]
 
 
 def interleaving(shares: Mapping[int, float], seed: int) -> tuple[int, ...]:
-    """Which k stands at each place of a period: the shares as exact counts, shuffled by the seed."""
-    exact = {k: Fraction(share).limit_denominator(_LONGEST_PERIOD) for k, share in sorted(shares.items())}
+    """Return the k at each place of a period: counts in proportion to the shares, shuffled by the seed.
+
+    Raises `ConfigError` if a share is too small to have a place.
+    """
+    exact = {k: Fraction(share).limit_denominator(_MAX_PERIOD) for k, share in sorted(shares.items())}
     period = lcm(*(share.denominator for share in exact.values()))
-    if period > _LONGEST_PERIOD or sum(exact.values()) != 1:
-        period = _LONGEST_PERIOD
+    if period > _MAX_PERIOD or sum(exact.values()) != 1:
+        period = _MAX_PERIOD
     counts = {k: int(share * period) for k, share in exact.items()}
-    # Largest remainders first, so that rounding never loses or adds a place.
+    # The largest remainders get the places that rounding down left over.
     by_remainder = sorted(exact, key=lambda k: (counts[k] - exact[k] * period, k))
     for k in by_remainder[: period - sum(counts.values())]:
         counts[k] += 1
     pattern = [k for k, count in counts.items() for _ in range(count)]
     if not all(counts.values()):
-        raise ConfigError(f"generation.k: every share must be at least 1/{_LONGEST_PERIOD}")
+        raise ConfigError(f"generation.k: every share must be at least 1/{_MAX_PERIOD}")
     Random(seed).shuffle(pattern)  # noqa: S311 (a draw, not a secret)
     return tuple(pattern)

@@ -1,9 +1,9 @@
-"""A keyed permutation of [0, n): the i-th element in O(1) time and memory, for any n below 2^126.
+"""A keyed permutation of [0, n): the i-th element in O(1) time and memory, for any n up to 2^126.
 
-A generalised Feistel network (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002) over
-Z_a x Z_b with a = ceil(sqrt(n)), b = ceil(n / a), so that a * b exceeds n by less than a: values outside
-[0, n) are walked through the permutation again, which happens with probability of about 1 / sqrt(n).
-It shuffles; it is no cipher for secrets.
+The method is a generalised Feistel network (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002) over
+Z_a x Z_b with a = ceil(sqrt(n)) and b = ceil(n / a), so that a * b exceeds n by less than a. A value outside [0, n) is
+permuted again until it is inside, which happens with a probability of about 1 / sqrt(n). The permutation shuffles; it
+does not protect secrets.
 """
 
 import hashlib
@@ -14,19 +14,29 @@ from typing import Any
 import numpy as np
 
 SMALL = 2**12
+"""Sizes below this use `ROUNDS_IF_SMALL` rounds."""
+
 ROUNDS, ROUNDS_IF_SMALL = 6, 16
-"""Chosen by chi-square tests over keys (docs/taxonomies.md): which orders of 3 to 6 elements come up, and where
-neighbours go in spaces of 20 to 1,000. Six rounds pass from 400 elements on; below ten it takes sixteen."""
+"""Rounds of the network, chosen by chi-square tests over keys (docs/taxonomies.md): the frequencies of the orders of 3
+to 6 elements, and the images of neighbours in spaces of 20 to 1,000. Six rounds pass the tests from 400 elements on;
+sizes below ten need sixteen."""
 
 MAX_SIZE = 2**126
-_BULK_SIZE = 2**62  # products below stay inside int64
+_MAX_BULK_SIZE = 2**62  # larger sizes overflow the products below in 64 bits
 _MASK = 2**64 - 1
-_M = 0xD6E8FEB86659FD93  # of degski's 64-bit mixer (xor, shift by 32, multiply; twice)
+_M = 0xD6E8FEB86659FD93  # the multiplier of degski's 64-bit mixer (xor, shift by 32, multiply; twice)
 
 
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """A bijection of [0, size) onto itself, fixed by `keys`, two for each pair of rounds."""
+    """A bijection of [0, size) onto itself.
+
+    Attributes:
+        size: The number of elements.
+        a: The modulus of the left half of a value.
+        b: The modulus of the right half of a value; a * b is at least `size`.
+        keys: The 64-bit keys of an odd and the following even round, for each pair of rounds.
+    """
 
     size: int
     a: int
@@ -42,8 +52,8 @@ class Permutation:
         return value
 
     def bulk(self, indices: np.ndarray) -> np.ndarray:
-        """The same for an int64 array of indices; sizes below 2^62 only."""
-        if self.size > _BULK_SIZE:
+        """Return the elements at an int64 array of positions, as int64. Raises `ValueError` for sizes above 2^62."""
+        if self.size > _MAX_BULK_SIZE:
             raise ValueError("bulk access needs a space below 2^62")
         values = self._once_bulk(indices.astype(np.uint64))
         outside = np.nonzero(values >= self.size)[0]
@@ -53,10 +63,11 @@ class Permutation:
         return values.astype(np.int64)
 
     def _once(self, value: int) -> int:
+        """Return the image of a value in [0, a * b), which may be outside [0, size)."""
         a, b = self.a, self.b
         right, left = divmod(value, a)
         for odd, even in self.keys:
-            # `mixed`, written out: a call would double the time
+            # `mix64` inlined, because the calls would double the time
             x = right ^ odd
             x = ((x ^ (x >> 32)) * _M) & _MASK
             x = ((x ^ (x >> 32)) * _M) & _MASK
@@ -68,18 +79,20 @@ class Permutation:
         return right * a + left
 
     def _once_bulk(self, values: np.ndarray) -> np.ndarray:
+        """Return `_once` of each element of a uint64 array."""
         a: Any = np.uint64(self.a)
         b: Any = np.uint64(self.b)
         right, left = np.divmod(values, a)
         for odd, even in self.keys:
-            # `% 2^64` then `+` may wrap where the scalar sum does not: reduce the mix first.
-            left = (left + mixed_bulk(right ^ np.uint64(odd)) % a) % a
-            right = (right + mixed_bulk(left ^ np.uint64(even)) % b) % b
-        return right * a + left
+            # The mix is reduced first, because a uint64 sum wraps where the scalar sum does not.
+            left = (left + mix64_bulk(right ^ np.uint64(odd)) % a) % a
+            right = (right + mix64_bulk(left ^ np.uint64(even)) % b) % b
+        images: np.ndarray = right * a + left
+        return images
 
 
 def permutation(size: int, *key: object) -> Permutation:
-    """The permutation of [0, size) that belongs to `key`. Raises `ValueError` outside 1 … 2^126."""
+    """Return the permutation of [0, size) for a key. Raises `ValueError` if `size` is outside 1 … 2^126."""
     if not 1 <= size <= MAX_SIZE:
         raise ValueError(f"a space of {size} cells cannot be permuted: expected 1 to 2^126")
     a = isqrt(size - 1) + 1
@@ -90,15 +103,16 @@ def permutation(size: int, *key: object) -> Permutation:
     return Permutation(size, a, b, tuple(zip(keys[::2], keys[1::2], strict=True)))
 
 
-def mixed(x: int) -> int:
-    """64 bits to 64 bits, one to one: every bit of the result depends on every bit of `x`."""
+def mix64(x: int) -> int:
+    """Return a 64-bit hash of a 64-bit number: a bijection in which every result bit depends on every bit of `x`."""
     x = ((x ^ (x >> 32)) * _M) & _MASK
     x = ((x ^ (x >> 32)) * _M) & _MASK
     return x ^ (x >> 32)
 
 
-def mixed_bulk(x: np.ndarray) -> np.ndarray:
-    """`mixed` of a uint64 array."""
+def mix64_bulk(x: np.ndarray) -> np.ndarray:
+    """Return `mix64` of each element of a uint64 array."""
     for _ in range(2):
         x = (x ^ (x >> np.uint64(32))) * np.uint64(_M)
-    return x ^ (x >> np.uint64(32))
+    mixed: np.ndarray = x ^ (x >> np.uint64(32))
+    return mixed

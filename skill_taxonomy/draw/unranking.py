@@ -1,4 +1,4 @@
-"""Rank to subset: the combinatorial number system, over all skills, one category or different categories."""
+"""Subsets of skills by rank: the combinatorial number system over all skills, one category or different categories."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -10,27 +10,27 @@ from typing import Protocol
 import numpy as np
 
 _CAP = 2**63 - 1
-"""Counts above every int64 rank are never reached in bulk, but must sort last: they are capped to this."""
+"""The value that replaces larger counts in int64 tables: no int64 rank reaches them, and they still sort last."""
 
 
 class Unranking(Protocol):
-    """`size` subsets of k positions, each at one rank; positions ascend."""
+    """A sequence of `size` different subsets of k positions in ascending order, by rank."""
 
     size: int
 
     def __getitem__(self, rank: int) -> tuple[int, ...]: ...
 
     def bulk(self, ranks: np.ndarray) -> np.ndarray:
-        """int64 ranks of shape (n,) to ascending int64 subsets of shape (n, k); sizes below 2^62 only."""
+        """Return the subsets at int64 ranks of shape (n,), as int64 of shape (n, k); for sizes below 2^62."""
         ...
 
 
 class AnySubset:
-    """All k-subsets of range(n): n > c_k > … > c_1 >= 0."""
+    """All k-subsets of range(n), by rank sum(C(c_j, j)) over the elements c_1 < … < c_k."""
 
     def __init__(self, n: int, k: int) -> None:
         self.k, self.size = k, comb(n, k)
-        # _below[j - 1][c] = C(c, j): how many j-subsets have all elements below c
+        # _below[j - 1][c] = C(c, j), the number of j-subsets of range(c)
         self._below = [[comb(c, j) for c in range(n + 1)] for j in range(1, k + 1)]
         self._downward = self._below[::-1]
 
@@ -44,6 +44,7 @@ class AnySubset:
         return tuple(subset)
 
     def bulk(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the subsets at int64 ranks of shape (n,), as int64 of shape (n, k)."""
         ranks = ranks.copy()
         subsets = np.empty((len(ranks), self.k), np.int64)
         for j in reversed(range(self.k)):
@@ -58,7 +59,7 @@ class AnySubset:
 
 
 class OneCategory:
-    """The k-subsets inside one block each of range(sum(sizes)), which lies in blocks of `sizes`."""
+    """The k-subsets within one category. Positions are grouped by category; `sizes` are those of the categories."""
 
     def __init__(self, sizes: Sequence[int], k: int) -> None:
         self._inside = AnySubset(max(sizes), k)
@@ -72,22 +73,24 @@ class OneCategory:
         return tuple(first + c for c in self._inside[rank - self._ranks[block]])
 
     def bulk(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the subsets at int64 ranks of shape (n,), as int64 of shape (n, k)."""
         table = _capped(self._ranks)
         blocks = np.searchsorted(table, ranks, side="right") - 1
-        return self._inside.bulk(ranks - table[blocks]) + np.array(self._first)[blocks, None]
+        subsets: np.ndarray = self._inside.bulk(ranks - table[blocks]) + np.array(self._first)[blocks, None]
+        return subsets
 
 
 class DifferentCategories:
-    """The k-subsets with at most one element of each block of `sizes`.
+    """The k-subsets with at most one element of each category. Positions are grouped by category, of sizes `sizes`.
 
-    The number system of `AnySubset`, with elementary symmetric polynomials in the place of binomials: a
-    j-subset whose last element is in block b leaves the choice of that element and of a (j - 1)-subset below b.
+    The number system is that of `AnySubset` with elementary symmetric polynomials in place of binomials: for a
+    j-subset whose last element is in block b, the rank encodes this element and a (j - 1)-subset of the blocks below b.
     """
 
     def __init__(self, sizes: Sequence[int], k: int) -> None:
         self.k = k
         self._first = [0, *accumulate(sizes)]
-        # _below[j][b]: how many j-subsets lie in the blocks below b
+        # _below[j][b] is the number of j-subsets of the blocks below b
         self._below = [[1] * (len(sizes) + 1)]
         for _ in range(k):
             shorter = self._below[-1]
@@ -105,6 +108,7 @@ class DifferentCategories:
         return tuple(subset)
 
     def bulk(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the subsets at int64 ranks of shape (n,), as int64 of shape (n, k)."""
         subsets = np.empty((len(ranks), self.k), np.int64)
         first = np.array(self._first)
         for j in range(self.k, 0, -1):
@@ -120,4 +124,5 @@ class DifferentCategories:
 
 
 def _capped(counts: Sequence[int]) -> np.ndarray:
+    """Return the counts as int64, limited to `_CAP`."""
     return np.array([min(count, _CAP) for count in counts], np.int64)

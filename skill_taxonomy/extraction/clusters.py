@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skillmill.skill_taxonomy.curation.similarity import Vectors
+from skillmill.skill_taxonomy.curation.similarity import SkillVectors
 
 DIMENSIONS = 64
 """What n-grams are reduced to: Ward's method wants dense rows."""
@@ -18,7 +18,7 @@ class Clusters:
     nearest: np.ndarray
 
 
-def cluster(vectors: Vectors, wanted: int, seed: int) -> Clusters:
+def cluster(vectors: SkillVectors, wanted: int, seed: int) -> Clusters:
     """At most `wanted` clusters by Ward's method, numbered by their first member; the same on every call.
 
     Time and memory grow with the square of the labels: 5,000 take 200 MB.

@@ -7,8 +7,9 @@ from pathlib import Path
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import derived_seed
 from skillmill.skill_taxonomy.extraction.asking import prompt
+from skillmill.skill_taxonomy.formats import load_taxonomy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-from skillmill.skill_taxonomy.taxonomy import Skill, load_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Skill
 
 EXCERPT_CHARS = 1000
 """Of a document in one question: some 250 tokens, which leaves a small model room. Each call sees another place."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skillmill.skill_taxonomy.curation.similarity import vectors
+from skillmill.skill_taxonomy.curation.similarity import skill_vectors
 from skillmill.skill_taxonomy.extraction.asking import (
     NAME,
     SKILL_NAME,
@@ -147,7 +147,7 @@ async def _group(labelled: Sequence[Labelled], topics: list[str], config: Taxono
     fine = merged([Skill(name=label) for label, _ in counts.most_common(CLUSTERED)], topics)
     if not fine:
         return _Coarse([], {})
-    found = cluster(vectors(fine), config.skills, ask.seed)
+    found = cluster(skill_vectors(fine), config.skills, ask.seed)
     members = [[fine[place].name for place in places] for places in found.members]
     names: list[str] = []
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from skillmill.skill_taxonomy.curation.duplicates import duplicates
-from skillmill.skill_taxonomy.curation.merge import joined
+from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
+from skillmill.skill_taxonomy.curation.merge import merge_groups
 from skillmill.skill_taxonomy.extraction.asking import (
     NAME,
     SENTENCE,
@@ -231,7 +231,7 @@ def _enough(found: int, wanted: int, quiet: int) -> bool:
 def merged(skills: Sequence[Skill], topics: Sequence[str]) -> list[Skill]:
     """Each skill once: the first keeps its text, other spellings become its aliases; names of topics fall out."""
     kept = [skill for skill in skills if not any(same_name(skill.name, topic) for topic in topics)]
-    return cast(list[Skill], list(joined(kept, [sorted(group.places) for group in duplicates(kept)])))
+    return cast(list[Skill], list(merge_groups(kept, [sorted(group.places) for group in find_duplicates(kept)])))
 
 
 def _list_of(name: dict[str, str]) -> dict[str, Any]:

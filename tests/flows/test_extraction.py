@@ -18,7 +18,7 @@ import yaml
 
 from skillmill.flows.cli.main import main
 from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE
-from skillmill.skill_taxonomy.taxonomy import load_taxonomy
+from skillmill.skill_taxonomy.formats import load_taxonomy
 
 IN_FLIGHT = 4
 SMALL = {"topics": 3, "skills_per_topic": 2, "query_types": 2}

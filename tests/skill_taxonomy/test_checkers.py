@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.skill_taxonomy.checkers import CHECKERS, check, sentences, shown, words
-from skillmill.skill_taxonomy.curation.check import check as faults
+from skillmill.skill_taxonomy.curation.check import find_faults
+from skillmill.skill_taxonomy.formats import parse_taxonomy
 from skillmill.skill_taxonomy.sources import builtin
-from skillmill.skill_taxonomy.taxonomy import Skill, parse_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Skill
 
 CHECKABLE = builtin("checkable")
 WHOLE = {"lipogram in M", "E-Prime", "word count in tens", "ring composition"}
@@ -170,7 +171,7 @@ def test_the_list_and_the_rules_belong_together() -> None:
     assert len(CHECKABLE.query_types) >= 5
     assert [skill.checker for skill in CHECKABLE.skills] == list(CHECKERS)
     assert all(skill.definition and skill.name == skill.checker for skill in CHECKABLE.skills)
-    assert faults(CHECKABLE) == []
+    assert find_faults(CHECKABLE) == []
 
 
 @pytest.mark.parametrize("skill", CHECKABLE.skills, ids=lambda skill: skill.name)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.curation.check import check
+from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.sources import TaxonomyConfig, builtin
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic
 
@@ -63,7 +63,7 @@ def test_check_finds_what_a_person_should_see() -> None:
         topics=(Topic(name="Cat"), Topic(name="Cats")),
         query_types=(QueryType(name="how-to"),),
     )
-    found = {(finding.severity, finding.entry, finding.message) for finding in check(taxonomy)}
+    found = {(finding.severity, finding.entry, finding.message) for finding in find_faults(taxonomy)}
     assert ("warning", "irony", "the definition contains the name") in found
     assert ("warning", "time management techniques", "is nearly the same name as 'time management'") in found
     assert ("error", "bread, butter", "has no definition") in found

@@ -8,19 +8,12 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.skill_taxonomy.curation.edit import edited
+from skillmill.skill_taxonomy.curation.edit import edit_text
 from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.draw.thinning import CategoryMix
+from skillmill.skill_taxonomy.formats import read_taxonomy, taxonomy_text
 from skillmill.skill_taxonomy.splits import By, hold_out, members
-from skillmill.skill_taxonomy.taxonomy import (
-    Skill,
-    Taxonomy,
-    Topic,
-    canonical,
-    fingerprint,
-    read_taxonomy,
-    taxonomy_text,
-)
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, Topic, canonical, fingerprint
 
 BY = st.sampled_from(["category", "skill", "topic"])
 SHARES = st.sampled_from([0.0, 0.1, 0.3, 0.5])
@@ -133,7 +126,7 @@ def test_a_new_skill_does_not_draw_the_others_anew() -> None:
 def test_a_split_changes_the_fingerprint_and_survives_the_file() -> None:
     held = hold_out(FORTY, "topic", {"test": 0.5}, seed=7)
     assert fingerprint(held) != fingerprint(FORTY)
-    text, commented = edited(taxonomy_text(FORTY), FORTY, held)
+    text, commented = edit_text(taxonomy_text(FORTY), FORTY, held)
     assert commented
     assert read_taxonomy(text, "") == held
 

@@ -5,19 +5,9 @@ from pathlib import Path
 import pytest
 
 from skillmill.data.errors import ConfigError
+from skillmill.skill_taxonomy.formats import load_taxonomy, parse_taxonomy, read_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.sources import builtin
-from skillmill.skill_taxonomy.taxonomy import (
-    QueryType,
-    Skill,
-    Taxonomy,
-    Topic,
-    fingerprint,
-    load_taxonomy,
-    ordered,
-    parse_taxonomy,
-    read_taxonomy,
-    save_taxonomy,
-)
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic, fingerprint, ordered
 
 SMALL = Taxonomy(
     name="small",

@@ -3,9 +3,9 @@
 import pytest
 
 from skillmill.data.inputs.yaml_file import LineNumbers
-from skillmill.skill_taxonomy.curation.check import check
+from skillmill.skill_taxonomy.curation.check import find_faults
+from skillmill.skill_taxonomy.formats import read_taxonomy
 from skillmill.skill_taxonomy.sources import builtin
-from skillmill.skill_taxonomy.taxonomy import read_taxonomy
 
 FAULTY = """\
 # line 1
@@ -69,7 +69,8 @@ EXPECTED = [
 def found(text: str) -> list[tuple[int, str, str, str]]:
     lines = LineNumbers(text)
     return [
-        (lines[f.location], f.severity, f.entry, f.message) for f in check(read_taxonomy(text, "", duplicates=True))
+        (lines[f.location], f.severity, f.entry, f.message)
+        for f in find_faults(read_taxonomy(text, "", duplicates=True))
     ]
 
 
@@ -85,7 +86,7 @@ def test_findings_come_in_the_order_of_the_file() -> None:
 
 @pytest.mark.parametrize("name", ["language", "checkable", "instruct"])
 def test_the_built_in_lists_have_no_errors(name: str) -> None:
-    assert [finding for finding in check(builtin(name)) if finding.severity == "error"] == []
+    assert [finding for finding in find_faults(builtin(name)) if finding.severity == "error"] == []
 
 
 def skill(name: str, category: str = "c", definition: str = "Doing a thing that one can learn to do well.") -> str:

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.curation.duplicates import duplicates
-from skillmill.skill_taxonomy.curation.edit import edited
-from skillmill.skill_taxonomy.curation.merge import MergePlan, load_plan, merged, plan_text, propose
-from skillmill.skill_taxonomy.curation.similarity import LEXICAL, Vectors, vectors
+from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
+from skillmill.skill_taxonomy.curation.edit import edit_text
+from skillmill.skill_taxonomy.curation.merge import MergePlan, apply_plan, load_plan, plan_text, propose_plan
+from skillmill.skill_taxonomy.curation.similarity import LEXICAL, SkillVectors, skill_vectors
+from skillmill.skill_taxonomy.formats import read_taxonomy
 from skillmill.skill_taxonomy.sources import builtin
-from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, canonical, read_taxonomy
+from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, canonical
 
 FILE = """\
 # my skills
@@ -52,7 +53,7 @@ def skills(*names: str) -> tuple[Skill, ...]:
 
 def found(*names: str) -> list[tuple[list[str], str]]:
     entries = skills(*names)
-    groups = duplicates(entries, vectors(entries, LEXICAL))
+    groups = find_duplicates(entries, skill_vectors(entries, LEXICAL))
     return [([names[place] for place in group.places], group.why) for group in groups]
 
 
@@ -88,18 +89,18 @@ def test_a_group_of_many_is_one_group_and_keeps_the_shortest_name() -> None:
 
 def test_aliases_join_skills() -> None:
     entries = (Skill(name="irony", aliases=("verbal irony",)), Skill(name="sarcasm"), Skill(name="Verbal Irony"))
-    assert [(group.places, group.why) for group in duplicates(entries)] == [((0, 2), "alias")]
+    assert [(group.places, group.why) for group in find_duplicates(entries)] == [((0, 2), "alias")]
 
 
 def test_the_built_in_skills_have_no_duplicates() -> None:
     language = builtin("language").skills
-    assert duplicates(language, vectors(language, LEXICAL)) == []
+    assert find_duplicates(language, skill_vectors(language, LEXICAL)) == []
 
 
 def test_nothing_is_similar_by_way_of_a_third() -> None:
     angles = np.deg2rad([0, 20, 40, 60])  # neighbours have cosine 0.94, the next but one 0.77
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    groups = duplicates(skills("a", "b", "c", "d"), Vectors(rows, "angles", 0.9))
+    groups = find_duplicates(skills("a", "b", "c", "d"), SkillVectors(rows, "angles", 0.9))
     assert [(group.places, round(group.similarity or 0, 2)) for group in groups] == [((0, 1), 0.94), ((2, 3), 0.94)]
 
 
@@ -111,7 +112,7 @@ def test_five_thousand_skills_take_seconds() -> None:
         for i in range(5000)
     )
     start = time.process_time()
-    groups = duplicates(many, vectors(many, LEXICAL), threshold=0.97)
+    groups = find_duplicates(many, skill_vectors(many, LEXICAL), threshold=0.97)
     assert time.process_time() - start < 20  # 3 s of one core
     assert len(groups) < 100
 
@@ -119,7 +120,9 @@ def test_five_thousand_skills_take_seconds() -> None:
 def plan_of(tmp_path: Path, text: str = FILE) -> tuple[Taxonomy, Path]:
     taxonomy = read_taxonomy(text, "mine.yaml", duplicates=True)
     path = tmp_path / "plan.yaml"
-    path.write_text(plan_text(propose(taxonomy, vectors(taxonomy.skills, LEXICAL)), taxonomy, "mine.yaml", "n-grams"))
+    path.write_text(
+        plan_text(propose_plan(taxonomy, skill_vectors(taxonomy.skills, LEXICAL)), taxonomy, "mine.yaml", "n-grams")
+    )
     return taxonomy, path
 
 
@@ -129,7 +132,7 @@ def test_a_plan_is_for_reading_and_says_the_same_when_read_back(tmp_path: Path) 
     assert "# Duplicates in mine.yaml, compared by n-grams." in text
     assert "# conflict resolution skills: Settling a quarrel" in text
     plan, _ = load_plan(path)
-    assert plan == propose(taxonomy, vectors(taxonomy.skills, LEXICAL))
+    assert plan == propose_plan(taxonomy, skill_vectors(taxonomy.skills, LEXICAL))
     assert [(group.keep, group.merge, group.why) for group in plan.skills] == [
         ("conflict resolution", ("conflict resolution skills",), "head word"),
         ("irony", ("Irony",), "same name"),
@@ -141,14 +144,14 @@ def test_a_plan_is_for_reading_and_says_the_same_when_read_back(tmp_path: Path) 
 def test_merging_keeps_names_as_aliases_and_the_rest_of_the_file_as_it_is(tmp_path: Path) -> None:
     taxonomy, path = plan_of(tmp_path)
     plan, lines = load_plan(path)
-    after = merged(taxonomy, plan, "plan.yaml", lines)
+    after = apply_plan(taxonomy, plan, "plan.yaml", lines)
     kept = after.skills[0]
     assert (kept.name, kept.aliases) == ("conflict resolution", ("conflict resolution skills",))
     assert kept.definition.startswith("Settling")
     assert kept.example.startswith("The café")
     assert kept.split == "test"  # one of them was held out: the merged one must not be trained on
     assert after.skills[1].definition.startswith("Saying the opposite")
-    text, commented = edited(FILE, taxonomy, after)
+    text, commented = edit_text(FILE, taxonomy, after)
     assert commented
     assert read_taxonomy(text, "mine.yaml") == after
     for line in ("# my skills", "  # people", "# the better name", "  # twice in the list", "# the end"):
@@ -163,7 +166,7 @@ def test_an_amended_plan_is_what_is_applied(tmp_path: Path) -> None:
         "skills:\n- {keep: conflict resolution skills, merge: [conflict resolution]}\n- {keep: irony, merge: [irony]}\n"
         "topics:\n"
     )
-    after = merged(taxonomy, *arguments(path))
+    after = apply_plan(taxonomy, *arguments(path))
     assert [skill.name for skill in after.skills] == ["conflict resolution skills", "irony"]
     assert len(after.topics) == 2
 
@@ -192,7 +195,7 @@ def test_a_plan_that_does_not_fit_is_named_with_its_line(tmp_path: Path, text: s
     taxonomy, path = plan_of(tmp_path)
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        merged(taxonomy, *arguments(path))
+        apply_plan(taxonomy, *arguments(path))
     assert f"plan.yaml{message}" in str(caught.value)
 
 
@@ -200,7 +203,7 @@ def test_a_definition_cannot_break_out_of_the_plans_comments(tmp_path: Path) -> 
     wicked = "x\nskills: []\r\x85topics: [a]\u2028# \x00".replace("\x00", "")
     taxonomy = Taxonomy(skills=(Skill(name="irony", definition=wicked), Skill(name="ironies", definition=wicked)))
     path = tmp_path / "plan.yaml"
-    plan = propose(taxonomy, vectors(taxonomy.skills, LEXICAL))
+    plan = propose_plan(taxonomy, skill_vectors(taxonomy.skills, LEXICAL))
     path.write_text(plan_text(plan, taxonomy, "f\nname: x", "n-grams"))
     assert load_plan(path)[0] == plan
 
@@ -233,7 +236,7 @@ def test_editing_any_file_gives_exactly_what_was_meant(
             )
         }
     )
-    changed, commented = edited(text, before, after)
+    changed, commented = edit_text(text, before, after)
     assert read_taxonomy(changed, "") == after
     assert commented
     assert changed.startswith("# kept\n")
@@ -243,7 +246,7 @@ def test_a_file_with_anchors_is_written_anew_and_says_so() -> None:
     text = "# lost\nskills:\n- &a {name: irony}\n- name: meiosis\n- *a\n"
     before = read_taxonomy(text, "", duplicates=True)
     after = before.model_copy(update={"skills": before.skills[:2]})
-    changed, commented = edited(text, before, after)
+    changed, commented = edit_text(text, before, after)
     assert read_taxonomy(changed, "") == after
     assert commented == ("# lost" in changed)
 

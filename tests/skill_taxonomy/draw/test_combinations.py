@@ -122,7 +122,7 @@ def test_bulk_equals_scalar(skills: int, shares: dict[int, float], seed: int) ->
         cell = plan[i]
         assert cell.topic is not None
         assert {plan.skills[j].name for j in bulk_skills[i] if j >= 0} == {skill.name for skill in cell.skills}
-        assert plan.abouts[bulk_abouts[i]].name == cell.topic.name
+        assert plan.themes[bulk_abouts[i]].name == cell.topic.name
 
 
 def test_bulk_equals_scalar_beyond_64_bits() -> None:
@@ -132,7 +132,7 @@ def test_bulk_equals_scalar_beyond_64_bits() -> None:
     for row, about, i in zip(skills, abouts, range(1000, 1020), strict=True):
         cell = plan[i]
         assert {plan.skills[j].name for j in row} == {skill.name for skill in cell.skills}
-        assert cell.topic == plan.abouts[about]
+        assert cell.topic == plan.themes[about]
 
 
 def test_yaml_order_does_not_matter() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.draw.combinations import Combinations
-from skillmill.skill_taxonomy.draw.thinning import CategoryMix, same_skills
+from skillmill.skill_taxonomy.draw.thinning import CategoryMix
+from skillmill.skill_taxonomy.same_skills import same_skill_groups
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, Topic, canonical
 
 WEIGHTS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0, 3.0])
@@ -61,7 +62,7 @@ def test_bulk_scalar_and_iteration_agree_under_any_condition(
             assert set(row) == {-1}
         else:
             assert {plan.skills[j] for j in row if j >= 0} == set(cell.skills)
-            assert plan.abouts[about] == cell.topic
+            assert plan.themes[about] == cell.topic
     kept = [cell for cell in scalar if cell is not None]
     assert list(islice(plan.cells(), len(kept))) == kept
     assert list(islice(plan.cells(stop), 1)) == list(
@@ -83,7 +84,7 @@ def test_two_names_for_one_skill_never_meet_in_a_cell_and_nothing_else_is_lost(s
 
 
 def test_same_skills_are_found_through_a_third() -> None:
-    groups = same_skills(aliased(5).skills)
+    groups = same_skill_groups(aliased(5).skills)
     assert groups[0] == groups[1] == groups[2]
     assert len({groups[2], groups[3], groups[4]}) == 3
 

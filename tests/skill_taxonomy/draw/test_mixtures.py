@@ -1,4 +1,4 @@
-"""Mixtures of a plan beside k: query types in turn, and targets drawn per cell."""
+"""Mixtures of a plan besides k: balanced query types, and targets drawn per cell."""
 
 from collections import Counter
 from itertools import islice
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.skill_taxonomy.draw.combinations import Combinations
-from skillmill.skill_taxonomy.draw.targets import drawn
+from skillmill.skill_taxonomy.draw.targets import draw_targets
 from skillmill.skill_taxonomy.sources import builtin
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy
 
@@ -63,7 +63,7 @@ def test_balanced_bulk_gives_the_scalar_cells(seed: int, start: int, weights: di
         if cell is not None:
             names = sorted(skill.name for skill in cell.skills)
             assert names == [plan.skills[i].name for i in subsets[row] if i >= 0]
-            assert cell.query_type == plan.abouts[abouts[row]]
+            assert cell.query_type == plan.themes[abouts[row]]
 
 
 def test_unbalanced_plans_draw_query_types_as_a_fair_die_does() -> None:
@@ -71,9 +71,9 @@ def test_unbalanced_plans_draw_query_types_as_a_fair_die_does() -> None:
     instruct, chi_square, ranges = builtin("instruct"), [], []
     for seed in range(40):
         plan = Combinations(instruct, "instruct_skill_mix", "query_type", {2: 1.0}, seed)
-        counts = np.bincount(plan.bulk(0, 1000)[1], minlength=len(plan.abouts))
+        counts = np.bincount(plan.bulk(0, 1000)[1], minlength=len(plan.themes))
         chi_square.append(((counts - 1000 / len(counts)) ** 2 / (1000 / len(counts))).sum())
-        ranges.append(np.ptp(np.bincount(plan.bulk(0, 200)[1], minlength=len(plan.abouts))))
+        ranges.append(np.ptp(np.bincount(plan.bulk(0, 200)[1], minlength=len(plan.themes))))
     freedom = len(instruct.query_types) - 1
     assert abs(np.mean(chi_square) - freedom) < 4 * (2 * freedom / 40) ** 0.5  # four standard errors
     assert np.mean(ranges) > 8
@@ -84,8 +84,8 @@ def test_unbalanced_plans_draw_query_types_as_a_fair_die_does() -> None:
 @given(st.integers(0, 2**31 - 1))
 def test_targets_do_not_depend_on_the_order_of_shares_nor_on_each_other(seed: int) -> None:
     backwards = dict(reversed(LENGTHS.items()))
-    both = drawn({"length": backwards, "difficulty": {"easy": 0.5, "hard": 0.5}}, seed)
-    assert drawn({"length": LENGTHS}, seed)["length"] == both["length"]
+    both = draw_targets({"length": backwards, "difficulty": {"easy": 0.5, "hard": 0.5}}, seed)
+    assert draw_targets({"length": LENGTHS}, seed)["length"] == both["length"]
 
 
 def test_targets_have_their_shares_and_leave_the_cells_as_they_are() -> None:

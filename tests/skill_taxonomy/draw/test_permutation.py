@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skillmill.skill_taxonomy.draw.combinations import Combinations
-from skillmill.skill_taxonomy.draw.permutation import SMALL, mixed, mixed_bulk, permutation
+from skillmill.skill_taxonomy.draw.permutation import SMALL, mix64, mix64_bulk, permutation
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, Topic
 
 TOO_ODD = 4.0
@@ -67,6 +67,6 @@ def test_skills_topics_and_their_neighbours_are_even_in_a_large_plan() -> None:
 
 def test_the_mixer_is_the_same_in_bulk_and_every_bit_counts() -> None:
     values = [0, 1, 2**31, 2**63, 2**64 - 1, 123456789]
-    assert mixed_bulk(np.array(values, np.uint64)).tolist() == [mixed(value) for value in values]
-    flipped = [bin(mixed(value) ^ mixed(value ^ 1 << bit)).count("1") for value in range(1, 200) for bit in range(64)]
+    assert mix64_bulk(np.array(values, np.uint64)).tolist() == [mix64(value) for value in values]
+    flipped = [bin(mix64(value) ^ mix64(value ^ 1 << bit)).count("1") for value in range(1, 200) for bit in range(64)]
     assert 31.5 < sum(flipped) / len(flipped) < 32.5

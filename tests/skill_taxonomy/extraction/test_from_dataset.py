@@ -14,8 +14,8 @@ from scripted_teacher import Scripted
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import CONTEXT_LENGTH
-from skillmill.skill_taxonomy.curation.check import check
-from skillmill.skill_taxonomy.curation.similarity import LEXICAL, Vectors, vectors
+from skillmill.skill_taxonomy.curation.check import find_faults
+from skillmill.skill_taxonomy.curation.similarity import LEXICAL, SkillVectors, skill_vectors
 from skillmill.skill_taxonomy.extraction.asking import WINDOW, Curves, in_order
 from skillmill.skill_taxonomy.extraction.clusters import cluster
 from skillmill.skill_taxonomy.extraction.examples import Examples, Labelled
@@ -85,7 +85,7 @@ def test_examples_become_named_skills_with_topics_and_an_example_each() -> None:
     for skill in taxonomy.skills:
         about = next(about for about, (_, _, coarse) in KINDS.items() if coarse == skill.name)
         assert re.fullmatch(rf"Request \d+ about a {about}, please\.", skill.example)
-    assert not [finding for finding in check(taxonomy) if finding.severity == "error"]
+    assert not [finding for finding in find_faults(taxonomy) if finding.severity == "error"]
     assert taxonomy.source == "48 examples of trees.jsonl, labelled by scripted, seed 1"
     assert taxonomy.name == "trees"
     for example, said in zip(sample(48), labelled, strict=True):
@@ -162,7 +162,7 @@ def test_failures_and_garbage_cost_their_example_alone() -> None:
     assert 0 < sum(not each.labels for each in labelled) < 44
     names = {skill.name for skill in taxonomy.skills}
     assert all(set(each.skills) <= names for each in labelled)
-    assert not [finding for finding in check(taxonomy) if finding.severity == "error"]
+    assert not [finding for finding in find_faults(taxonomy) if finding.severity == "error"]
 
 
 def test_a_group_that_the_teacher_cannot_name_takes_its_most_frequent_label() -> None:
@@ -212,7 +212,7 @@ def test_an_example_is_one_short_line_in_any_script() -> None:
 
 def test_labels_that_are_alike_are_one_cluster() -> None:
     labels = [label for _, fine, _ in KINDS.values() for label in fine]
-    found = cluster(vectors([Skill(name=label) for label in labels], LEXICAL), 4, seed=1)
+    found = cluster(skill_vectors([Skill(name=label) for label in labels], LEXICAL), 4, seed=1)
     groups = {frozenset(labels[place] for place in places) for places in found.members}
     assert groups == {frozenset(fine) for _, fine, _ in KINDS.values()}
 
@@ -220,7 +220,7 @@ def test_labels_that_are_alike_are_one_cluster() -> None:
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 3))
 def test_clusters_part_the_labels_and_a_label_is_nearest_to_its_own(labels: int, wanted: int, seed: int) -> None:
     rows = np.random.default_rng(seed).normal(size=(labels, 5))
-    found = cluster(Vectors(rows, "chance", 0.5), wanted, seed)
+    found = cluster(SkillVectors(rows, "chance", 0.5), wanted, seed)
     assert sorted(place for places in found.members for place in places) == list(range(labels))
     assert len(found.members) == min(labels, wanted)
     for number, places in enumerate(found.members):

@@ -12,7 +12,7 @@ from scripted_teacher import Scripted
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import CONTEXT_LENGTH
-from skillmill.skill_taxonomy.curation.check import check
+from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.extraction.asking import Curves
 from skillmill.skill_taxonomy.extraction.context import Context
 from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE, QUIET_ROUNDS, extract
@@ -57,7 +57,7 @@ def test_a_sensible_teacher_fills_every_place() -> None:
     assert all(skill.definition and skill.example for skill in taxonomy.skills)
     assert all(query_type.min_words > 0 for query_type in taxonomy.query_types)
     assert "scripted" in taxonomy.source
-    assert check(taxonomy) == []
+    assert find_faults(taxonomy) == []
 
 
 def test_the_order_of_replies_does_not_matter_and_the_seed_does() -> None:
@@ -166,7 +166,7 @@ def test_failures_garbage_and_copies_cost_their_call_alone() -> None:
     names = [entry.name for entry in (*taxonomy.skills, *taxonomy.topics, *taxonomy.query_types)]
     assert len(names) >= 8
     assert not {"Beekeeping", "swarm prevention", "trip planning", "Skill 1", "3"} & set(names)
-    assert check(taxonomy) == []
+    assert find_faults(taxonomy) == []
 
 
 def test_the_same_skill_of_two_topics_is_one_with_its_other_spelling_as_alias() -> None:
@@ -253,7 +253,7 @@ def test_the_embedded_model_names_something_to_combine(tmp_path: Path) -> None:
     assert len(taxonomy.topics) == 2
     assert 4 <= len(taxonomy.skills) <= 6
     assert len(taxonomy.query_types) == 2
-    assert not [finding for finding in check(taxonomy) if finding.severity == "error"]
+    assert not [finding for finding in find_faults(taxonomy) if finding.severity == "error"]
     path = tmp_path / "taxonomy.yaml"
     save_taxonomy(taxonomy, path)
     assert load_taxonomy(path) == taxonomy
