@@ -8,8 +8,8 @@ from skillmill.filters.rows.cut_off import stops_in_the_middle
 from skillmill.filters.rows.missing_material import lacks_material
 from skillmill.filters.rows.no_request import NoRequest
 from skillmill.filters.rows.repetition import Repetition
-from skillmill.filters.shirker.answer_features import MEASURES, measures
-from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, asked
+from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, instruction_features
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.checkers import check
 
@@ -76,5 +76,7 @@ def _share_prefix(one: str, other: str) -> bool:
 
 def _is_complete(sample: Sample) -> float:
     """Return 1 if the answer is not cut off and has the requested number of items, else 0."""
-    missing = measures([asked(sample.instruction)], [sample.response])[0, MEASURES.index("missing_items")]
+    missing = answer_features([instruction_features(sample.instruction)], [sample.response])[
+        0, ANSWER_FEATURES.index("missing_items")
+    ]
     return float(not missing and sample.finish_reason != "length" and not stops_in_the_middle(sample.response))

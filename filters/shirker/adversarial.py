@@ -1,8 +1,13 @@
-"""Answers that try to get through without any effort, made from real ones: what calibration is trained on as well."""
+"""Adversarial answers: answers without effort that try to pass as real ones, for the training of the shirker model.
+
+The texts and the order of random draws belong to the calibration: a change of either changes the trained model.
+"""
 
 import random
 import re
 from collections.abc import Callable, Sequence
+
+from skillmill.data.text.sentences import END_MARKS
 
 STOCK = (
     "Yes.",
@@ -118,11 +123,12 @@ REFUSALS = (
     "more about this topic. If you have any other questions, feel free to ask!",
 )
 
-Maker = Callable[[random.Random, str, str, str], str]
-"""`(dice, instruction, its answer, the answer to another instruction) -> gamed answer`"""
+Family = Callable[[random.Random, str, str, str], str]
+"""A family of adversarial answers: a function of the random generator, an instruction, its answer, and the answer to
+another instruction."""
 
 
-def _two_words(dice: random.Random, instruction: str) -> tuple[str, str]:
+def _two_subject_words(dice: random.Random, instruction: str) -> tuple[str, str]:
     long = [word.strip(".,:;!?\"'()") for word in instruction.split() if len(word) > 4] or ["this", "that"]
     return dice.choice(long), dice.choice(long)
 
@@ -137,13 +143,13 @@ def _padded(dice: random.Random, instruction: str, answer: str, other: str) -> s
     return " ".join([opening, *(dice.choice(FILLER) for _ in range(dice.randint(3, 14)))])
 
 
-def _salad(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _shuffled_words(dice: random.Random, instruction: str, answer: str, other: str) -> str:
     words = answer.split()
     dice.shuffle(words)
     return " ".join(words)
 
 
-def _subject_salad(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _shuffled_instruction(dice: random.Random, instruction: str, answer: str, other: str) -> str:
     words = instruction.split()[:60]
     return " ".join(dice.choice(words or ["well"]) for _ in range(dice.randint(10, 150)))
 
@@ -166,25 +172,32 @@ def _proverbs(dice: random.Random) -> str:
 
 
 def _listed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    opening = dice.choice(["", "Here are a few ideas:\n\n", f"Some points on {_two_words(dice, instruction)[0]}:\n\n"])
+    opening = dice.choice(
+        ["", "Here are a few ideas:\n\n", f"Some points on {_two_subject_words(dice, instruction)[0]}:\n\n"]
+    )
     return opening + _proverbs(dice) + dice.choice(["", "\n\n" + dice.choice(FILLER)])
 
 
 def _about(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    said = [dice.choice(ABOUT).format(*_two_words(dice, instruction)) for _ in range(dice.randint(4, 20))]
-    return " ".join(line[0].upper() + line[1:] for line in said)
+    sentences = [dice.choice(ABOUT).format(*_two_subject_words(dice, instruction)) for _ in range(dice.randint(4, 20))]
+    return " ".join(line[0].upper() + line[1:] for line in sentences)
 
 
 def _sentences(answer: str) -> list[str]:
-    return [piece for piece in re.split(r"(?<=[.!?])\s+|\n+", answer.strip()) if piece]
+    """Return the sentences of an answer with their end marks.
+
+    Half of all answers have other sentences by `skillmill.data.text.sentences`, so that one has to wait until the model
+    is trained again.
+    """
+    return [piece for piece in re.split(rf"(?<=[{END_MARKS}])\s+|\n+", answer.strip()) if piece]
 
 
 def _beginning(dice: random.Random, answer: str) -> list[str]:
-    said = _sentences(answer)
-    return said[: max(1, int(len(said) * dice.uniform(0.1, 0.4)))]
+    sentences = _sentences(answer)
+    return sentences[: max(1, int(len(sentences) * dice.uniform(0.1, 0.4)))]
 
 
-def _fluffed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _interleaved_filler(dice: random.Random, instruction: str, answer: str, other: str) -> str:
     return " ".join(piece for one in _beginning(dice, answer) for piece in (one, dice.choice(FILLER)))
 
 
@@ -203,8 +216,8 @@ def _cut(dice: random.Random, instruction: str, answer: str, other: str) -> str:
 
 
 def _out_of_order(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    said = _sentences(answer)
-    return " ".join(dice.sample(said, len(said)))
+    sentences = _sentences(answer)
+    return " ".join(dice.sample(sentences, len(sentences)))
 
 
 def _lorem(dice: random.Random, instruction: str, answer: str, other: str) -> str:
@@ -216,15 +229,15 @@ def _lorem(dice: random.Random, instruction: str, answer: str, other: str) -> st
 def _other_introduced(dice: random.Random, instruction: str, answer: str, other: str) -> str:
     return (
         dice.choice(["{0}: ", "As for {0}: ", "## {0}\n\n", "This is about {0} and {1}. "]).format(
-            *_two_words(dice, instruction)
+            *_two_subject_words(dice, instruction)
         )
         + other
     )
 
 
-def _filled_template(lines: Sequence[str]) -> Maker:
+def _filled_template(lines: Sequence[str]) -> Family:
     def make(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-        return dice.choice(lines).format(*_two_words(dice, instruction))
+        return dice.choice(lines).format(*_two_subject_words(dice, instruction))
 
     return make
 
@@ -233,7 +246,7 @@ def _prompt_form(dice: random.Random, instruction: str, answer: str, other: str)
     return f"{' '.join(answer.split()[:20])}\n\n### Instruction:\n{instruction[:300]}\n\n### Response:\n"
 
 
-FAMILIES: dict[str, Maker] = {
+FAMILIES: dict[str, Family] = {
     "constant": lambda dice, instruction, answer, other: dice.choice(STOCK),
     "filler": lambda dice, instruction, answer, other: _filler(dice, 2, 20),
     "proverbs": _listed,
@@ -243,7 +256,7 @@ FAMILIES: dict[str, Maker] = {
     "other_introduced": _other_introduced,
     "padded": _padded,
     "padded_long": _padded_long,
-    "fluffed": _fluffed,
+    "fluffed": _interleaved_filler,
     "repeated_sentence": _repeated,
     "twice": _twice,
     "cut": _cut,
@@ -251,24 +264,29 @@ FAMILIES: dict[str, Maker] = {
     "echo": _echoed,
     "template": _filled_template(TEMPLATES),
     "refusal": _filled_template(REFUSALS),
-    "salad": _salad,
-    "subject_salad": _subject_salad,
+    "salad": _shuffled_words,
+    "subject_salad": _shuffled_instruction,
     "lorem": _lorem,
     "prompt_form": _prompt_form,
 }
+"""The families by name. The names are in the groups of labelled rows, and so in the card of a calibrated model."""
 
 
-def gamed_answers(
+def adversarial_answers(
     instructions: Sequence[str], answers: Sequence[str], seed: int = 0, share: float = 0.25
 ) -> list[tuple[str, str, str]]:
-    """`(family, instruction, gamed answer)`: for each instruction and its good answer a random `share` of families."""
-    dice = random.Random(seed)  # noqa: S311 - no secret
-    made = []
+    """Return adversarial answers as tuples of family, instruction and text.
+
+    For each instruction and its good answer, each family is used with the probability `share`. The result depends only
+    on the arguments.
+    """
+    dice = random.Random(seed)  # noqa: S311 - not for cryptography
+    result = []
     for place, (instruction, answer) in enumerate(zip(instructions, answers, strict=True)):
-        for family, make in FAMILIES.items():
+        for name, family in FAMILIES.items():
             other = (place + dice.randrange(1, max(len(answers), 2))) % len(answers)
             if dice.random() < share:
-                gamed = make(dice, instruction, answer, answers[other])
-                if gamed.split() != answer.split():  # an answer of one sentence cannot be put out of order
-                    made.append((family, instruction, gamed))
-    return made
+                text = family(dice, instruction, answer, answers[other])
+                if text.split() != answer.split():  # the sentences of a one-sentence answer have no other order
+                    result.append((name, instruction, text))
+    return result

@@ -1,19 +1,20 @@
-"""What is measured in an answer: some ninety plain numbers, none of which decides anything."""
+"""Features of an answer: 87 numbers from its words, its text and its comparison with the instruction."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from skillmill.filters.shirker.instruction_features import Asked
-from skillmill.filters.shirker.text_features import COUNTS, text_counts
-from skillmill.filters.shirker.word_features import Columns, Floats, word_columns
+from skillmill.filters.shirker.instruction_features import InstructionFeatures
+from skillmill.filters.shirker.instruction_overlap import Columns, Floats
+from skillmill.filters.shirker.text_features import TEXT_FEATURES, text_features
+from skillmill.filters.shirker.word_features import word_features
 
 READ_CHARACTERS = 16_000
-"""About 2,500 words; of a longer answer the head and the end are read, so that no text takes long."""
-TOGETHER = 512
-"""Answers that are measured at once: their numbers fit into a core's cache."""
+"""About 2,500 words. Of a longer answer only the beginning and the end are read, so that the time is bounded."""
+ROWS_AT_ONCE = 512
+"""Answers whose features are computed together: their arrays fit into the cache of a CPU core."""
 
-MEASURES = (
+ANSWER_FEATURES = (
     "log_words",
     "log_sentences",
     "log_lines",
@@ -102,39 +103,46 @@ MEASURES = (
     "subject_met",
     "words_on_subject",
 )
-"""The names of the numbers of `measures`, in order. "log" is log(1 + count); the rest are shares or per 100 words."""
+"""The names of the columns of `answer_features`, in order.
 
-
+"log_x" is log(1 + count of x); the others are shares, means, counts per 100 words, or 1 and 0 for yes and no.
+"""
 LOG = "log_"
-LOGARITHMS = np.array([name.startswith(LOG) for name in MEASURES])
+IS_LOGARITHM = np.array([name.startswith(LOG) for name in ANSWER_FEATURES])
 
 
-def measures(requests: Sequence[Asked], responses: Sequence[str]) -> Floats:
-    """A row of the numbers named by `MEASURES` for each answer. Takes any text; the empty one too."""
-    starts = range(0, len(responses), TOGETHER)
-    parts = [_measures(requests[start : start + TOGETHER], responses[start : start + TOGETHER]) for start in starts]
-    return np.vstack(parts) if parts else np.empty((0, len(MEASURES)))
+def answer_features(instructions: Sequence[InstructionFeatures], responses: Sequence[str]) -> Floats:
+    """Return the features named by `ANSWER_FEATURES`, float64 (answers, features). Answers may be empty."""
+    starts = range(0, len(responses), ROWS_AT_ONCE)
+    parts = [
+        _features(instructions[start : start + ROWS_AT_ONCE], responses[start : start + ROWS_AT_ONCE])
+        for start in starts
+    ]
+    return np.vstack(parts) if parts else np.empty((0, len(ANSWER_FEATURES)))
 
 
-def _measures(requests: Sequence[Asked], responses: Sequence[str]) -> Floats:
-    texts = [_read(response.strip()) for response in responses]
-    said, shares = word_columns(requests, texts)
-    counted = [text_counts(text, digits > 0) for text, digits in zip(texts, said["numbers"].tolist(), strict=True)]
-    counts = said | dict(zip(COUNTS, np.array(counted, np.float64).T, strict=True))
+def _features(instructions: Sequence[InstructionFeatures], responses: Sequence[str]) -> Floats:
+    texts = [_shortened(response.strip()) for response in responses]
+    word_counts, shares = word_features(instructions, texts)
+    of_texts = [
+        text_features(text, numbers > 0) for text, numbers in zip(texts, word_counts["numbers"].tolist(), strict=True)
+    ]
+    counts = word_counts | dict(zip(TEXT_FEATURES, np.array(of_texts, np.float64).T, strict=True))
     counts["words_per_line"] = np.maximum(counts["words"], 1) / counts["lines"]
-    shares |= _per_words_and_lines(counts) | _as_asked(requests, counts)
+    shares |= _per_words_and_lines(counts) | _as_requested(instructions, counts)
     shares["sums_up"] = np.maximum(shares["sums_up"] > 0, counts["notes"])
-    columns = [counts[name.removeprefix(LOG)] if name not in shares else shares[name] for name in MEASURES]
-    found = np.array(columns, np.float64).T
-    found[:, LOGARITHMS] = np.log1p(found[:, LOGARITHMS])
-    return found
+    columns = [shares[name] if name in shares else counts[name.removeprefix(LOG)] for name in ANSWER_FEATURES]
+    features = np.array(columns, np.float64).T
+    features[:, IS_LOGARITHM] = np.log1p(features[:, IS_LOGARITHM])
+    return features
 
 
-def _read(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= READ_CHARACTERS else f"{text[: READ_CHARACTERS - 1000]}\n{text[-1000:]}"
 
 
 def _per_words_and_lines(counts: Columns) -> Columns:
+    """Return counts per 100 words and per line."""
     hundred = 100 / np.maximum(counts["words"], 1)
     return {
         **{name: hundred * counts[name] for name in ("names", "commas", "colons", "apostrophes", "full_stops")},
@@ -143,17 +151,17 @@ def _per_words_and_lines(counts: Columns) -> Columns:
     }
 
 
-def _as_asked(requests: Sequence[Asked], counts: Columns) -> Columns:
-    """Is there what the instruction asks for: as many items, code, as few words?"""
-    asked = [(each.promised, each.wants_code, each.wants_brief, *each.usual_words) for each in requests]
-    promised, wants_code, wants_brief, fewest, most = np.array(asked, np.float64).T
+def _as_requested(instructions: Sequence[InstructionFeatures], counts: Columns) -> Columns:
+    """Return the features that say whether the answer has the items, the code and the length that were requested."""
+    requested = [(each.requested_items, each.wants_code, each.wants_brief, *each.brief_range) for each in instructions]
+    items, wants_code, wants_brief, fewest, most = np.array(requested, np.float64).T
     words = counts["words"]
     unlisted = np.maximum(counts["commas"] + 1, np.maximum(counts["lines"], counts["sentences"]))
-    missing = 1 - np.where(counts["items"] > 0, counts["items"], unlisted) / np.maximum(promised, 1)
-    answers = (counts["declines"] == 0) & (counts["blanks"] == 0) & (words > 0)
+    missing = 1 - np.where(counts["items"] > 0, counts["items"], unlisted) / np.maximum(items, 1)
+    is_answer = (counts["declines"] == 0) & (counts["blanks"] == 0) & (words > 0)
     return {
-        "missing_items": np.maximum(0, missing) * (promised > 0),
+        "missing_items": np.maximum(0, missing) * (items > 0),
         "missing_code": wants_code * (counts["code_block"] == 0) * (counts["parentheses"] == 0),
         "says_brief": counts["shortens"] * (wants_brief == 0),
-        "brief_as_asked": answers & (fewest <= words) & (words <= most),
+        "brief_as_asked": is_answer & (fewest <= words) & (words <= most),
     }

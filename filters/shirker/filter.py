@@ -8,11 +8,11 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
-from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 
 
 class Shirker(RowFilter):
-    """Rejects an answer whose form indicates low effort."""
+    """Rejects an answer whose form indicates low effort. Skill-Mix texts are too short to be checked."""
 
     reason = Reason("shirker", "the calibrated model over the answer's form sees low effort")
     signals = ("shirker_score",)
@@ -26,7 +26,18 @@ class Shirker(RowFilter):
     """A file written by `skillmill filters calibrate`. None: the shipped model."""
 
     def check(self, sample: Sample, cell: Cell) -> Verdict:
-        """Return the verdict; signal `shirker_score` is the score in 0..1, 1 for the lowest effort."""
-        from skillmill.filters.shirker.model import shirker  # numpy and the model load at the first check
+        """Return the verdict; the signal `shirker_score` is the score in 0..1, 1 for the lowest effort.
 
-        return shirker(sample, cell, self)
+        Skill-Mix texts have no score: one or two sentences by design, they are no answers to an instruction. If the
+        cell requests a short answer, `BRIEF_SHARE` applies to the score.
+        """
+        if cell.kind == SKILL_MIX:
+            return Verdict()
+        from skillmill.filters.shirker.model import BRIEF_SHARE, load_model  # numpy and the model load at first use
+
+        model = load_model(self.model)
+        threshold = model.threshold if self.threshold is None else self.threshold
+        score = float(model.scores(model.features([sample.instruction], [sample.response]))[0])
+        if cell.length == "short":
+            score *= BRIEF_SHARE
+        return self.verdict(score >= threshold, shirker_score=round(score, 6))

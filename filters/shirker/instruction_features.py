@@ -1,7 +1,7 @@
-"""What an instruction asks for, read off its wording: a list of five, a letter, one word, code, a rewrite.
+"""Features of an instruction: what kind of answer it requests (a list of five, a letter, one word, code, a rewrite).
 
-The cues are our own lists; each is a plain search in the instruction's first and last characters. English only:
-an instruction in another language has none of them and is measured by its length alone.
+The cues are word lists and patterns, searched in the first and last characters of the instruction. They are English:
+an instruction in another language has no cues, and only its length counts.
 """
 
 import math
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from skillmill.data.text.phrases import contains_any
 from skillmill.data.text.tokens import TOKEN, tokens
-from skillmill.filters.shirker.rarity import rarity, stem
-from skillmill.filters.shirker.word_vectors import Words, word_vectors
+from skillmill.filters.shirker.rarity import prefix, rarity
+from skillmill.filters.shirker.word_vectors import KnownWords, word_vectors
 
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
-"""A request stands at the head or the end of a long instruction; between lies the text it is about."""
+"""A long instruction has its request at the beginning or the end, and the text to work on in between."""
 
 FUNCTION_WORDS = frozenset(
     """a about above after again against all also although always am an and any are aren't as at away be because been
@@ -35,21 +35,21 @@ FUNCTION_WORDS = frozenset(
     your yours yourself write provide explain describe tell list create answer question following help try example
     examples based generate suggest show""".split()
 )
-"""Words that carry a sentence or a request, not its subject."""
+"""Words of grammar and of requests, which say nothing about the subject."""
 
 NUMBERS = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten".split())}
 NUMBERS |= {"twelve": 12, "fifteen": 15, "twenty": 20}
-PROMISED = re.compile(
+REQUESTED_ITEMS = re.compile(
     r"\b(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty)\s+"
     r"(?:[a-z'-]+\s+){0,3}?(?:[a-z]+s|people|children|men|women|criteria)\b"
 )
-MOST_PROMISED = 50
+MAX_REQUESTED_ITEMS = 50
 
 LABEL = re.compile(
     r"\b(?:one|a single|single)[- ]word\b|\byes (?:or|/) ?no\b|\btrue or false\b|\b(?:only|just) (?:the|a|one|with)\b"
     r"|\b(?:what is|name) the capital of\b|\bbash command\b|\bexcel formula\b|\bin a (?:word|number)\b"
 )
-"""Asks for a word, a label or a line, and says so."""
+"""An explicit request for a word, a label or one line."""
 
 CUE_WORDS: dict[str, str] = {
     "code": "code python javascript java sql html css regex function script program programming algorithm bash api "
@@ -80,7 +80,7 @@ CUE_WORDS: dict[str, str] = {
     "table": "table csv markdown column columns spreadsheet chart",
     "own": "i'm i've my",
 }
-"""Each of the words is the cue."""
+"""For each cue the words that give it."""
 CUES_OF_WORD = {
     word: [name for name, these in CUE_WORDS.items() if word in these.split()]
     for words in CUE_WORDS.values()
@@ -134,28 +134,10 @@ CUE_PHRASES: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
         ("own", "i ", r"\bi (?:am|have|want|need|like|would)\b"),
     )
 }
-"""So is what a pattern finds; a text without any of its signs holds nothing that it finds, and is not searched."""
+"""Further cues: for each, the signs of its pattern and the pattern. A text without any of the signs has no match."""
 
 
-class Asked(NamedTuple):
-    """One instruction, measured once. `profile` holds the numbers named by `PROFILE`, in its order."""
-
-    profile: tuple[float, ...]
-    subject: dict[str, float]
-    """Stems of the words that carry the subject, each with its `rarity`."""
-    words: list[str]
-    four_grams: frozenset[tuple[str, ...]]
-    promised: int
-    """How many items are asked for, 0 where no number is named."""
-    wants_code: bool
-    wants_brief: bool
-    about: Words
-    """What the words of the subject are about."""
-    usual_words: tuple[float, float]
-    """From how many to how many words an answer is as short as was asked for; (0, 0) where nothing short was."""
-
-
-PROFILE = (
+INSTRUCTION_FEATURES = (
     *(f"asks_{name}" for name in CUE_WORDS),
     "asked_words",
     "asked_first_line",
@@ -173,11 +155,39 @@ PROFILE = (
     "asked_short_question",
     "asked_short_fact",
 )
+"""The names of `InstructionFeatures.values`, in order. "given" is the text after the first line."""
+
+
+class InstructionFeatures(NamedTuple):
+    """The features of one instruction, and its words for the comparison with an answer.
+
+    Attributes:
+        values: the numbers named by `INSTRUCTION_FEATURES`.
+        subject: the prefixes of the words that carry the subject, each with its `rarity`.
+        tokens: all words of the instruction.
+        four_grams: the distinct 4-grams of `tokens`.
+        requested_items: the number of items that the instruction requests; 0 if it names no number.
+        wants_code: whether it requests code.
+        wants_brief: whether it requests a short answer.
+        subject_vectors: the word vectors of the words that carry the subject.
+        brief_range: the lowest and the highest number of words of an answer that is as short as requested; (0, 0) if
+            no short answer is requested.
+    """
+
+    values: tuple[float, ...]
+    subject: dict[str, float]
+    tokens: list[str]
+    four_grams: frozenset[tuple[str, ...]]
+    requested_items: int
+    wants_code: bool
+    wants_brief: bool
+    subject_vectors: KnownWords
+    brief_range: tuple[float, float]
 
 
 @lru_cache(maxsize=4096)
-def asked(instruction: str) -> Asked:
-    """Measures an instruction. Instructions repeat within a file of several models' answers, so they are kept."""
+def instruction_features(instruction: str) -> InstructionFeatures:
+    """Return the features of an instruction. They are cached, because files repeat instructions."""
     text = instruction[:READ_CHARACTERS].strip()
     low = text.lower().replace("’", "'")
     words = tokens(text)
@@ -185,14 +195,14 @@ def asked(instruction: str) -> Asked:
     ends = low if len(low) < 500 else f"{low[:HEAD_CHARACTERS]}\n{low[-TAIL_CHARACTERS:]}"
     cues = _cues(ends, words if ends is low else tokens(ends))
     subject_words = (w for w in words if w not in FUNCTION_WORDS and (len(w) > 2 or w.isdigit()))
-    subject = {s: rarity(s) for s in map(stem, subject_words)}
+    subject = {p: rarity(p) for p in map(prefix, subject_words)}
     has_given = float(bool(given.strip()))
     log_given = math.log1p(len(TOKEN.findall(given)))
     ends_in_question = float(low.endswith(("?", "？")))
     short_question = ends_in_question * (len(words) < 12)
     transform = max(cues["transform"], cues["extract"], cues["decide"]) * has_given
-    promised = _promised(ends)
-    profile = (
+    requested_items = _requested_items(ends)
+    values = (
         *cues.values(),
         math.log1p(len(words)),
         math.log1p(len(TOKEN.findall(first_line))),
@@ -200,7 +210,7 @@ def asked(instruction: str) -> Asked:
         has_given,
         float("?" in low),
         ends_in_question,
-        math.log1p(promised),
+        math.log1p(requested_items),
         sum(map(len, words)) / max(len(words), 1),
         float('"' in low or "“" in low),
         math.log1p(len(subject)),
@@ -210,21 +220,21 @@ def asked(instruction: str) -> Asked:
         short_question,
         short_question * cues["fact"],
     )
-    return Asked(
-        profile=profile,
+    return InstructionFeatures(
+        values=values,
         subject=subject,
-        words=words,
+        tokens=words,
         four_grams=frozenset(zip(words, words[1:], words[2:], words[3:], strict=False)),
-        promised=promised,
+        requested_items=requested_items,
         wants_code=bool(cues["code"]),
         wants_brief=bool(cues["brief"]),
-        about=word_vectors().of(set(words) - FUNCTION_WORDS),
-        usual_words=_short_range(ends, given, cues),
+        subject_vectors=word_vectors().of(set(words) - FUNCTION_WORDS),
+        brief_range=_brief_range(ends, given, cues),
     )
 
 
 def _cues(text: str, words: Iterable[str]) -> dict[str, float]:
-    """1 for each cue of `CUE_WORDS` that the text gives, else 0."""
+    """Return for each cue of `CUE_WORDS` 1 if the text gives it, otherwise 0."""
     cues = dict.fromkeys(CUE_WORDS, 0.0)
     for word in words:
         for name in CUES_OF_WORD.get(word, ()):
@@ -235,8 +245,12 @@ def _cues(text: str, words: Iterable[str]) -> dict[str, float]:
     return cues
 
 
-def _short_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, float]:
-    """A label, a word, a yes or no: up to fifteen words. A change to a short given text: about as long as that text."""
+def _brief_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, float]:
+    """Return `InstructionFeatures.brief_range`.
+
+    It is 1 to 15 words for a label, a word or a decision, and about the length of a short given text for a change to
+    that text.
+    """
     given_words = len(TOKEN.findall(given))
     if LABEL.search(ends) or (given_words and cues["decide"]):
         return (1, 15)
@@ -245,9 +259,10 @@ def _short_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, 
     return (0, 0)
 
 
-def _promised(text: str) -> int:
-    found = PROMISED.search(text)
-    if not found:
+def _requested_items(text: str) -> int:
+    """Return the number of items that the text requests, 2 to `MAX_REQUESTED_ITEMS`; 0 if it names none."""
+    match = REQUESTED_ITEMS.search(text)
+    if not match:
         return 0
-    number = NUMBERS.get(found[1]) or int(found[1])
-    return number if 2 <= number <= MOST_PROMISED else 0
+    number = NUMBERS.get(match[1]) or int(match[1])
+    return number if 2 <= number <= MAX_REQUESTED_ITEMS else 0

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.inputs.row_files import column_texts, read_batches
+from skillmill.data.parquet import parquet_writer
 from skillmill.filters.rows.empty import Empty
 from skillmill.filters.shirker.answer_features import ROWS_AT_ONCE
 from skillmill.filters.shirker.filter import Shirker
@@ -40,7 +41,7 @@ def score_file(
             scored, batch_rejected = _scored(batch, instruction, response, model, threshold)
             if writer is None:
                 partial.parent.mkdir(parents=True, exist_ok=True)
-                writer = pq.ParquetWriter(partial, scored.schema, compression="zstd")
+                writer = parquet_writer(partial, scored.schema)
             writer.write_batch(scored)
             rows, rejected = rows + batch.num_rows, rejected + batch_rejected
         if writer is None:

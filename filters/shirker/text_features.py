@@ -1,20 +1,31 @@
-"""What is counted in the text of an answer as it stands: sentences, lines, items, marks, and turns of phrase."""
+"""Features from the text of an answer: sentences, lines, list items, punctuation marks and set phrases.
+
+Most patterns have signs: substrings, one of which is in every match. A search for the signs is much faster than the
+pattern, and most texts have none of them.
+"""
 
 import math
 import re
 from operator import mul
 
 from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.sentences import END_MARKS, WIDE_END_MARKS
 from skillmill.filters.rows.cut_off import stops_in_the_middle
 from skillmill.filters.rows.refusal import REFUSAL
 
-BREAK = re.compile(r"[.!?\n。！？](?:(?<=[.!?])[.!?]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[。！？]))")
-"""Marks with what closes and spaces behind them, line ends, or a mark that needs no space. All that can begin one
-stands in front, as looking for one of several characters is far faster than trying one pattern after the other."""
+BREAK = re.compile(
+    rf"[{END_MARKS}\n{WIDE_END_MARKS}]"
+    rf"(?:(?<=[{END_MARKS}])[{END_MARKS}]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[{WIDE_END_MARKS}]))"
+)
+"""The break between two sentences: end marks, closers and white space; line ends; or a full-width end mark.
+
+A third of all answers have other breaks by `skillmill.data.text.sentences`, so that one has to wait until the model is
+trained again. Every character that can begin a break is in the first class, which is faster than alternatives in turn.
+"""
 ITEM = re.compile(r"\n[ \t]*(?:[-*+•–]|\(?\d{1,3}[.):]|[a-zA-Z][.)])[ \t]+(\S[^\n]*)")
-"""An item of a list; to be looked for behind a line end, as are the labels of `FORM`."""
+"""A list item. The text is searched with a line end in front of it, as for the labels of `FORM`."""
 NAME = re.compile(r" [A-Z](?<=[a-z,;] [A-Z])[a-z](?: [A-Z][a-z])?")
-"""A capitalised word inside a sentence; one of two letters takes the next with it."""
+"""A capitalised word inside a sentence. A word of two letters and the capitalised word after it are one name."""
 NO_ANSWER = re.compile(
     r"\bno (?:definitive|one (?:right|correct)|single) answer|\bunable to (?:answer|help|provide|determine)"
     r"|\bi (?:do not|don't) (?:know|have (?:personal|enough|the))|\bmore (?:information|context|details)\b"
@@ -23,18 +34,18 @@ DECLINING_SIGNS = (
     "sorry|afraid|unable|not able|not allowed|not permitted|i can|i won| ai|artificial|language model|i must|i have to|"
     "against my|answer|i do|more ".split("|")
 )
-"""In lower case: one of them is in all that `REFUSAL` and `NO_ANSWER` find."""
+"""The signs of `REFUSAL` and `NO_ANSWER`, in lower case."""
 BLANK = re.compile(r"\[[^\]\n]{2,60}\](?!\()|<(?:insert|your)\b[^>\n]{0,60}>|[Ll]orem ipsum|\.{4,}|_{3,}")
 BLANK_SIGNS = ("[", "<", "....", "___", "orem ipsum")
-"""Without any of these there is no blank: looking for them is far faster. So it is with the other signs."""
+"""The signs of `BLANK`."""
 FORM_LABEL = re.compile(
     r"\n\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
 )
 FORM = re.compile(rf"{FORM_LABEL.pattern}|<\||###\s?(?:instruction|input|output|response)")
-"""The labels of a prompt's form in lower case, which a small model goes on writing after its answer."""
+"""Labels of a prompt template in lower case; small models continue with them after their answer."""
 FORM_SIGNS = (":", "#", "<|")
 FORM_MARKS = ("<|", "###")
-"""Without any of these, labels at the beginning of lines are all there can be, and they are found far faster."""
+"""A text without any of these can only match `FORM_LABEL`, which is much faster than `FORM`."""
 OPENING = re.compile(
     r"\W*(?:sure|certainly|of course|absolutely|great|here(?:'s| is| are)|yes|no|okay|ok|hello|hi)\b", re.I
 )
@@ -47,12 +58,12 @@ CLOSING_SIGNS = ("let me know", "hope th", "feel free", "good luck", "enjoy", "h
 SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
 SHORTENING_SIGNS = ("concise", "brief", "short", "simplified")
 INLINE_ITEM = re.compile(r"[0-9*•-](?<=\S .)(?:(?<=\d)\d?[.)]|(?<!\d)) [A-Z*]")
-"""What begins a line of a list, in the middle of one."""
+"""The beginning of a list item in the middle of a line."""
 INLINE_ITEM_SIGNS = (" - ", " * ", " • ")
-"""Or a number."""
+"""The signs of `INLINE_ITEM`, apart from digits."""
 ENDS = frozenset(".!?…。！？\"”')]`*|>}:")
 
-COUNTS = (
+TEXT_FEATURES = (
     "lines",
     "paragraphs",
     "sentences",
@@ -95,13 +106,13 @@ COUNTS = (
     "stops_midway",
     "ends_unlike_rest",
 )
-"""The names of the numbers of `text_counts`, in order: how many there are, or 1 where there is one."""
+"""The names of the numbers of `text_features`, in order. Names that say whether a text has a property are 1 or 0."""
 
 
-def text_counts(text: str, digits: bool) -> tuple[float, ...]:
-    """The numbers named by `COUNTS`, of any text without space at its ends; the empty one too.
+def text_features(text: str, has_digits: bool) -> tuple[float, ...]:
+    """Return the numbers named by `TEXT_FEATURES` for a text without white space at its ends, which may be empty.
 
-    `digits`: whether there are any; that is known already.
+    `has_digits` is whether the text contains digits, which the caller knows from its tokens.
     """
     low = text.lower()
     sentences = [piece for piece in BREAK.split(text) if piece and not piece.isspace()]
@@ -143,7 +154,7 @@ def text_counts(text: str, digits: bool) -> tuple[float, ...]:
         text.count("**"),
         text.count("\n#") + text.startswith("#"),
         "```" in text,
-        len(INLINE_ITEM.findall(text)) if digits or contains_any(text, INLINE_ITEM_SIGNS) else 0,
+        len(INLINE_ITEM.findall(text)) if has_digits or contains_any(text, INLINE_ITEM_SIGNS) else 0,
         contains_any(head, DECLINING_SIGNS) and bool(REFUSAL.search(head) or NO_ANSWER.search(head)),
         len(BLANK.findall(text)) if contains_any(text, BLANK_SIGNS) else 0,
         len(form.findall(f"\n{low}")) if contains_any(text, FORM_SIGNS) else 0,
@@ -161,6 +172,6 @@ def text_counts(text: str, digits: bool) -> tuple[float, ...]:
 
 
 def _ended_lines(text: str) -> float:
-    """Which share of the lines before the last one, 0..1, ends as a sentence does; 0 where there is none."""
+    """Return the share of lines before the last one, 0..1, that end with an end mark; 0 if there are none."""
     ends = [line[-1] in ENDS for line in text.split("\n")[:-1] if line]
     return sum(ends) / len(ends) if ends else 0.0

@@ -1,7 +1,7 @@
-"""What words are about, roughly: a fixed vector a word, from which texts on one subject get vectors that are alike.
+"""Static word vectors: texts on the same subject have similar sums of vectors.
 
-`word_vectors.npz` was distilled from all-MiniLM-L6-v2 (Apache-2.0) by `benchmarks/word_vectors.py`: 16,000 words
-of 96 numbers in 8 bits. A word that is not there says nothing.
+`word_vectors.npz` was distilled from all-MiniLM-L6-v2 (Apache-2.0) by `benchmarks/word_vectors.py`: 16,000 English
+words with 96 numbers each in 8 bits. Words without a vector are ignored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,31 +13,40 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skillmill.filters.shirker.rarity import rarity, stem
+from skillmill.filters.shirker.rarity import prefix, rarity
 
-Vector = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 
 
-class Words(NamedTuple):
-    """Words that have a vector, one a row, in an order of their own: their `directions`, vectors of length 1, and their
-    `weights`, the longer the rarer."""
+class KnownWords(NamedTuple):
+    """The words of a text that have a vector.
 
-    directions: Vector
-    weights: Vector
+    Attributes:
+        directions: float32 (words, 96); a vector of length 1 for each word.
+        weights: float32 (words,); the weight of each word, which grows with its rarity.
+    """
+
+    directions: Vectors
+    weights: Vectors
 
     @property
-    def sum(self) -> Vector:
-        """The weighted sum, zeros of no words."""
-        total: Vector = self.weights @ self.directions
+    def sum(self) -> Vectors:
+        """The weighted sum of the vectors, float32 (96,); zeros for no words."""
+        total: Vectors = self.weights @ self.directions
         return total
 
 
 class WordVectors:
-    """A vector for each word: its `directions`, a vector of length 1, and its `weights`. The last row is that of all
-    unknown words and has weight 0."""
+    """A table of word vectors. The last row stands for all unknown words and has weight 0.
 
-    def __init__(self, words: Sequence[str], vectors: Vector) -> None:
-        self._places = {word: place for place, word in enumerate(words)}
+    Attributes:
+        directions: float32 (known words + 1, 96); a vector of length 1 for each word, zeros in the last row.
+        weights: float32 (known words + 1,); the weight of each word.
+    """
+
+    def __init__(self, words: Sequence[str], vectors: Vectors) -> None:
+        """Take the words and their weighted vectors, float32 (words, 96)."""
+        self._rows = {word: row for row, word in enumerate(words)}
         vectors = np.vstack([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
         self.weights = np.linalg.norm(vectors, axis=1)
         self.directions = vectors / self.weights.clip(1e-9)[:, None]
@@ -45,46 +54,58 @@ class WordVectors:
     @property
     def words(self) -> Iterable[str]:
         """The words that have a vector."""
-        return self._places
+        return self._rows
 
-    def places(self, words: Sequence[str]) -> NDArray[np.intp]:
-        """The row of each word."""
-        unknown = repeat(len(self._places))
-        return np.fromiter(map(self._places.get, words, unknown), np.intp, len(words))
+    def rows(self, words: Sequence[str]) -> NDArray[np.intp]:
+        """Return the row of each word in the table, intp (words,)."""
+        unknown = repeat(len(self._rows))
+        return np.fromiter(map(self._rows.get, words, unknown), np.intp, len(words))
 
-    def of(self, words: Iterable[str]) -> Words:
-        """The known ones of the words; the same to the last bit in whatever order they come."""
-        places = np.array(sorted(place for place in map(self._places.get, words) if place is not None), np.intp)
-        return Words(self.directions.take(places, axis=0), self.weights.take(places))
+    def of(self, words: Iterable[str]) -> KnownWords:
+        """Return the words that have a vector, in the order of the table.
+
+        The fixed order makes sums equal to the last bit, whatever order a set has in this process.
+        """
+        rows = np.array(sorted(row for row in map(self._rows.get, words) if row is not None), np.intp)
+        return KnownWords(self.directions.take(rows, axis=0), self.weights.take(rows))
 
 
 @cache
 def word_vectors() -> WordVectors:
+    """Return the shipped table; a word's vector has the length of its vector in the file times its rarity."""
     with np.load(Path(__file__).parent / "word_vectors.npz", allow_pickle=False) as stored:
         words, vectors = str(stored["words"]).split(), stored["vectors"].astype(np.float32) / 127
-    weights = np.array([rarity(stem(word)) for word in words], np.float32)
+    weights = np.array([rarity(prefix(word)) for word in words], np.float32)
     return WordVectors(words, vectors * weights[:, None])
 
 
-def likeness(texts: Vector) -> Vector:
-    """Cosines, -1..1, of the subject and a text's first and second half (n, 3, d): of the subject and both halves
-    together, the first, the second, and of the two halves; (4, n). 0 where one of them says nothing."""
-    products = texts @ texts.transpose(0, 2, 1)
-    asked, first, second = (products[:, part, part] for part in range(3))
+def half_similarities(sums: Vectors) -> Vectors:
+    """Return cosines between an instruction's subject and the two halves of an answer, -1..1, float32 (4, answers).
+
+    `sums` is (answers, 3, 96): the sums of vectors of the subject, the first half and the second half. The rows of the
+    result are: subject and whole answer, subject and first half, subject and second half, first and second half. A
+    cosine is 0 if one of its sides has no known word.
+    """
+    products = sums @ sums.transpose(0, 2, 1)  # (answers, 3, 3): all scalar products of the three
+    subject, first, second = (products[:, part, part] for part in range(3))
     to_first, to_second, between = products[:, 0, 1], products[:, 0, 2], products[:, 1, 2]
-    found = np.array([to_first + to_second, to_first, to_second, between])
-    squares = np.array([asked * (first + 2 * between + second), asked * first, asked * second, first * second])
-    return np.divide(found, np.sqrt(np.maximum(squares, 0)), out=np.zeros_like(found), where=squares > 0)
+    dots = np.array([to_first + to_second, to_first, to_second, between])
+    squares = np.array([subject * (first + 2 * between + second), subject * first, subject * second, first * second])
+    return np.divide(dots, np.sqrt(np.maximum(squares, 0)), out=np.zeros_like(dots), where=squares > 0)
 
 
-def closeness(asked: Words, answered: Words) -> tuple[float, float]:
-    """How near an answer's words come to those asked about, and the other way round: each word's likest of the other
-    side, 0..1, the mean by how rare the words are. 0 where a side says nothing."""
-    asked_weight, answered_weight = float(np.add.reduce(asked.weights)), float(np.add.reduce(answered.weights))
-    if not asked_weight or not answered_weight:
+def nearest_similarities(subject: KnownWords, answer: KnownWords) -> tuple[float, float]:
+    """Return how well the answer's words match the subject's, and how well the subject's match the answer's, 0..1.
+
+    For each word of one side, take the highest cosine with a word of the other side; the result is the mean of these,
+    weighted by the words' weights. The first number is over the subject's words, the second over the answer's. Both
+    are 0 if a side has no known word.
+    """
+    subject_weight, answer_weight = float(np.add.reduce(subject.weights)), float(np.add.reduce(answer.weights))
+    if not subject_weight or not answer_weight:
         return 0.0, 0.0
-    alike = asked.directions @ answered.directions.T
+    cosines = subject.directions @ answer.directions.T  # (subject words, answer words)
     return (
-        float(np.maximum.reduce(alike, axis=1, initial=0) @ asked.weights) / asked_weight,
-        float(np.maximum.reduce(alike, axis=0) @ answered.weights) / answered_weight,
+        float(np.maximum.reduce(cosines, axis=1, initial=0) @ subject.weights) / subject_weight,
+        float(np.maximum.reduce(cosines, axis=0) @ answer.weights) / answer_weight,
     )

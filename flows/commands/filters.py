@@ -9,7 +9,7 @@ from skillmill.data.inputs.row_files import read_column
 from skillmill.filters.shirker.cross_validation import Calibration, cross_validate
 from skillmill.filters.shirker.model import load_model
 from skillmill.filters.shirker.scoring import score_file
-from skillmill.filters.shirker.training import fit, rows_of
+from skillmill.filters.shirker.training import fit, labelled_rows
 
 
 def score_rows(
@@ -39,7 +39,7 @@ def calibrate_model(
     _require_file(path)
     columns = {"--instruction": instruction, "--response": response, "--label": label, "--group": group}
     instructions, responses, labels, groups = (read_column(path, name, option) for option, name in columns.items())
-    rows = rows_of(instructions, responses, labels, groups, good)
+    rows = labelled_rows(instructions, responses, labels, groups, good)
     calibration = cross_validate(rows, precision)
     _print_calibration(calibration)
     card = {
@@ -49,7 +49,7 @@ def calibrate_model(
         "instructions": len(set(instructions)),
         "labels": {one: labels.count(one) for one in sorted(set(labels))},
         "groups": sorted(set(groups)),
-        "gamed_answers_added": int(rows.gamed.sum()),
+        "gamed_answers_added": int(rows.adversarial.sum()),
         "wanted_precision": precision,
         "unseen_groups_and_instructions": {key: _rounded(figure) for key, figure in asdict(calibration).items()},
     }

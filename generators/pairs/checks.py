@@ -21,7 +21,7 @@ def pair_margin(row: SampleRow, rejected: RejectedAnswer, shirker: Shirker) -> f
         return rejected.margin
     if row["kind"] == SKILL_MIX or not is_english(row) or not rejected.text.strip():
         return None
-    return effort_margin(text_of(row["prompt"]), text_of(row["completion"]), rejected.text, shirker)
+    return effort_margin(text_of(row["prompt"]), text_of(row["completion"]), rejected.text, shirker.model)
 
 
 def check_texts(

@@ -1,4 +1,4 @@
-"""The quick ways in which answers are measured find what the plain ones do."""
+"""The fast computation of features gives the same numbers as a plain one."""
 
 import math
 import re
@@ -14,10 +14,11 @@ from skillmill.data.text.tokens import ASCII_TOKEN, TOKEN, tokens, tokens_of_all
 from skillmill.filters.rows import echo
 from skillmill.filters.rows import missing_material as material
 from skillmill.filters.rows.refusal import REFUSAL
-from skillmill.filters.shirker import text_features as text_counts
-from skillmill.filters.shirker import word_features as word_counts
-from skillmill.filters.shirker.answer_features import MEASURES, measures
-from skillmill.filters.shirker.instruction_features import CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, asked
+from skillmill.filters.shirker import text_features
+from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.instruction_features import CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, instruction_features
+from skillmill.filters.shirker.word_features import repeated_beginning
+from skillmill.filters.shirker.word_kinds import WORD_KINDS
 
 PIECES = (
     "I'm sorry, but I can't help|Let me know|if you need more|more details|in short|Al Gore and Mr Bo Cy Day|a Bo Cy|"
@@ -28,19 +29,19 @@ TEXTS = st.lists(st.sampled_from([*PIECES, " ", " "]), max_size=60).map("".join)
 
 
 def measured(instruction: str, *responses: str) -> Sequence[Sequence[float]]:
-    """The measures of answers to one instruction."""
-    return measures([asked(instruction)] * len(responses), responses).tolist()
+    """The features of answers to one instruction."""
+    return answer_features([instruction_features(instruction)] * len(responses), responses).tolist()
 
 
 def plain(instruction: str, response: str) -> dict[str, float]:
-    """Some of the measures, as one would write them down first."""
-    text, request = response.strip(), asked(instruction)
+    """Some of the features, computed in the simplest way."""
+    text, requested = response.strip(), instruction_features(instruction)
     words, head = tokens(text), text.lower()[:200]
     n = max(len(words), 1)
     fours = set(zip(words, words[1:], words[2:], words[3:]))  # noqa: B905
     subject = {word for word in words if word not in FUNCTION_WORDS}
     stems = {word[:5] for word in subject}
-    shared = stems & set(request.subject)
+    shared = stems & set(requested.subject)
     pieces = [piece for piece in re.split(r"[.!?]+[\"')\]*_]*\s+|\n+|[。！？]", text) if piece.strip()]
     labels = re.findall(
         r"^\W{0,4}(?:instruction|input|output|response|answer|question|prompt|user|assistant|human|ai|q|a)\s?\d*\s?[:#]"
@@ -57,34 +58,36 @@ def plain(instruction: str, response: str) -> dict[str, float]:
         "log_subject_words": math.log1p(len(subject)),
         "log_new_words": math.log1p(len(stems - shared)),
         "subject_density": sum(word in subject and word[:5] in shared for word in words) / n,
-        "echoed_4grams": len(request.four_grams & fours) / max(len(fours), 1),
-        "declines": float(bool(REFUSAL.search(head) or text_counts.NO_ANSWER.search(head))),
-        "stock_closing": float(bool(text_counts.CLOSING.search(text[-250:]))),
-        "says_brief": float(not request.wants_brief and bool(text_counts.SHORTENING.search(head))),
-        "log_blanks": math.log1p(len(text_counts.BLANK.findall(text))),
-        "hedges": 100 / n * sum(Counter(words)[word] for word in word_counts.KINDS["hedges"]),
+        "echoed_4grams": len(requested.four_grams & fours) / max(len(fours), 1),
+        "declines": float(bool(REFUSAL.search(head) or text_features.NO_ANSWER.search(head))),
+        "stock_closing": float(bool(text_features.CLOSING.search(text[-250:]))),
+        "says_brief": float(not requested.wants_brief and bool(text_features.SHORTENING.search(head))),
+        "log_blanks": math.log1p(len(text_features.BLANK.findall(text))),
+        "hedges": 100 / n * sum(Counter(words)[word] for word in WORD_KINDS["hedges"]),
         "rarity_coverage": (
-            math.fsum(request.subject[one] for one in shared) / sum(request.subject.values())
-            if request.subject
+            math.fsum(requested.subject[one] for one in shared) / sum(requested.subject.values())
+            if requested.subject
             else 0.5
         ),
-        "instruction_echoed": len(request.four_grams & fours) / max(len(request.four_grams), 1),
+        "instruction_echoed": len(requested.four_grams & fours) / max(len(requested.four_grams), 1),
         "repeated_sentences": 1 - len(set(pieces)) / max(len(pieces), 1),
     }
 
 
 @given(TEXTS, TEXTS)
 @settings(max_examples=300, deadline=None)
-def test_measures_are_those_of_the_plain_way(instruction: str, response: str) -> None:
+def test_features_are_those_of_the_plain_computation(instruction: str, response: str) -> None:
     (found,) = measured(instruction, response)
     expected = plain(instruction, response)
-    assert {name: dict(zip(MEASURES, found, strict=True))[name] for name in expected} == pytest.approx(expected)
+    assert {name: dict(zip(ANSWER_FEATURES, found, strict=True))[name] for name in expected} == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12))
 @settings(max_examples=100, deadline=None)
-def test_an_answer_is_measured_as_if_it_were_alone(rows: list[tuple[str, str]]) -> None:
-    together = measures([asked(instruction) for instruction, _ in rows], [response for _, response in rows])
+def test_features_of_an_answer_do_not_depend_on_other_answers(rows: list[tuple[str, str]]) -> None:
+    together = answer_features(
+        [instruction_features(instruction) for instruction, _ in rows], [response for _, response in rows]
+    )
     assert together.tolist() == [measured(*row)[0] for row in rows]
 
 
@@ -103,7 +106,7 @@ def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it()
     how = "How do I bake bread?"
     on = "Mix flour, yeast and water into dough and put the loaf into a hot oven."
     off = "The election was won by a senator who opposed the new railway law."
-    places = [MEASURES.index(name) for name in ("meaning", "meaning_first_half", "meaning_second_half")]
+    places = [ANSWER_FEATURES.index(name) for name in ("meaning", "meaning_first_half", "meaning_second_half")]
     found = measured(how, on, off, "")
     for place in places:
         assert found[0][place] > found[1][place] + 0.1
@@ -130,12 +133,12 @@ def test_words_are_those_that_the_pattern_finds(text: str) -> None:
     ],
 )
 def test_a_text_that_says_its_beginning_again_is_known_by_how_much_does(text: str, share: float) -> None:
-    assert word_counts.said_again(text.split()) == pytest.approx(share)
+    assert repeated_beginning(text.split()) == pytest.approx(share)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.integers(2, 5))
 def test_what_is_said_n_times_is_said_again_in_all_but_its_first_part(words: list[str], times: int) -> None:
-    assert word_counts.said_again(words * times) >= 1 - 1 / times - 1e-9
+    assert repeated_beginning(words * times) >= 1 - 1 / times - 1e-9
 
 
 def test_words_near_those_asked_about_count_one_by_one() -> None:
@@ -143,7 +146,7 @@ def test_words_near_those_asked_about_count_one_by_one() -> None:
     both = "Knead flour into dough and heat the oven; then pump the tyre and oil the chain of the bike."
     one = "Knead flour into dough and heat the oven; then let the loaf cool and cut a slice of it."
     neither = "The senator opposed the railway law and lost the election in November."
-    met, on_subject = MEASURES.index("subject_met"), MEASURES.index("words_on_subject")
+    met, on_subject = ANSWER_FEATURES.index("subject_met"), ANSWER_FEATURES.index("words_on_subject")
     found = measured(how, both, one, neither, "")
     assert [row[met] for row in found] == sorted((row[met] for row in found), reverse=True)
     assert found[1][on_subject] > found[2][on_subject] > found[3][on_subject] == 0
@@ -152,13 +155,13 @@ def test_words_near_those_asked_about_count_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("pattern", "signs"),
     [
-        (REFUSAL, text_counts.DECLINING_SIGNS),
-        (text_counts.NO_ANSWER, text_counts.DECLINING_SIGNS),
-        (text_counts.CLOSING, text_counts.CLOSING_SIGNS),
-        (text_counts.SHORTENING, text_counts.SHORTENING_SIGNS),
-        (text_counts.FORM, text_counts.FORM_SIGNS),
-        (text_counts.BLANK, text_counts.BLANK_SIGNS),
-        (text_counts.INLINE_ITEM, (*text_counts.INLINE_ITEM_SIGNS, *"0123456789")),
+        (REFUSAL, text_features.DECLINING_SIGNS),
+        (text_features.NO_ANSWER, text_features.DECLINING_SIGNS),
+        (text_features.CLOSING, text_features.CLOSING_SIGNS),
+        (text_features.SHORTENING, text_features.SHORTENING_SIGNS),
+        (text_features.FORM, text_features.FORM_SIGNS),
+        (text_features.BLANK, text_features.BLANK_SIGNS),
+        (text_features.INLINE_ITEM, (*text_features.INLINE_ITEM_SIGNS, *"0123456789")),
         (echo.PLACEHOLDER, echo.BLANK_SIGNS),
         (echo.BLANK, echo.BLANK_SIGNS),
         (re.compile(material.REFERENCE, re.IGNORECASE), material.SIGNS),
@@ -186,7 +189,7 @@ def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str],
     @given(st.from_regex(pattern, fullmatch=False, alphabet=letters))
     @settings(max_examples=200)
     def check(text: str) -> None:
-        as_searched = text if pattern is text_counts.BLANK else text.lower()
+        as_searched = text if pattern is text_features.BLANK else text.lower()
         assert any(sign in as_searched for sign in signs)
 
     check()
@@ -194,9 +197,9 @@ def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str],
 
 @given(st.text("\n#: 1qaAI<|", max_size=40), st.sampled_from(["", "\nAnswer: ", "\n## Q1:", "### response", "<|"]))
 def test_without_its_marks_only_labels_at_the_beginning_of_lines_are_a_form(text: str, label: str) -> None:
-    said = f"\n{text}{label}".lower()
-    if not any(mark in said for mark in text_counts.FORM_MARKS):
-        assert text_counts.FORM.findall(said) == text_counts.FORM_LABEL.findall(said)
+    low = f"\n{text}{label}".lower()
+    if not any(mark in low for mark in text_features.FORM_MARKS):
+        assert text_features.FORM.findall(low) == text_features.FORM_LABEL.findall(low)
 
 
 @given(st.text("ab 1'-.", max_size=20))
@@ -206,7 +209,7 @@ def test_words_come_out_the_same_by_the_short_way(text: str) -> None:
 
 def test_a_word_or_a_phrase_is_a_cue() -> None:
     def cues(instruction: str) -> set[str]:
-        return {name for name, given in zip(CUE_WORDS, asked(instruction).profile, strict=False) if given}
+        return {name for name, given in zip(CUE_WORDS, instruction_features(instruction).values, strict=False) if given}
 
     assert cues("Rewrite this.") == cues("Please re-write this.") == {"transform"}
     assert cues("Is it true or false?") == {"closed", "decide"}

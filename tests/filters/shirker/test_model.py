@@ -1,4 +1,4 @@
-"""The calibrated model: what it lets through, what it does not, and what it says about it."""
+"""The calibrated model: its scores, its rules, its explanation, and its file."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from skillmill.data.errors import ConfigError
 from skillmill.data.records import Sample
 from skillmill.data.text.tokens import tokens
-from skillmill.filters.shirker.answer_features import MEASURES, measures
+from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.features import FEATURES
 from skillmill.filters.shirker.filter import Shirker
-from skillmill.filters.shirker.instruction_features import PROFILE, asked
-from skillmill.filters.shirker.model import SIGNALS, load_model, shirker, strongest
+from skillmill.filters.shirker.instruction_features import INSTRUCTION_FEATURES, instruction_features
+from skillmill.filters.shirker.model import load_model, strongest_features
 from skillmill.skill_taxonomy.cells import Cell
 
 CELL = Cell("instruct_skill_mix", 0, (), None, None, 1)
@@ -41,7 +42,7 @@ SHORT_BUT_WANTED = [
     ("Convert the given description to a bash command.\n\ncount the lines of a.txt", "`wc -l a.txt`"),
     ("Is 91 a prime number? Answer yes or no.", "No, 91 = 7 × 13."),
 ]
-GAMED = [
+ADVERSARIAL = [
     "I don't know.",
     "There are many ways to do this. It depends on many factors. I hope this helps!",
     "As an AI language model, I cannot help with that.",
@@ -56,12 +57,12 @@ GAMED = [
 
 
 def score(instruction: str, response: str) -> float:
-    return float(MODEL.scores(MODEL.signals([instruction], [response]))[0])
+    return float(MODEL.scores(MODEL.features([instruction], [response]))[0])
 
 
-def test_a_good_answer_passes_and_gamed_ones_score_far_above_it() -> None:
+def test_a_good_answer_passes_and_adversarial_ones_score_far_above_it() -> None:
     assert score(HOW, GOOD) < MODEL.threshold
-    for response in GAMED:
+    for response in ADVERSARIAL:
         assert score(HOW, response) > 0.9, response
 
 
@@ -77,27 +78,30 @@ def test_the_same_short_answer_fails_where_more_is_wanted(instruction: str, resp
 
 def test_two_of_five_promised_tips_are_missing_items() -> None:
     five, three = (
-        dict(zip(MEASURES, row, strict=True)) for row in measures([asked(HOW)] * 2, [GOOD, GOOD.split("4.")[0]])
+        dict(zip(ANSWER_FEATURES, row, strict=True))
+        for row in answer_features([instruction_features(HOW)] * 2, [GOOD, GOOD.split("4.")[0]])
     )
     assert (five["missing_items"], three["missing_items"]) == (0.0, pytest.approx(0.4))
 
 
 def test_what_an_instruction_asks_for() -> None:
-    profile = dict(zip(PROFILE, asked("Write a short poem about rain.").profile, strict=True))
+    profile = dict(
+        zip(INSTRUCTION_FEATURES, instruction_features("Write a short poem about rain.").values, strict=True)
+    )
     assert profile["asks_verse"] == profile["asks_brief"] == 1
     assert profile["asks_code"] == profile["asked_given"] == 0
-    assert asked("Name 3 rivers.").promised == 3
+    assert instruction_features("Name 3 rivers.").requested_items == 3
 
 
 def test_the_filter_follows_its_threshold_and_keeps_the_score() -> None:
-    sample = Sample(HOW, GAMED[0])
-    strict = shirker(sample, CELL, Shirker(threshold=None))
+    sample = Sample(HOW, ADVERSARIAL[0])
+    strict = Shirker(threshold=None).check(sample, CELL)
     assert strict.reasons == ("shirker",)
-    assert strict.signals["shirker_score"] == pytest.approx(score(HOW, GAMED[0]), abs=1e-6)
-    assert shirker(Sample(HOW, GOOD), CELL, Shirker()).reasons == ()
-    assert shirker(Sample(HOW, GAMED[5]), CELL, Shirker()).reasons == ("shirker",)
-    assert shirker(Sample("Topic: basil", "Basil!"), SKILL_MIX, Shirker(threshold=1e-9)).reasons == ()
-    assert shirker(Sample(HOW, GOOD), CELL, Shirker(threshold=1e-9)).reasons == ("shirker",)
+    assert strict.signals["shirker_score"] == pytest.approx(score(HOW, ADVERSARIAL[0]), abs=1e-6)
+    assert Shirker().check(Sample(HOW, GOOD), CELL).reasons == ()
+    assert Shirker().check(Sample(HOW, ADVERSARIAL[5]), CELL).reasons == ("shirker",)
+    assert Shirker(threshold=1e-9).check(Sample("Topic: basil", "Basil!"), SKILL_MIX).reasons == ()
+    assert Shirker(threshold=1e-9).check(Sample(HOW, GOOD), CELL).reasons == ("shirker",)
 
 
 def test_a_model_file_is_read_back_as_written(tmp_path: Path) -> None:
@@ -119,25 +123,25 @@ def test_the_card_says_what_the_model_was_trained_on() -> None:
     assert set(card["unseen_groups_and_instructions"]["auc"]) >= {"weak", "brevity", "gamed"}
 
 
-def test_the_strongest_signals_explain_a_score() -> None:
-    [why] = strongest(MODEL, MODEL.signals([HOW], ["I don't know."]))
+def test_the_strongest_features_explain_a_score() -> None:
+    [why] = strongest_features(MODEL, MODEL.features([HOW], ["I don't know."]))
     assert 1 <= len(why) <= 3
-    assert set(why) <= set(SIGNALS)
+    assert set(why) <= set(FEATURES)
 
 
 def test_the_strongest_are_those_that_add_most_to_the_log_odds_and_these_add_up_to_the_chance() -> None:
-    signals = MODEL.signals([HOW] * len(GAMED), GAMED)
+    features = MODEL.features([HOW] * len(ADVERSARIAL), ADVERSARIAL)
     spoken = [
         dict(zip(part.curves, row, strict=True))
-        for part in (MODEL.effort, MODEL.gamed)
-        for row in part.contributions(signals)
+        for part in (MODEL.effort, MODEL.adversarial)
+        for row in part.contributions(features)
     ]
-    for row, why in enumerate(strongest(MODEL, signals)):
-        effort, gamed = spoken[row], spoken[row + len(GAMED)]
-        best = {name: max(effort.get(name, 0.0), gamed.get(name, 0.0)) for name in SIGNALS}
+    for row, why in enumerate(strongest_features(MODEL, features)):
+        effort, adversarial = spoken[row], spoken[row + len(ADVERSARIAL)]
+        best = {name: max(effort.get(name, 0.0), adversarial.get(name, 0.0)) for name in FEATURES}
         assert why == sorted(best, key=best.__getitem__, reverse=True)[:3]
-        assert MODEL.gamed.chance(signals)[row] == pytest.approx(
-            1 / (1 + np.exp(-MODEL.gamed.intercept - sum(gamed.values())))
+        assert MODEL.adversarial.probability(features)[row] == pytest.approx(
+            1 / (1 + np.exp(-MODEL.adversarial.intercept - sum(adversarial.values())))
         )
 
 
@@ -148,11 +152,11 @@ def test_characters_of_scripts_without_spaces_are_words() -> None:
 @given(st.text(), st.text())
 @settings(max_examples=200, deadline=None)
 def test_any_text_has_a_score(instruction: str, response: str) -> None:
-    signals = MODEL.signals([instruction], [response])
-    assert np.isfinite(signals).all()
-    assert 0 <= MODEL.scores(signals)[0] <= 1
+    features = MODEL.features([instruction], [response])
+    assert np.isfinite(features).all()
+    assert 0 <= MODEL.scores(features)[0] <= 1
     if not tokens(response):
-        assert MODEL.scores(signals)[0] == 1
+        assert MODEL.scores(features)[0] == 1
 
 
 @pytest.mark.timeout(30)

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.inputs.row_files import BATCH_ROWS
 from skillmill.filters.shirker.model import load_model
-from skillmill.filters.shirker.scoring import BATCH_ROWS, batches, score_file
+from skillmill.filters.shirker.scoring import score_file
 
 ROWS = {
     "id": [1, 2, 3, 4],
@@ -61,7 +62,7 @@ def test_batches_give_what_one_row_gives(tmp_path: Path) -> None:
     answers = [f"{n} eggs need {n} minutes. " * (n % 7) for n in range(rows)]
     pq.write_table(pa.table({"question": ["How long?"] * rows, "answer": answers}), tmp_path / "many.parquet")
     found = scored(tmp_path / "many.parquet", tmp_path / "out.parquet")
-    alone = MODEL.scores(MODEL.signals(["How long?"], [answers[-1]]))[0]
+    alone = MODEL.scores(MODEL.features(["How long?"], [answers[-1]]))[0]
     assert len(found) == rows
     assert found["shirker_score"].iloc[-1] == pytest.approx(alone)
 
@@ -106,16 +107,3 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> 
     (tmp_path / "taken").write_text("a file, not a folder")
     with pytest.raises(SkillmillError, match="cannot be written"):
         score_file(write(tmp_path / "rows.csv"), "question", "answer", tmp_path / "taken" / "out.parquet", MODEL, 0.5)
-
-
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """Two hundred groups of 0.4 MB, of which Arrow may hold a few at a time."""
-    path, group = tmp_path / "large.parquet", pa.table({"text": [f"{n} " + "words " * 700 for n in range(100)]})
-    with pq.ParquetWriter(path, group.schema, compression="none", use_dictionary=False) as writer:
-        for _ in range(200):
-            writer.write_table(group)
-    before, most = pa.total_allocated_bytes(), 0
-    for _ in batches(path, 100):
-        most = max(most, pa.total_allocated_bytes() - before)
-    assert path.stat().st_size > 80e6
-    assert most < 10e6

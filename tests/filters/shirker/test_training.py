@@ -1,4 +1,4 @@
-"""Calibration learns what it is shown, and its report is about what it was not shown."""
+"""Calibration learns from labelled rows, and its figures are about rows left out."""
 
 import random
 
@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.filters.shirker.adversarial import FAMILIES, gamed_answers
+from skillmill.filters.shirker.adversarial import FAMILIES, adversarial_answers
 from skillmill.filters.shirker.cross_validation import auc, auc_of_like_length, cross_validate, threshold_for
-from skillmill.filters.shirker.training import Rows, rows_of
+from skillmill.filters.shirker.training import LabelledRows, labelled_rows
 
 SUBJECTS = "basil tomatoes bicycles violins kettles ladders harbours glaciers".split()
 
 
-def made_up_rows() -> Rows:
+def made_up_rows() -> LabelledRows:
     """Two careful and two lazy writers on forty instructions."""
     dice = random.Random(0)
-    asked, said, labels, groups = [], [], [], []
+    instructions, responses, labels, groups = [], [], [], []
     for n in range(40):
         subject = f"{dice.choice(SUBJECTS)}{n}"
         for writer in ("careful a", "careful b", "lazy a", "lazy b"):
             lazy = writer.startswith("lazy")
             steps = dice.randint(1, 3) if lazy else dice.randint(6, 12)
             text = " ".join(f"Step {i} for {subject} takes {dice.randint(2, 90)} minutes." for i in range(steps))
-            asked.append(f"How do I look after {subject}?")
-            said.append(text)
+            instructions.append(f"How do I look after {subject}?")
+            responses.append(text)
             labels.append("weak" if lazy else "good")
             groups.append(writer)
-    return rows_of(asked, said, labels, groups, "good")
+    return labelled_rows(instructions, responses, labels, groups, "good")
 
 
 def test_what_is_plain_to_see_is_found_on_writers_and_instructions_left_out() -> None:
@@ -39,11 +39,11 @@ def test_what_is_plain_to_see_is_found_on_writers_and_instructions_left_out() ->
 
 def test_labels_that_mean_nothing_are_reported_as_such() -> None:
     rows = made_up_rows()
-    real = ~rows.gamed
+    real = ~rows.adversarial
     dice = np.random.default_rng(0)
     raw = rows.raw.copy()
     raw[real] = raw[real][dice.permutation(real.sum())]
-    shuffled = Rows(raw, rows.low, rows.label, rows.group, rows.instruction)
+    shuffled = LabelledRows(raw, rows.low, rows.label, rows.group, rows.instruction)
     assert 0.3 < cross_validate(shuffled, precision=0.5).auc["weak"] < 0.7
 
 
@@ -55,17 +55,17 @@ def test_each_writer_is_left_out_so_two_of_each_kind_are_needed() -> None:
 
 def test_rows_of_one_label_cannot_be_told_apart() -> None:
     with pytest.raises(ConfigError, match="at least 50 rows"):
-        rows_of(["a"] * 60, ["b"] * 60, ["good"] * 60, ["x"] * 60, "good")
+        labelled_rows(["a"] * 60, ["b"] * 60, ["good"] * 60, ["x"] * 60, "good")
 
 
-def test_every_family_of_gamed_answers_is_made_and_none_is_the_good_answer() -> None:
+def test_every_family_of_adversarial_answers_is_made_and_none_is_the_good_answer() -> None:
     instructions = [f"How do I grow {subject}?" for subject in SUBJECTS]
     answers = [f"Water {subject} twice a week. Keep them warm." for subject in SUBJECTS]
-    made = gamed_answers(instructions, answers, share=1.0)
+    made = adversarial_answers(instructions, answers, share=1.0)
     assert {family for family, _, _ in made} == set(FAMILIES)
     own = dict(zip(instructions, answers, strict=True))
     assert all(text != own[instruction] for _, instruction, text in made)
-    assert made == gamed_answers(instructions, answers, share=1.0)
+    assert made == adversarial_answers(instructions, answers, share=1.0)
 
 
 def test_auc_counts_pairs_and_ties_as_halves() -> None:
