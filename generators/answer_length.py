@@ -1,6 +1,5 @@
 """The wording of answer lengths in the prompts of Instruct-SkillMix."""
 
-
 from skillmill.data.text.lengths import WORD_RANGES
 from skillmill.generators.conversation import is_short_form
 from skillmill.skill_taxonomy.cells import Cell

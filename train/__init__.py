@@ -1,1 +1,1 @@
-"""From shards to a better student: SFT and DPO with TRL. Heavy imports (torch, trl) live inside functions."""
+"""SFT and DPO of a student with TRL, and Skill-Mix metrics. Modules import torch and trl inside functions."""

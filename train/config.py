@@ -1,32 +1,38 @@
-"""The `train:` block of the configuration. Imports no torch: the command line loads it at every start."""
+"""The `train:` block of the configuration, with our default hyper-parameters for SFT and DPO.
+
+This module imports no torch, because the command line imports it at every start.
+"""
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 EPOCHS_WITHOUT_SELECTION = 3
-"""The paper trains 15 epochs and keeps the best by win rate (epoch 7); without that choice fewer are safer."""
+"""Instruct-SkillMix (arXiv 2408.14774) trains 15 epochs and keeps the checkpoint with the best win rate, epoch 7 for
+Llama 3. Without this selection, fewer epochs reduce the risk of overfitting."""
 
 RESERVED_ARGS = {
     "output_dir": "is chosen by skillmill",
     "push_to_hub": "is not for training, which never contacts a hub",
 }
+"""TRL arguments that cannot be configured, and why."""
 
-# Batches of 64 rows, cosine after 3 % of linear warm-up, 1,024 tokens: Instruct-SkillMix's code (papers 3.8).
 COMMON_ARGS: dict[str, Any] = {
     "per_device_train_batch_size": 4,
     "gradient_accumulation_steps": 16,
     "lr_scheduler_type": "cosine",
-    "warmup_steps": 0.03,  # below 1 it is a share of all steps
+    "warmup_steps": 0.03,  # a value below 1 is a share of all steps
     "max_length": 1024,
     "logging_steps": 1,
-    "logging_nan_inf_filter": False,  # a diverged loss must show
+    "logging_nan_inf_filter": False,  # the log must show a loss that is not finite
     "save_strategy": "no",
     "report_to": "none",
 }
+"""Defaults of both stages. The batch size of 64, the cosine schedule after 3 % of linear warm-up, and the length of
+1,024 tokens are those of the released training code of Instruct-SkillMix (arXiv 2408.14774)."""
 
 
-def _no_reserved(args: dict[str, Any]) -> dict[str, Any]:
+def _reject_reserved(args: dict[str, Any]) -> dict[str, Any]:
     for key, why in RESERVED_ARGS.items():
         if key in args:
             raise ValueError(f"`{key}` {why}")
@@ -34,7 +40,7 @@ def _no_reserved(args: dict[str, Any]) -> dict[str, Any]:
 
 
 class LoraConfig(BaseModel):
-    """Low-rank adapters; the fields are those of `peft.LoraConfig`."""
+    """Low-rank adapters. The fields are those of `peft.LoraConfig`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,25 +51,25 @@ class LoraConfig(BaseModel):
 
 
 class StageConfig(BaseModel):
-    """One training. `lora: null` trains all weights; `args` go to TRL's own configuration untouched."""
+    """Settings of one training stage. `lora: null` trains all weights; `args` are passed to TRL unchanged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     defaults: ClassVar[dict[str, Any]] = {}
-    full_rate: ClassVar[float]
-    lora_rate: ClassVar[float]
+    full_learning_rate: ClassVar[float]
+    lora_learning_rate: ClassVar[float]
 
     lora: LoraConfig | None = LoraConfig()
-    args: Annotated[dict[str, Any], AfterValidator(_no_reserved)] = {}
+    args: Annotated[dict[str, Any], AfterValidator(_reject_reserved)] = {}
 
     def trl_args(self) -> dict[str, Any]:
-        """The arguments for TRL: the user's over our defaults."""
-        rate = self.lora_rate if self.lora else self.full_rate
-        return {**COMMON_ARGS, "learning_rate": rate, **self.defaults, **self.args}
+        """Return the arguments for TRL: our defaults, overridden by the configured `args`."""
+        learning_rate = self.lora_learning_rate if self.lora else self.full_learning_rate
+        return {**COMMON_ARGS, "learning_rate": learning_rate, **self.defaults, **self.args}
 
 
 class SftConfig(StageConfig):
-    """`train.sft`: imitate the answers of a `dataset` of the export; `args` are those of `trl.SFTConfig`."""
+    """`train.sft`: supervised fine-tuning on `dataset` of the export. `args` are those of `trl.SFTConfig`."""
 
     dataset: Literal["sft", "stress"] = "sft"
 
@@ -71,23 +77,24 @@ class SftConfig(StageConfig):
         "num_train_epochs": EPOCHS_WITHOUT_SELECTION,
         "completion_only_loss": True,
     }
-    full_rate: ClassVar[float] = 2e-5  # papers 3.8
-    lora_rate: ClassVar[float] = 2e-4  # LoRA wants about ten times the rate of full fine-tuning
+    full_learning_rate: ClassVar[float] = 2e-5  # Instruct-SkillMix (arXiv 2408.14774), released training code
+    lora_learning_rate: ClassVar[float] = 2e-4  # LoRA needs about ten times the rate of full fine-tuning
 
 
 class DpoConfig(StageConfig):
-    """`train.dpo`: prefer the accepted answer to a shirked one; `args` are those of `trl.DPOConfig`."""
+    """`train.dpo`: preference optimisation with DPO, including its `beta`. `args` are those of `trl.DPOConfig`."""
 
     defaults: ClassVar[dict[str, Any]] = {"num_train_epochs": 1, "beta": 0.1}
-    full_rate: ClassVar[float] = 1e-6  # TRL's own default
-    lora_rate: ClassVar[float] = 1e-5
+    full_learning_rate: ClassVar[float] = 1e-6  # TRL's own default
+    lora_learning_rate: ClassVar[float] = 1e-5
 
 
 class TrainConfig(BaseModel):
-    """What to train. `student` is a folder or the name of a model in the local Hugging Face cache.
+    """The training stages and their student.
 
-    `student: null` is the embedded SmolLM2-135M-Instruct. DPO continues the SFT adapter, so that
-    `dpo.lora` follows `sft.lora` where it is not given, and must not differ from it where it is.
+    `student` is a folder or the name of a model in the local Hugging Face cache; null is the embedded
+    SmolLM2-135M-Instruct. DPO continues the SFT adapter: without `dpo.lora` it has the value of `sft.lora`, and any
+    other value except null is an error.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,7 +104,7 @@ class TrainConfig(BaseModel):
     dpo: DpoConfig | None = None
 
     def folder(self, stage: str) -> str:
-        """The name of the folder of a stage's result: a student of the stress set lies beside the other."""
+        """Return the folder name of a stage's result; a student of the stress set has a folder of its own."""
         return f"{stage}-stress" if self.sft and self.sft.dataset == "stress" else stage
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Training libraries that neither talk on the terminal nor to the network."""
+"""Training libraries without network access and without output on the terminal."""
 
 import logging
 import os
@@ -14,14 +14,14 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",  # else tokenizers warns at every fork
+    "TOKENIZERS_PARALLELISM": "false",  # otherwise tokenizers warns at every fork
 }
 
 
 def require_extra() -> None:
-    """Load the packages of the extra `train`. Raises `ConfigError` when they are not installed."""
-    # Read when torch is loaded. Threads that spin at every barrier made a step on two busy cores take
-    # 14 to 43 s instead of 8 to 10 s, at five times the CPU time; the losses are the same.
+    """Import the packages of the extra `train`. Raises `ConfigError` if they are not installed."""
+    # OpenMP reads the policy when torch is imported. By default, threads spin at every barrier: a step on two busy
+    # cores then took 14 to 43 s instead of 8 to 10 s, with five times the CPU time and the same losses.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import accelerate  # noqa: F401
@@ -32,19 +32,19 @@ def require_extra() -> None:
         raise ConfigError('train: needs the extra: pip install "skillmill[train]"') from error
 
 
-def on_terminal() -> bool:
-    """Whether somebody watches: only then are there progress bars."""
+def is_terminal() -> bool:
+    """Return whether standard error is a terminal; only then are progress bars shown."""
     return sys.stderr.isatty()
 
 
 @contextmanager
 def offline_and_quiet() -> Iterator[None]:
-    """No hub access, no telemetry; warnings, logs below ERROR and, off a terminal, progress bars are silent.
+    """Disable hub access, telemetry, warnings, logs below ERROR, and progress bars if there is no terminal.
 
-    The state of before comes back at the end: an export in the same process may publish afterwards.
-    One at a time per process.
+    All of it is process-wide and is restored at the end, because an export in the same process may publish to the hub
+    afterwards. Not reentrant.
     """
-    # Imported before the environment is set: they keep what they read from it at import.
+    # These modules read the environment at import, so they are imported before it changes.
     import datasets
     import huggingface_hub.constants
 
@@ -53,7 +53,7 @@ def offline_and_quiet() -> Iterator[None]:
         _attributes(huggingface_hub.constants, HF_HUB_OFFLINE=True, HF_HUB_DISABLE_TELEMETRY=True),
         _attributes(datasets.config, HF_HUB_OFFLINE=True, HF_DATASETS_OFFLINE=True),
         _levels("trl", "accelerate", "datasets", "peft", "transformers"),
-        _no_progress_bars() if not on_terminal() else nullcontext(),
+        _no_progress_bars() if not is_terminal() else nullcontext(),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: weights, card, log, and the marker that says they are whole."""
+"""The result of a training: its record, and the files beside the weights (model card, log, marker `train.json`)."""
 
 import math
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +14,7 @@ from skillmill.data.errors import SkillmillError, StoreError
 from skillmill.data.files import sync
 
 MARKER = "train.json"
+"""The file that marks a complete training. It is written last and holds the `TrainResult`."""
 LOG = "log.jsonl"
 CARD = "README.md"
 LIBRARIES = ("skillmill", "trl", "peft", "transformers", "torch", "datasets")
@@ -21,7 +22,7 @@ LIBRARIES = ("skillmill", "trl", "peft", "transformers", "torch", "datasets")
 
 @dataclass(frozen=True)
 class TrainResult:
-    """One finished training. `losses` are the logged ones, in order; `reused` says it was done before."""
+    """One finished training. `losses` are the logged losses in order. `reused`: the result of an earlier call."""
 
     stage: str
     path: Path
@@ -35,15 +36,17 @@ class TrainResult:
 
     @property
     def first_loss(self) -> float:
+        """The first logged loss."""
         return self.losses[0]
 
     @property
     def final_loss(self) -> float:
+        """The last logged loss."""
         return self.losses[-1]
 
 
 def finished(folder: Path) -> TrainResult | None:
-    """The training that lies in `folder`, None where there is none. Raises `StoreError` on other content."""
+    """Return the training in `folder`, None if it is empty or missing. Raises `StoreError` if it has other content."""
     if not folder.exists():
         return None
     try:
@@ -61,9 +64,9 @@ def finished(folder: Path) -> TrainResult | None:
 
 
 def record(folder: Path, result: TrainResult, logs: list[dict[str, Any]], details: dict[str, Any]) -> None:
-    """Write log, card and marker beside the weights in `folder`, the marker last, and sync them all.
+    """Write log, model card and marker into `folder` and sync all its files to disk.
 
-    Raises `SkillmillError` when the loss diverged: such weights are not worth keeping.
+    Raises `SkillmillError` if no loss was logged or a loss is not finite.
     """
     if not result.losses or not all(map(math.isfinite, result.losses)):
         raise SkillmillError(
@@ -73,8 +76,7 @@ def record(folder: Path, result: TrainResult, logs: list[dict[str, Any]], detail
     (folder / LOG).write_bytes(b"".join(orjson.dumps(entry) + b"\n" for entry in logs))
     versions = {name: version(name) for name in LIBRARIES}
     (folder / CARD).write_text(_card(result, details, versions), encoding="utf-8")
-    own = {**asdict(result), "path": None}
-    marker = {"result": own, **details, "versions": versions}
+    marker = {"result": {**asdict(result), "path": None}, **details, "versions": versions}
     (folder / MARKER).write_bytes(orjson.dumps(marker, option=orjson.OPT_INDENT_2, default=str))
     for file in (file for file in folder.rglob("*") if file.is_file()):
         sync(file)

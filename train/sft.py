@@ -1,18 +1,25 @@
-"""Supervised fine-tuning on the accepted answers: loss on the completion, LoRA by default (papers 3.8)."""
+"""Supervised fine-tuning on the accepted answers: loss on the completion only, with LoRA by default.
+
+The method is that of Instruct-SkillMix (arXiv 2408.14774). The hyper-parameters are in `config.py`, class `SftConfig`.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.config import TrainConfig
-from skillmill.train.job import Job, load_rows, model_arguments, peft_config, run_job, trl_arguments
+from skillmill.train.dataset import load_rows
+from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
+from skillmill.train.run import run_job
+from skillmill.train.student import model_arguments, peft_config
+from skillmill.train.trl_arguments import trl_arguments
 
 
 def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: int) -> TrainResult:
-    """Train the student on `train.sft.dataset` of the dataset folder; leaves the weights in `output_dir`.
+    """Train the student on the configuration `train.sft.dataset` of the dataset; write the result to `output_dir`.
 
-    A second identical call gives the recorded result. Raises `ConfigError`, `SkillmillError`.
+    A second identical call returns the recorded result. Raises `ConfigError`, `SkillmillError`.
     """
     if config.sft is None:
         raise ConfigError("train.sft: missing, expected settings, {} for the defaults")
@@ -30,12 +37,12 @@ def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: in
 
 
 def sft_trainer(job: Job, student: str, work: Path) -> Any:
-    """The `trl.SFTTrainer` of the job, ready to train."""
+    """Return the `trl.SFTTrainer` of the job."""
     from trl import SFTConfig, SFTTrainer
 
     return SFTTrainer(
         model=student,
-        args=trl_arguments(SFTConfig, job, work, model_init_kwargs=model_arguments(job)),
+        args=trl_arguments(SFTConfig, job, work, model_init_kwargs=model_arguments(job.settings)),
         train_dataset=load_rows(job, work),
         peft_config=peft_config(job.settings.lora),
     )

@@ -29,7 +29,7 @@ def score(
     Example: skillmill score runs/demo --out metrics.json --exclude "metaphor, red herring" --naming words
     """
     from skillmill.flows.commands.score import score as score_points
-    from skillmill.train.evaluation.metrics import Bootstrap
+    from skillmill.train.evaluation.skill_mix_metrics import Bootstrap
 
     skills = [name.strip() for names in exclude or [] for name in names.split(",")]
     score_points(points, out, skills, naming, Bootstrap(draws, seed))

@@ -16,8 +16,9 @@ from skillmill.data.records import GradingRow, SampleRow, text_of
 from skillmill.data.store import grade_store, sample_store
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.skill_taxonomy.formats import load_taxonomy
-from skillmill.train.evaluation.metrics import METRICS, Bootstrap, skill_mix_metrics
-from skillmill.train.evaluation.points import Naming, read_points
+from skillmill.train.evaluation.points import read_points
+from skillmill.train.evaluation.skill_mix_metrics import METRICS, Bootstrap, skill_mix_metrics
+from skillmill.train.evaluation.skill_names import Naming
 
 BATCH_ROWS = 65_536
 

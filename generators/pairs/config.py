@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validat
 from pydantic_core import PydanticKnownError
 
 from skillmill.generators.pairs.sources import SOURCES, Role
-from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.config import StudentConfig
 
 
 def _known_source(name: object) -> str:
@@ -29,7 +29,7 @@ class PairsConfig(BaseModel):
 
     sources: tuple[Annotated[str, PlainValidator(_known_source)], ...] = ("draft",)
     share: float = Field(1.0, ge=0, le=1)
-    student: TeacherConfig | None = None
+    student: StudentConfig | None = None
     similarity: float = Field(0.8, gt=0, le=1)
     tolerance: float = Field(0.05, ge=0, le=1)
     check: Literal["never", "always"] = "never"

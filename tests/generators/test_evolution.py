@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.reasons import PROMPT_COPY, TRANSPORT, UNCHANGED
-from skillmill.data.records import Sample, sample_row
+from skillmill.data.records import Sample, SampleRow, sample_row
 from skillmill.data.store import sample_store
 from skillmill.filters.shirker.filter import Shirker
 from skillmill.flows.config import parse_config
@@ -40,7 +40,7 @@ def parent(i: int, **columns: Any) -> Cell:
     )
 
 
-def row(index: int, verdict: str = "accepted", **columns: Any) -> dict[str, Any]:
+def row(index: int, verdict: str = "accepted", **columns: Any) -> SampleRow:
     reasons = () if verdict == "accepted" else columns.pop("reasons", (Shirker.reason,))
     sample = Sample(
         columns.pop("instruction", f"{OLD} {index}"), "Say so.", columns.pop("generation", 0), reasons=reasons
@@ -58,7 +58,7 @@ def row(index: int, verdict: str = "accepted", **columns: Any) -> dict[str, Any]
     return sample_row(sample, **{**cell, **columns})
 
 
-def run_with(output: Path, *rows: dict[str, Any]) -> Path:
+def run_with(output: Path, *rows: SampleRow) -> Path:
     store = sample_store(output)
     store.recover()
     store.commit("a" * 16, 0, 99, list(rows), len(rows), 1)

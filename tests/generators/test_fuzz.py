@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -84,7 +85,7 @@ class Babbler:
 def assert_stored(sample: Sample, cell: Cell) -> None:
     """It fits the shards, and there is an answer or a reason."""
     decided = apply_filters(sample, cell, FiltersConfig())
-    columns = dict.fromkeys(["plan", "cell", "topic", "query_type", "grade", "teacher", "grader", "prompts", "split"])
+    columns: dict[str, Any] = dict.fromkeys(["plan", "cell", "topic", "query_type", "teacher", "prompts", "split"])
     row = sample_row(
         decided, **{**columns, "plan": "p", "index": 0, "kind": cell.kind, "k": 2, "skills": [], "seed": 7}
     )

@@ -11,11 +11,12 @@ import pytest
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.dpo import train_dpo
-from skillmill.train.job import Job, model_arguments, trl_arguments
+from skillmill.train.job import Job
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, finished
 from skillmill.train.sft import sft_trainer, train_sft
-from skillmill.train.student import student_path
+from skillmill.train.student import model_arguments, student_path
+from skillmill.train.trl_arguments import trl_arguments
 
 from .conftest import ARGS, CONFIG, SEED, config, write_dataset
 
@@ -57,8 +58,8 @@ def test_frozen_weights_are_bf16_only_where_the_machine_reckons_in_it(tmp_path: 
 
     job, full = sft_job(tmp_path, tmp_path / "out"), sft_job(tmp_path, tmp_path / "out", sft={"lora": None})
     reckons = trl_arguments(trl.SFTConfig, job, tmp_path / "work").bf16
-    assert model_arguments(job)["dtype"] == ("bfloat16" if reckons else "float32")
-    assert model_arguments(full)["dtype"] == "float32"
+    assert model_arguments(job.settings)["dtype"] == ("bfloat16" if reckons else "float32")
+    assert model_arguments(full.settings)["dtype"] == "float32"
 
 
 def test_sft_leaves_adapter_card_log_and_marker(sft: TrainResult) -> None:

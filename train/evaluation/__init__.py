@@ -1,1 +1,1 @@
-"""Metrics of graded texts."""
+"""Skill-Mix metrics of tables of graded texts."""

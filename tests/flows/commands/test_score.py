@@ -1,4 +1,4 @@
-"""`skillmill score`: files in every form and a run's grades in, JSON out, one line where something is wrong."""
+"""`skillmill score`: reads files of every form and a run's grades, writes JSON, reports an error in one line."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ ROUNDS = {"r2": ["110", "111", "011", "111", "101"], "r3": ["011", "101", "111",
 
 @pytest.fixture
 def released() -> pd.DataFrame:
-    """The points that Skill-Mix's released records have (see tests/train/test_metrics.py), a row a grading."""
+    """Return the points of Skill-Mix's released records, as in test_skill_mix_metrics.py, one row a grading."""
     rows = [
         {
             "combination": f"c{i}",
@@ -139,7 +139,7 @@ PLAN = "0123456789abcdef"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """What a run with two cells, two answers each and two gradings leaves; one reply of the grader was no use."""
+    """Write a run with two cells, two answers each and two gradings, one of them from an unreadable reply."""
     folder = tmp_path / "run"
     taxonomy = {"pun": "wit", "irony": "style", "simile": "style"}
     folder.mkdir()
@@ -150,8 +150,8 @@ def run(tmp_path: Path) -> Path:
     for index, pair in enumerate((["pun", "irony"], ["irony", "simile"])):
         for generation in (0, 1):
             made = Sample("Write of knots.", "A pun on knots.", generation=generation)
-            about = {"plan": PLAN, "index": index, "cell": f"cell {index}", "kind": "skill_mix", "k": 2, "skills": pair}
-            samples.append(sample_row(made, **nothing, **about, topic="Knots"))
+            cell: dict[str, Any] = {"plan": PLAN, "index": index, "cell": f"cell {index}", "k": 2, "skills": pair}
+            samples.append(sample_row(made, **nothing, **cell, kind="skill_mix", topic="Knots"))
             for number in (0, 1):
                 points = [1.0, float(index == 0 or generation == 1)]
                 grade = {

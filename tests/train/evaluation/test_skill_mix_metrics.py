@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skillmill.train.evaluation.metrics import (
+from skillmill.train.evaluation.skill_mix_metrics import (
     METRICS,
     Bootstrap,
     Gradings,
     estimate,
-    majority,
+    majority_per_text,
     skill_mix_metrics,
     text_metrics,
 )
@@ -52,7 +52,7 @@ def test_the_released_records_have_the_golden_numbers() -> None:
     ("gradings", "vote"), [([1, 0, 0], 0), ([1, 1, 0], 1), ([1, 0], 0), ([1], 1), ([0.5, 1, 0], 0), ([0.5, 1, 1], 1)]
 )
 def test_the_majority_counts_and_half_is_none(gradings: list[float], vote: float) -> None:
-    assert majority(np.array([gradings]).T, np.zeros(len(gradings), int)).tolist() == [[vote]]
+    assert majority_per_text(np.array([gradings]).T, np.zeros(len(gradings), int)).tolist() == [[vote]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Rules about skill names: excluded skills, and the deduction of points for skills that a text names.
+
+Skill-Mix (arXiv 2310.17567) has both rules as variants of its metrics.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skillmill.data.text.phrases import phrase_pattern
+from skillmill.train.evaluation.columns import Mask
+from skillmill.train.evaluation.skill_mix_metrics import OTHER_POINTS, Gradings
+
+Naming = Literal["ignore", "substring", "words"]
+"""When a skill loses its point because the text names it. "ignore": never. "substring": the name occurs anywhere, also
+inside a longer word (the rule of Skill-Mix's code). "words": the name occurs as whole words, in singular or plural. A
+name ends before its first "("."""
+
+
+def has_any_skill(skills: pa.ListArray, names: Sequence[str]) -> Mask:
+    """Return for each row whether it has one of the named skills, ignoring case."""
+    lower = pc.utf8_trim_whitespace(pc.utf8_lower(pc.list_flatten(skills)))
+    hits = pc.is_in(lower, pa.array([name.strip().lower() for name in names], pa.string()))
+    has_any = np.zeros(len(skills), bool)
+    has_any[pc.list_parent_indices(skills).to_numpy()[hits.to_numpy(zero_copy_only=False)]] = True
+    return has_any
+
+
+def deduct_named_skills(gradings: Gradings, names: list[str], texts: list[str], naming: Naming) -> int:
+    """Set the points of skills that their text names to 0 in place; return the number of deducted points."""
+    tests = [_name_test(name, naming) for name in names]
+    assert gradings.skills is not None, "read_points requires the column"
+    named = np.array([[tests[code](text) for code in row] for row, text in zip(gradings.skills, texts, strict=True)])
+    skill_points: Any = gradings.points[:, :-OTHER_POINTS]
+    deducted = int(np.count_nonzero(skill_points[named]))
+    skill_points[named] = 0
+    return deducted
+
+
+def _name_test(name: str, naming: Naming) -> Callable[[str], bool]:
+    """Return a function that tells whether a text names the skill."""
+    short_name = (name.split("(", 1)[0].strip() or name).lower()
+    if naming == "substring":
+        return lambda text: short_name in text.lower()
+    pattern = phrase_pattern([short_name])
+    return lambda text: pattern is not None and pattern.search(text) is not None

@@ -1,0 +1,70 @@
+"""Arguments of TRL's trainers: the configured ones over our defaults, checked against `SFTConfig` and `DPOConfig`."""
+
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import Any
+
+from skillmill.data.errors import ConfigError
+from skillmill.train.config import StageConfig, TrainConfig
+from skillmill.train.job import Job
+from skillmill.train.machine import machine_arguments
+from skillmill.train.quiet import is_terminal, require_extra
+
+
+def trl_arguments(config_class: Any, job: Job, work: Path, **overrides: Any) -> Any:
+    """Return a `config_class` (`trl.SFTConfig` or `trl.DPOConfig`) for the job, which writes to the folder `work`.
+
+    Raises `ConfigError` with the key `train.<stage>.args.<key>` for an unknown argument or an invalid value.
+    """
+    prefix = f"train.{job.stage}.args"
+    fields = known_arguments(config_class, job.stage, job.settings)
+    arguments = {**machine_arguments(), "seed": job.seed, **job.settings.trl_args(), **overrides}
+    for key, value in arguments.items():
+        # YAML reads 2e-4 as a string, because its floats need a decimal point.
+        if isinstance(value, str) and isinstance(fields[key].default, float):
+            try:
+                arguments[key] = float(value)
+            except ValueError:
+                raise ConfigError(f"{prefix}.{key}: expected a number, got {value!r}") from None
+    try:
+        return config_class(output_dir=str(work), disable_tqdm=not is_terminal(), **arguments)
+    except (TypeError, ValueError, ImportError) as error:
+        raise ConfigError(f"{prefix}: {one_line(error)}") from error
+
+
+def known_arguments(config_class: Any, stage: str, settings: StageConfig) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of `config_class` by name. Raises `ConfigError` if `settings.args` has another key."""
+    fields = {field.name: field for field in dataclasses.fields(config_class) if field.init}
+    for key in settings.args:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"train.{stage}.args.{key}: is no argument of trl.{config_class.__name__}{hint}")
+    return fields
+
+
+def check_train(config: TrainConfig, results_dir: Path) -> None:
+    """Check the `train` block before a long run: the extra is installed, and TRL knows all arguments.
+
+    Stages that have a result in `results_dir` are not checked; if all have one, nothing is imported. Raises
+    `ConfigError`.
+    """
+    stages = {"sft": config.sft, "dpo": config.dpo}
+    pending = {
+        stage: settings
+        for stage, settings in stages.items()
+        if settings and not (results_dir / config.folder(stage)).exists()
+    }
+    if not pending:
+        return
+    require_extra()
+    import trl
+
+    for stage, settings in pending.items():
+        known_arguments({"sft": trl.SFTConfig, "dpo": trl.DPOConfig}[stage], stage, settings)
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error with all whitespace as single spaces."""
+    return " ".join(str(error).split())
