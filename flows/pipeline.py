@@ -15,7 +15,7 @@ from skillmill.flows.steps.report import report_step
 from skillmill.flows.steps.taxonomy import taxonomy_step
 from skillmill.flows.steps.train import train_step
 from skillmill.teachers.middleware.accounting import BudgetMet
-from skillmill.train.job import check_train
+from skillmill.train.trl_arguments import check_train
 
 Step = Callable[..., Any]
 Results = dict[str, Path]

@@ -21,7 +21,7 @@ from skillmill.filters.grading.rules import points_by_rules
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling
-from skillmill.train.evaluation.metrics import majority as majority_of_table
+from skillmill.train.evaluation.skill_mix_metrics import majority_per_text
 
 SKILLS = (Skill(name="metaphor"), Skill(name="on_topic"), Skill(name="loud", checker="exclamation"))
 CELLS = [
@@ -83,7 +83,7 @@ def test_the_majority_equals_that_of_the_metrics(table: list[list[float]]) -> No
         for row in table
     ]
     found = majority_points(gradings).as_grade()
-    expected = majority_of_table(np.array(table), np.zeros(len(table), np.int64))[0].tolist()
+    expected = majority_per_text(np.array(table), np.zeros(len(table), np.int64))[0].tolist()
     assert [skill["point"] for skill in found["skills"]] + [found[name] for name in OTHER_CRITERIA] == expected
     assert math.isclose(found["total"], sum(expected))
 

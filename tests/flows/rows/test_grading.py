@@ -20,7 +20,7 @@ from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
 from skillmill.flows.steps.report import report_step
-from skillmill.train.evaluation.metrics import Bootstrap
+from skillmill.train.evaluation.skill_mix_metrics import Bootstrap
 
 TAXONOMY = {
     "skills": [{"name": f"skill {letter}", "definition": f"The act of doing {letter}."} for letter in "abcdef"],
