@@ -24,8 +24,9 @@ from skillmill.flows.config import Config, parse_config
 from skillmill.flows.steps.generate import generate_step
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.base import Reply, Request
-from skillmill.teachers.build import _shared_engine, close_engines
-from skillmill.teachers.engines.embedded import Embedded, _body
+from skillmill.teachers.build import close_engines
+from skillmill.teachers.engines import embedded, vllm
+from skillmill.teachers.engines.embedded import Embedded, chat_body
 from skillmill.teachers.engines.vllm import Vllm, sampling_params
 
 TARGET = 0.95
@@ -87,7 +88,7 @@ def requests_of(config: Config) -> list[Request]:
 def bare_embedded(engine: Embedded, requests: list[Request]) -> int:
     def one(request: Request) -> int:
         chunks: list[dict[str, Any]] = []
-        plain = {key: value for key, value in _body(request).items() if not key.startswith("stream")}
+        plain = {key: value for key, value in chat_body(request).items() if not key.startswith("stream")}
         engine._server.handle_chat_completions(plain, chunks.append)
         return int(chunks[-1]["usage"]["completion_tokens"])
 
@@ -107,7 +108,7 @@ def bare_vllm(engine: Vllm, requests: list[Request]) -> int:
     async def all_at_once() -> int:
         return sum(await asyncio.gather(*map(one, requests)))
 
-    return engine._there(all_at_once()).result()
+    return engine._submit(all_at_once()).result()
 
 
 def timed(work: Callable[[], int]) -> tuple[int, float]:
@@ -116,7 +117,8 @@ def timed(work: Callable[[], int]) -> tuple[int, float]:
 
 
 def measure(kind: str, rows: int, rounds: int, folder: Path) -> dict[str, Any]:
-    engine = _shared_engine(configuration(kind, rows, 0, folder).teacher)
+    module = embedded if kind == "embedded" else vllm
+    engine = module.shared_engine(configuration(kind, rows, 0, folder).teacher)
     bare: Callable[[Any, list[Request]], int] = bare_vllm if kind == "vllm" else bare_embedded
     bare(engine, requests_of(configuration(kind, SLOTS[kind], 0, folder)))  # warms up
     spent: dict[str, list[tuple[int, float]]] = {"bare": [], "pipeline": []}

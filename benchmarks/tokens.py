@@ -239,7 +239,8 @@ def on_vllm(rows: int, tokenizer: Tokenizer) -> tuple[list[Event], Counter[str]]
     from skillmill.flows.config import parse_config
     from skillmill.flows.steps.generate import generate_step
     from skillmill.teachers.base import Reply, Request
-    from skillmill.teachers.build import _shared_engine, close_engines
+    from skillmill.teachers.build import close_engines
+    from skillmill.teachers.engines.vllm import shared_engine
 
     events, told = [], Counter[str]()
     with tempfile.TemporaryDirectory(prefix="bench-tokens-") as folder:
@@ -247,13 +248,13 @@ def on_vllm(rows: int, tokenizer: Tokenizer) -> tuple[list[Event], Counter[str]]
         sampling = {"max_tokens": 512, "temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.08}
         teacher = {"kind": "vllm", "sampling": sampling, "engine_args": arguments}
         config = parse_config(configuration(Path(folder), rows, teacher, "instruct_skill_mix"))
-        engine = _shared_engine(config.teacher)
+        engine = shared_engine(config.teacher)
         ask = engine.chat
 
-        async def chat(request: Request) -> Reply:
+        async def chat(request: Request, section: str = "teacher") -> Reply:
             asked = Event(request.stage, tokenizer.prompt(request.messages))
             events.append(asked)
-            reply = await ask(request)
+            reply = await ask(request, section)
             told[request.stage] += reply.cached_tokens
             events.append(Event(asked.turn, asked.prompt, tokenizer.text(reply.text)))
             return reply

@@ -21,7 +21,7 @@ from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.draw.targets import Difficulty, Length, Targets
 from skillmill.skill_taxonomy.draw.thinning import CategoryMix
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-from skillmill.teachers.config import TeacherConfig
+from skillmill.teachers.config import GraderConfig, TeacherConfig
 from skillmill.teachers.middleware.accounting import Budget, Prices
 from skillmill.train.config import TrainConfig
 
@@ -195,7 +195,7 @@ class Config(Section):
     work_dir: str | None = None
     taxonomy: TaxonomyConfig = TaxonomyConfig()
     teacher: TeacherConfig = TeacherConfig()
-    grader: TeacherConfig | None = None
+    grader: GraderConfig | None = None
     generation: GenerationConfig = GenerationConfig()
     filters: FiltersConfig = FiltersConfig()
     grading: GradingConfig = GradingConfig()

@@ -1,1 +1,1 @@
-"""Who answers: one `Teacher` protocol, its engines, the reply journal and the accounting."""
+"""Teachers: the `Teacher` protocol, its engines, and the retries, accounting and reply journal around them."""

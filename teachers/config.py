@@ -1,20 +1,26 @@
-"""The `teacher:` and `grader:` blocks of the configuration."""
+"""The configuration of a model: the sections `teacher`, `grader` and `pairs.student`."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from skillmill.teachers.base import Sampling
+from skillmill.teachers.engines import ENGINES
 from skillmill.teachers.engines.chat_api.address import HIDDEN, parse_address, shown
+
+if TYPE_CHECKING:
+    Kind = str
+else:
+    Kind = Literal[tuple(ENGINES)]
 
 
 class Retry(BaseModel):
-    """How long to go on where the teacher fails.
+    """How long to retry failures.
 
-    A request that fails while others are answered is asked `tries` times; the n-th pause is jittered below
-    first_pause_s * 2^n, at most longest_pause_s. A teacher that answers nobody, or fails more than half of what it is
-    asked, stops the run after `patience_s`.
+    A request that fails while others get replies is sent at most `tries` times; the pause before try n+1 is jittered
+    below first_pause_s * 2^n, at most longest_pause_s. The run stops after `patience_s` seconds in which no request
+    got a reply or more than half of the requests failed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,11 +32,16 @@ class Retry(BaseModel):
 
 
 class TeacherConfig(BaseModel):
-    """Which engine answers and how. `api_key_env` is the name of a variable, never the key."""
+    """The engine, its model and how it is used. `api_key_env` is the name of a variable, never the key itself.
+
+    `section` is the place of these settings in the configuration; error messages name their keys with it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["embedded", "vllm", "openai"] = "embedded"
+    section: ClassVar[str] = "teacher"
+
+    kind: Kind = "embedded"
     model: str | None = None
     base_url: str | None = Field(None, repr=False)
     api_key_env: str = "OPENAI_API_KEY"
@@ -45,21 +56,21 @@ class TeacherConfig(BaseModel):
     serve_timeout_s: float = Field(900, gt=0)
 
     @model_validator(mode="after")
-    def _a_served_model_is_asked_over_http(self) -> "TeacherConfig":
+    def _serve_has_a_model_and_no_address(self) -> Self:
         if self.serve is not None and self.kind != "openai":
             raise ValueError(f"serve: expected kind: openai beside it, got {self.kind}")
         if self.serve is not None and self.base_url is not None:
             raise ValueError("serve: expected no base_url beside it, the command serves on a port of our choice")
         if self.serve is not None and not self.model:
-            raise ValueError("serve: expected teacher.model beside it, the model's name on that server")
+            raise ValueError(f"serve: expected {self.section}.model beside it, the model's name on that server")
         return self
 
     @model_validator(mode="after")
-    def _a_server_has_an_address_and_a_model(self) -> "TeacherConfig":
+    def _a_server_has_an_address_and_a_model(self) -> Self:
         if self.kind == "openai" and self.serve is None:
             if not self.base_url:
                 raise ValueError("base_url: expected the server's address, such as http://127.0.0.1:8000/v1")
-            parse_address(self.base_url)
+            parse_address(self.base_url, self.section)
             if not self.model:
                 raise ValueError("model: expected the model's name on the server")
         return self
@@ -72,12 +83,24 @@ class TeacherConfig(BaseModel):
     def _without_values(self, headers: dict[str, str]) -> dict[str, str]:
         return dict.fromkeys(headers, HIDDEN)
 
-    def relative_to(self, folder: Path) -> "TeacherConfig":
-        """With its paths, which a file has relative to itself, joined to that file's folder."""
+    def relative_to(self, folder: Path) -> Self:
+        """Return a copy whose relative paths are joined to `folder`, the folder of the configuration file."""
         model, arguments = self.model, self.engine_args
-        if model and self.kind != "openai":
+        if model and self.kind in ("embedded", "vllm"):
             path = folder / Path(model).expanduser()
             model = str(path) if self.kind == "embedded" or path.is_dir() else model
         if self.kind == "vllm" and isinstance(arguments.get("lora"), str):
             arguments = {**arguments, "lora": str(folder / Path(arguments["lora"]).expanduser())}
         return self.model_copy(update={"model": model, "engine_args": arguments})
+
+
+class GraderConfig(TeacherConfig):
+    """The settings of a grader of its own."""
+
+    section: ClassVar[str] = "grader"
+
+
+class StudentConfig(TeacherConfig):
+    """The settings of the student whose answers become rejected answers."""
+
+    section: ClassVar[str] = "pairs.student"

@@ -46,8 +46,7 @@ async def open_grader(
     if config.grader is None and teacher is not None:
         yield teacher
         return
-    section = "teacher" if config.grader is None else "grader"
-    async with open_teacher(grader_config(config), journal, usage, section) as grader:
+    async with open_teacher(grader_config(config), journal, usage) as grader:
         yield grader
 
 

@@ -1,4 +1,4 @@
-"""The event loop of a step that asks a teacher."""
+"""The event loop of a step that sends requests to a teacher."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from skillmill.data.errors import SkillmillError
-from skillmill.teachers.arrivals import GatheringLoop
 
 TICK_S = 1.0
 
@@ -14,23 +13,24 @@ Result = TypeVar("Result")
 
 
 def run(work: Coroutine[Any, Any, Result], tick: Callable[[], None]) -> Result:
-    """Do `work` in a loop of its own, as `asyncio.run` does.
+    """Run `work` in a new event loop, as `asyncio.run` does, and return its result.
 
-    `tick` is called beside it every `TICK_S` seconds, and no disk that it finds full stops `work`.
+    `tick` is called every `TICK_S` seconds until `work` ends. A `SkillmillError` from `tick`, such as a full disk, does
+    not stop `work`.
     """
-    with asyncio.Runner(loop_factory=GatheringLoop) as runner:
-        return runner.run(_ticking(work, tick))
+    with asyncio.Runner() as runner:
+        return runner.run(_with_ticks(work, tick))
 
 
-async def _ticking(work: Coroutine[Any, Any, Result], tick: Callable[[], None]) -> Result:
+async def _with_ticks(work: Coroutine[Any, Any, Result], tick: Callable[[], None]) -> Result:
     async def clock() -> None:
         while True:
             await asyncio.sleep(TICK_S)
             with suppress(SkillmillError):
                 tick()
 
-    beside = asyncio.create_task(clock())
+    ticking = asyncio.create_task(clock())
     try:
         return await work
     finally:
-        beside.cancel()
+        ticking.cancel()

@@ -1,1 +1,1 @@
-"""The model that the embedded engine brings along: its weights and their formats."""
+"""The weights of the built-in model, and their file formats."""

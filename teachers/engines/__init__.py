@@ -1,1 +1,51 @@
-"""The engines: each answers a request, with a model in this process or a server."""
+"""The engines: each answers requests, with a model in this process or on a server.
+
+An engine is one module with the two functions of `EngineModule` and one entry in `ENGINES`.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from skillmill.teachers.base import Load, Teacher
+
+if TYPE_CHECKING:
+    from skillmill.teachers.config import TeacherConfig
+
+ENGINES = {
+    "embedded": "skillmill.teachers.engines.embedded",
+    "vllm": "skillmill.teachers.engines.vllm",
+    "openai": "skillmill.teachers.engines.openai",
+}
+"""The module of each `kind`, imported on first use: a run needs one engine, and importing aiohttp takes 0.1 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEngine:
+    """An engine that is ready for requests. `load` reads its present load; None if the engine reports none."""
+
+    teacher: Teacher
+    load: Callable[[], Awaitable[Load | None]] | None = None
+
+
+class EngineModule(Protocol):
+    """The two functions that every engine's module has."""
+
+    def engine_name(self, config: "TeacherConfig") -> str:
+        """Return the teacher's name for a configuration without starting anything. It is part of plan and rows."""
+        ...
+
+    def open_engine(self, config: "TeacherConfig", folder: Path) -> AbstractAsyncContextManager[OpenEngine]:
+        """Open the configured engine for the duration of the block; logs go into `folder`.
+
+        Raises `ConfigError` for settings that the engine rejects and `TeacherError` if it cannot start.
+        """
+        ...
+
+
+def engine_module(kind: str) -> EngineModule:
+    """Import and return the module of the engine `kind`, a key of `ENGINES`."""
+    return cast(EngineModule, import_module(ENGINES[kind]))

@@ -1,8 +1,9 @@
 """The engine `vllm`: vLLM's asynchronous engine, started by this process and shared by all of it.
 
-Each request is one coroutine, batched with the other requests in flight (continuous batching), with the model's own chat
-template. Prompts with the same beginning share its keys and values (automatic prefix caching). An engine of vLLM
-belongs to one event loop, so it runs in a loop of its own in a thread; any other loop may send it requests.
+Each request is one coroutine, batched with the other requests in flight (continuous batching) and rendered with the
+model's own chat template. Prompts with the same beginning share its keys and values (automatic prefix caching). An
+engine of vLLM belongs to one event loop, so it runs in a loop of its own in a thread; any other loop may send it
+requests.
 """
 
 import asyncio

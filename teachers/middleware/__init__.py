@@ -1,1 +1,1 @@
-"""What every request passes on its way to an engine: journal, retries, concurrency limits, accounting."""
+"""Layers between a request and its engine: journal, retries, concurrency limits, accounting."""

@@ -1,4 +1,4 @@
-"""What a run costs: calls, tokens, money and time per stage, and the budget that ends it."""
+"""The costs of a run: calls, tokens, money and time of each stage, and the budget that ends the run."""
 
 import asyncio
 import time
@@ -14,10 +14,10 @@ from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, Tran
 
 @dataclass(slots=True)
 class StageUsage:
-    """Totals of one stage. A retry is a call of its own; a failure is a call without a reply.
+    """Totals of one stage. Each retry counts as a call; a failure is a call without a reply.
 
-    Cached tokens are part of the prompt tokens, thinking tokens of the completion tokens. `seconds` sums the time
-    that each request was with the engine, so it exceeds wall time when several run at once.
+    `cached_tokens` are part of `prompt_tokens`, `thinking_tokens` of `completion_tokens`. `seconds` is the sum of the
+    times that requests spent in the engine, so it exceeds wall time when several run at once.
     """
 
     calls: int = 0
@@ -30,7 +30,7 @@ class StageUsage:
     seconds: float = 0.0
 
     def add(self, reply: Reply) -> None:
-        """Count what one reply holds."""
+        """Add the token counts of one reply."""
         self.prompt_tokens += reply.prompt_tokens
         self.cached_tokens += reply.cached_tokens
         self.completion_tokens += reply.completion_tokens
@@ -38,7 +38,7 @@ class StageUsage:
 
 
 class Prices(BaseModel):
-    """Money per million tokens. Without a price of their own, cached tokens cost what other prompt tokens do."""
+    """Money per million tokens. If `cached` is None, cached tokens have the price of other prompt tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,13 +47,14 @@ class Prices(BaseModel):
     output: float = Field(0, ge=0)
 
     def of(self, used: StageUsage) -> float:
+        """Return the price of the tokens of one stage."""
         cached = self.input if self.cached is None else self.cached
         fresh = used.prompt_tokens - used.cached_tokens
         return (fresh * self.input + used.cached_tokens * cached + used.completion_tokens * self.output) / 1e6
 
 
 class Budget(BaseModel):
-    """Caps over the whole run, all its calls together: prompt and completion tokens, money, hours of work."""
+    """Caps on the whole run: prompt and completion tokens together, money, hours of work."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +64,7 @@ class Budget(BaseModel):
 
 
 class BudgetMet(SkillmillError):
-    """Ends a step, not in failure: what was asked is in the journal, a higher budget goes on."""
+    """A step that ends because the budget is used up. It can be continued with a higher budget."""
 
     exit_code = 0
 
@@ -74,9 +75,10 @@ class BudgetMet(SkillmillError):
 
 @dataclass(slots=True)
 class PrefixCache:
-    """What a server's own counters tell of its prefix cache, where its replies tell no cached tokens.
+    """The use of a server's prefix cache, from its own counters, for servers whose replies report no cached tokens.
 
-    Counted from the first observation on, over all that ask the server; a restart begins its counters anew.
+    `queries` and `hits` are prompt tokens since the first observation, over all clients of the server. A restart of the
+    server, which sets its counters to 0, adds nothing.
     """
 
     queries: float = 0.0
@@ -84,7 +86,7 @@ class PrefixCache:
     _last: tuple[float, float] | None = None
 
     def observe(self, queries: float, hits: float) -> None:
-        """Take in the counters as they stand."""
+        """Take in the present values of the counters."""
         if self._last is not None and queries >= self._last[0] and hits >= self._last[1]:
             self.queries += queries - self._last[0]
             self.hits += hits - self._last[1]
@@ -92,27 +94,28 @@ class PrefixCache:
 
     @property
     def share(self) -> float | None:
-        """Of the prompt tokens that were looked for, those found; None before any was."""
+        """The share of the queried prompt tokens that were in the cache, None before the first query."""
         return self.hits / self.queries if self.queries else None
 
 
 @dataclass(slots=True)
 class Usage:
-    """Totals per stage of what was really asked; replies out of the journal cost nothing and are not in it.
+    """Totals of each stage over the requests that reached an engine; replies from the journal are not counted.
 
-    Earlier calls of the run are part of it: `restore` takes up what `as_dict` and `wall_s` gave then.
+    The totals include earlier commands of the run: `restore` adds what `as_dict` and `wall_s` returned then. `running`
+    is the number of requests in the engine now; `idle` is set when there are none.
     """
 
     prices: Prices | None = None
     budget: Budget = field(default_factory=Budget)
     stages: dict[str, StageUsage] = field(default_factory=dict)
     running: int = 0
-    """Requests that are with an engine now."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     cache: PrefixCache = field(default_factory=PrefixCache)
     _began: float = field(default_factory=time.monotonic)
 
     def restore(self, stages: Mapping[str, Mapping[str, Any]], wall_s: float) -> None:
+        """Set the stages to earlier totals and add earlier seconds of work; unknown fields are ignored."""
         known = {key.name for key in fields(StageUsage)}
         for name, numbers in stages.items():
             self.stages[name] = StageUsage(**{key: value for key, value in numbers.items() if key in known})
@@ -120,36 +123,42 @@ class Usage:
 
     @property
     def wall_s(self) -> float:
-        """Seconds that the run has been worked on."""
+        """Seconds of work on the run, earlier commands included."""
         return time.monotonic() - self._began
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion tokens together: what `budget.tokens` caps."""
+        """Prompt and completion tokens together, which `budget.tokens` caps."""
         return sum(stage.prompt_tokens + stage.completion_tokens for stage in self.stages.values())
 
     @property
     def money(self) -> float | None:
-        """None without prices."""
+        """The money spent, None without prices."""
         return sum(map(self.prices.of, self.stages.values())) if self.prices else None
 
     def stage(self, name: str) -> StageUsage:
+        """Return the totals of a stage, which may be changed in place."""
         return self.stages.setdefault(name, StageUsage())
 
     def total(self) -> StageUsage:
+        """Return the totals over all stages."""
         return total(self.stages.values())
 
     @property
     def cached_share(self) -> float | None:
-        """The share of the prompt tokens out of the engine's cache: by its replies, else by its counters, else None."""
+        """The share of prompt tokens from the prefix cache, None if unknown.
+
+        It is computed from the replies, or from the server's counters if the replies report no cached tokens.
+        """
         summed = self.total()
         return summed.cached_tokens / summed.prompt_tokens if summed.cached_tokens else self.cache.share
 
     def as_dict(self) -> dict[str, dict[str, float]]:
+        """Return the totals of each stage as plain data, sorted by name."""
         return {name: asdict(stage) for name, stage in sorted(self.stages.items())}
 
     def met(self, reserve: float = 0.0) -> str:
-        """Which cap is reached, in words; "" while more than the share `reserve` of tokens and money is left."""
+        """Describe the cap that is reached; "" while more than the share `reserve` of tokens and money is left."""
         caps, share = self.budget, 1 - reserve
         if caps.tokens is not None and self.tokens >= share * caps.tokens:
             return f"budget.tokens: {self.tokens:,} of {caps.tokens:,} tokens are used"
@@ -161,7 +170,7 @@ class Usage:
 
     @property
     def spent_share(self) -> float:
-        """The share of the tokens or of the money that is used, whichever is larger; 0 without such a cap."""
+        """The used share of the cap on tokens or money, the larger of the two; 0 without such a cap."""
         caps, shares = self.budget, [0.0]
         if caps.tokens is not None:
             shares.append(self.tokens / caps.tokens)
@@ -171,7 +180,7 @@ class Usage:
 
 
 def total(stages: Iterable[StageUsage]) -> StageUsage:
-    """The sum of several `StageUsage`."""
+    """Return the sum of several `StageUsage`."""
     summed = StageUsage()
     for stage in stages:
         for key, value in asdict(stage).items():
@@ -180,9 +189,9 @@ def total(stages: Iterable[StageUsage]) -> StageUsage:
 
 
 class Counted:
-    """A teacher whose requests are counted in `usage`, and that asks nothing beyond the budget.
+    """A teacher that counts its requests in `usage` and sends none after the budget is used up.
 
-    The budget is checked before a request goes out, so it is exceeded by at most what is in flight then.
+    The budget is checked before a request is sent, so it is exceeded by at most the requests in flight.
     """
 
     def __init__(self, teacher: Teacher, usage: Usage) -> None:
@@ -190,7 +199,10 @@ class Counted:
         self._teacher, self._usage = teacher, usage
 
     async def chat(self, request: Request) -> Reply:
-        """Raises `BudgetMet`, once every request that is under way has its answer."""
+        """Answer one request and count it.
+
+        Raises `BudgetMet` if the budget is used up, after all requests in flight have ended.
+        """
         usage = self._usage
         if reason := usage.met():
             while usage.running:

@@ -1,11 +1,11 @@
-"""The reply journal: every reply is kept as it arrives, so that nothing paid for is asked twice.
+"""The reply journal: every reply is stored on arrival, so that no paid request is sent twice.
 
-SQLite in WAL mode, one commit a reply: it reaches the operating system before the row goes on, so a killed
-process costs only what was in flight; a power cut may cost the last moments, and nothing else. A group of eight
-replies a commit would save 0.01 ms a reply, and lose a group at a kill.
+The file is SQLite in WAL mode with one commit for each reply. The commit reaches the operating system before the row
+continues, so a killed process loses only the requests in flight; a power cut may lose the last few replies. Committing
+eight replies at once would save 0.01 ms a reply and lose up to eight replies when the process is killed.
 
-Replies lie compressed, in the order they came, in pages that hold several: 0.8 times the payload on the disk where
-answers have 1 KB or 4 KB (docs/benchmarks.md).
+Replies are stored compressed, in order of arrival, several in one page. The file takes 0.8 times the payload for
+replies of 1 KB or 4 KB (docs/benchmarks.md).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from skillmill.teachers.base import Reply, Request, Teacher
 
 
 class Journal:
-    """Replies by key in one file. Not for several processes at once: the run's lock sees to that."""
+    """Replies by key in one file. Only one process may use it at a time; the run's lock ensures that."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,17 +36,19 @@ class Journal:
             self._connection.execute("PRAGMA page_size=8192")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-            # With row ids: rows are appended, and only the small index of keys is in random order.
+            # The table has row ids, so replies are appended and only the small index of keys is in random order.
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS compressed_replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL)"
             )
 
     def get(self, key: bytes) -> Reply | None:
+        """Return the reply stored under a key, None if there is none. Raises `StoreError` if the file is damaged."""
         with self._errors():
-            found = self._connection.execute("SELECT reply FROM compressed_replies WHERE key = ?", (key,)).fetchone()
-        return Reply(**orjson.loads(zlib.decompress(found[0]))) if found else None
+            row = self._connection.execute("SELECT reply FROM compressed_replies WHERE key = ?", (key,)).fetchone()
+        return Reply(**orjson.loads(zlib.decompress(row[0]))) if row else None
 
     def put(self, key: bytes, reply: Reply) -> None:
+        """Store a reply. Raises `StoreError` if the file cannot be written."""
         compressed = zlib.compress(orjson.dumps(reply), level=1)
         with self._errors():
             self._connection.execute("INSERT OR REPLACE INTO compressed_replies VALUES (?, ?)", (key, compressed))
@@ -56,6 +58,7 @@ class Journal:
             return int(self._connection.execute("SELECT count(*) FROM compressed_replies").fetchone()[0])
 
     def close(self) -> None:
+        """Close the file."""
         with self._errors():
             self._connection.close()
 
@@ -63,7 +66,7 @@ class Journal:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:  # a full disk, a file that may not be written
+        except sqlite3.OperationalError as error:  # such as a full disk or a read-only file
             raise StoreError(f"reply journal {self.path}: {error}") from None
         except sqlite3.DatabaseError as error:
             raise StoreError(
@@ -73,9 +76,9 @@ class Journal:
 
 
 def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes:
-    """16 bytes over what changes the answer and nothing else. The request's seed is part of it.
+    """Return a hash of 16 bytes over everything that changes the reply, the seed included, and nothing else.
 
-    `extra` is what the configuration adds to every request body.
+    `extra` are the fields that the configuration adds to every request body.
     """
     content = {
         "model": model,
@@ -89,24 +92,25 @@ def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes
 
 
 class Journalled:
-    """A teacher that answers from the journal where it can, and asks `teacher` where it must."""
+    """A teacher that returns the reply in the journal, and sends only other requests to `teacher`."""
 
     def __init__(self, teacher: Teacher, journal: Journal, extra: Mapping[str, Any]) -> None:
         self.name = teacher.name
         self._teacher, self._journal, self._extra = teacher, journal, extra
 
     async def chat(self, request: Request) -> Reply:
+        """Return the stored reply, or a new one, which is stored first. Raises as `teacher` does."""
         key = request_key(self.name, self._extra, request)
-        known = self._journal.get(key)
-        if known is not None:
-            return known
+        stored = self._journal.get(key)
+        if stored is not None:
+            return stored
         reply = _encodable(await self._teacher.chat(request))
-        self._journal.put(key, reply)  # no await in between: the slot is not taken before this is written
+        self._journal.put(key, reply)  # no await before it: no other request takes the slot before the commit
         return reply
 
 
 def _encodable(reply: Reply) -> Reply:
-    """Lone surrogates cannot be written as UTF-8: they become "?" before anything else sees them."""
+    """Return the reply with "?" for lone surrogates, which cannot be written as UTF-8."""
     text, thinking = _utf8(reply.text), _utf8(reply.thinking)
     if (text, thinking) == (reply.text, reply.thinking):
         return reply

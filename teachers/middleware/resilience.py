@@ -1,7 +1,7 @@
 """Retries of transient failures, with jittered back-off and a circuit breaker.
 
-An engine raises `TransientError` for failures that may not happen again (cut connections, time-outs, 408, 409, 425, 429,
-5xx), `RequestFailed` for a failure of one request, and `TeacherError` for a failure of all requests.
+An engine raises `TransientError` for failures that may not happen again (cut connections, time-outs, 408, 409, 425,
+429, 5xx), `RequestFailed` for a failure of one request, and `TeacherError` for a failure of all requests.
 
 A request that fails while others get replies is given up after `tries`. If no request gets a reply, the server is at
 fault: requests are retried until the server is back or `patience_s` is over, so a restart of the server costs time but

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from skillmill.teachers.middleware.concurrency import vllm_load
+from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
 
 
 def load(name: str) -> ModuleType:

@@ -1,1 +1,1 @@
-"""The OpenAI-compatible chat API: addresses, request bodies, replies."""
+"""The OpenAI-compatible chat API: addresses, request bodies, replies, failures and metrics."""

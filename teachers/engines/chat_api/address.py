@@ -1,4 +1,4 @@
-"""Where a server is: its endpoints, and its address as it may be shown."""
+"""The address of a chat server: its endpoints, and how it is shown."""
 
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -6,11 +6,12 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from skillmill.data.errors import ConfigError
 
 HIDDEN = "[hidden]"
+"""The text that replaces a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A `base_url`, taken apart. `credentials` (user:password) go into a header and are in no text."""
+    """The parts of a `base_url`. `credentials` (user:password) are sent in a header and never shown."""
 
     scheme: str
     host: str
@@ -19,36 +20,40 @@ class Address:
     credentials: str | None
 
     def endpoint(self, name: str) -> str:
-        """`name` below the base path, with the query kept: Azure's `?api-version=` comes after the path."""
+        """Return the URL of `name` below the base path, with the query (Azure's `?api-version=` follows the path)."""
         return urlunsplit((self.scheme, self.host, f"{self.path}/{name}", self.query, ""))
 
     def at_root(self, name: str) -> str:
-        """`name` beside `/v1`, where vLLM and llama.cpp have `/metrics` and `/health`."""
+        """Return the URL of `name` beside `/v1`, where vLLM and llama.cpp have `/metrics` and `/health`."""
         return urlunsplit((self.scheme, self.host, f"{self.path.removesuffix('/v1')}/{name}", "", ""))
 
     @property
     def is_azure(self) -> bool:
+        """Whether the server belongs to Azure, which takes its key in a header of its own."""
         return self.host.partition(":")[0].endswith(".azure.com") or "api-version=" in self.query
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}{self.path}"
 
 
-def parse_address(base_url: str) -> Address:
-    """Raises `ConfigError`, without the credentials, for what is not an http or https address."""
+def parse_address(base_url: str, section: str = "teacher") -> Address:
+    """Split a `base_url` into its parts.
+
+    Raises `ConfigError` for `section`.base_url, without the credentials, if it is not an http or https address.
+    """
     try:
         parts = urlsplit(base_url.strip())
-        found = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        found = False
-    if not found:
-        raise ConfigError(f"teacher.base_url: expected an http or https address, got {shown(base_url)!r}")
+        valid = False
+    if not valid:
+        raise ConfigError(f"{section}.base_url: expected an http or https address, got {shown(base_url)!r}")
     credentials, _, host = parts.netloc.rpartition("@")
     return Address(parts.scheme, host, parts.path.rstrip("/"), parts.query, credentials or None)
 
 
 def shown(base_url: str) -> str:
-    """A `base_url` for people and files: no credentials, no values of its query, readable or not."""
+    """Return a `base_url`, valid or not, without its credentials and the values of its query."""
     try:
         parts = urlsplit(base_url)
     except ValueError:
@@ -60,6 +65,6 @@ def shown(base_url: str) -> str:
     return urlunsplit((scheme, location, path, query, ""))
 
 
-def _shown_parameter(each: str) -> str:
-    name, equals, value = each.partition("=")
-    return each if name == "api-version" else f"{name}{equals}{HIDDEN if value else ''}"
+def _shown_parameter(parameter: str) -> str:
+    name, equals, value = parameter.partition("=")
+    return parameter if name == "api-version" else f"{name}{equals}{HIDDEN if value else ''}"

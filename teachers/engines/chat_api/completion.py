@@ -1,20 +1,20 @@
-"""Read a chat completion without trust: reasoning apart from the answer, fields in their many spellings."""
+"""Read a chat completion from any server: its text, its thinking and its token counts."""
 
 import re
 from typing import Any
 
 from skillmill.teachers.base import Reply, TransientError
 
-_LENGTH = {"length", "max_tokens", "max_length", "model_length"}
-_GAVE_UP = {"error", "abort", "aborted"}
+_LENGTH_REASONS = {"length", "max_tokens", "max_length", "model_length"}
+_FAILURE_REASONS = {"error", "abort", "aborted"}
 _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
 
 
-def read_completion(answer: Any) -> Reply:
-    """The first choice of a parsed reply. Raises `TransientError` for what is no chat completion."""
+def read_completion(completion: Any) -> Reply:
+    """Return the first choice of a parsed completion. Raises `TransientError` if it is not a chat completion."""
     try:
-        choice = answer["choices"][0]
-        message, usage = choice["message"], answer.get("usage") or {}
+        choice = completion["choices"][0]
+        message, usage = choice["message"], completion.get("usage") or {}
         finish_reason = normal_finish_reason(choice.get("finish_reason"))
         text, thinking = _text_and_thinking(message)
         return Reply(
@@ -30,35 +30,23 @@ def read_completion(answer: Any) -> Reply:
         raise TransientError("the server's answer is not a chat completion") from None
 
 
-def normal_finish_reason(said: Any) -> str:
-    """ "length" or "stop"; "content_filter" stays what it is. Raises `TransientError` where the server gave up half way."""
-    if said in _GAVE_UP:
-        raise TransientError(f"the server gave up in the middle of its answer (finish_reason {said})")
-    if said in _LENGTH:
+def normal_finish_reason(reason: Any) -> str:
+    """Return "length", "content_filter" or "stop" for a server's finish reason.
+
+    Raises `TransientError` if the server aborted the reply.
+    """
+    if reason in _FAILURE_REASONS:
+        raise TransientError(f"the server gave up in the middle of its answer (finish_reason {reason})")
+    if reason in _LENGTH_REASONS:
         return "length"
-    return "content_filter" if said == "content_filter" else "stop"
-
-
-def _text_and_thinking(message: dict[str, Any]) -> tuple[str, str]:
-    content, beside = message.get("content"), message.get("reasoning_content") or message.get("reasoning") or ""
-    if isinstance(content, list):  # parts, as Mistral and Anthropic-like servers send them
-        beside = "".join(_part(each.get("thinking")) for each in content if each.get("type") == "thinking") or beside
-        content = "".join(_part(each.get("text")) for each in content if each.get("type") == "text")
-    text = content or message.get("refusal") or ""
-    if not isinstance(text, str) or not isinstance(beside, str):
-        raise TypeError("text expected")
-    return (text, beside) if beside else split_thinking(text)
-
-
-def _part(value: Any) -> str:
-    return "".join(_part(each.get("text")) for each in value) if isinstance(value, list) else value or ""
+    return "content_filter" if reason == "content_filter" else "stop"
 
 
 def split_thinking(text: str) -> tuple[str, str]:
-    """(answer, thinking) of a text that may begin with `<think>…</think>`.
+    """Return (answer, thinking) for a text that may begin with `<think>…</think>`.
 
-    A thought that was never closed has no answer after it. Some servers cut the opening tag: then all before a
-    lone closing one is thinking.
+    The answer is "" if the tag is never closed. Some servers drop the opening tag: then the text before a lone closing
+    tag is the thinking.
     """
     if opened := _THINKING.match(text):
         return text[opened.end() :].lstrip(), opened[1].strip()
@@ -66,3 +54,20 @@ def split_thinking(text: str) -> tuple[str, str]:
     if closed and "<think>" not in before:
         return after.lstrip(), before.strip()
     return text, ""
+
+
+def _text_and_thinking(message: dict[str, Any]) -> tuple[str, str]:
+    content, thinking = message.get("content"), message.get("reasoning_content") or message.get("reasoning") or ""
+    if isinstance(content, list):  # a list of parts, from Mistral and servers like Anthropic's
+        parts = [_joined(each.get("thinking")) for each in content if each.get("type") == "thinking"]
+        thinking = "".join(parts) or thinking
+        content = "".join(_joined(each.get("text")) for each in content if each.get("type") == "text")
+    text = content or message.get("refusal") or ""
+    if not isinstance(text, str) or not isinstance(thinking, str):
+        raise TypeError("text expected")
+    return (text, thinking) if thinking else split_thinking(text)
+
+
+def _joined(value: Any) -> str:
+    """Return the text of a part, which is a string, a list of parts or None."""
+    return "".join(_joined(each.get("text")) for each in value) if isinstance(value, list) else value or ""

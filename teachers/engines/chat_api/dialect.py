@@ -1,8 +1,8 @@
-"""What a server understands of the chat API, learned from what it refuses.
+"""The part of the chat API that a server supports, learned from its error messages.
 
-Servers that call themselves OpenAI-compatible differ in structured output and in the sampling fields they take.
-A request starts in the full dialect; a refusal that names a field leads to a smaller one. Everything here is a
-function of values: `openai.py` asks, and remembers the dialect in which it was answered.
+Servers that call themselves OpenAI-compatible differ in structured output and in the sampling fields they take. The
+first request uses the full API; an error message that names a field leads to a smaller dialect. All functions here are
+pure: `openai.py` sends the requests and stores the dialect that the server accepted.
 """
 
 import re
@@ -14,12 +14,14 @@ import orjson
 
 from skillmill.data.records import Message
 from skillmill.teachers.base import Request
+from skillmill.teachers.engines.chat_api.error_message import ErrorMessage
 
 STRING_CONSTRAINTS = {"pattern", "minLength", "maxLength", "format"}
+"""The JSON schema keywords that some servers' grammar compilers do not support."""
 
 
 class Structure(IntEnum):
-    """How a schema is asked for; each costs some of the hold on the reply that the one before has."""
+    """How a request states its JSON schema. A higher value means that the server enforces the reply's form less."""
 
     SCHEMA = 0
     LOOSE_SCHEMA = 1
@@ -27,7 +29,7 @@ class Structure(IntEnum):
     WORDS = 3
 
 
-_IN_WORDS = {
+_DESCRIPTIONS = {
     Structure.LOOSE_SCHEMA: "schemas are sent without limits on strings",
     Structure.OBJECT: "replies are asked for as some JSON object, with the schema in words",
     Structure.WORDS: "schemas are sent in words",
@@ -36,12 +38,15 @@ _IN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The part of the chat API that a server takes. `a | b` gives up whatever one of them gives up."""
+    """What a server supports. `a | b` is the dialect that only has what both support.
+
+    `dropped` are sampling fields that are not sent; with `completion_tokens`, `max_tokens` is sent as
+    `max_completion_tokens`.
+    """
 
     structure: Structure = Structure.SCHEMA
     dropped: frozenset[str] = frozenset()
     completion_tokens: bool = False
-    """`max_completion_tokens` in place of `max_tokens`."""
 
     def __or__(self, other: "Dialect") -> "Dialect":
         return Dialect(
@@ -50,53 +55,18 @@ class Dialect:
             self.completion_tokens or other.completion_tokens,
         )
 
-    def given_up(self, since: "Dialect") -> str:
-        """What this dialect lacks and `since` had, for people."""
-        parts = [f"{name} is not sent" for name in sorted(self.dropped - since.dropped)]
-        if self.completion_tokens and not since.completion_tokens:
+    def missing_from(self, larger: "Dialect") -> str:
+        """Describe for a user what `larger` has and this dialect does not have."""
+        parts = [f"{name} is not sent" for name in sorted(self.dropped - larger.dropped)]
+        if self.completion_tokens and not larger.completion_tokens:
             parts.append("max_tokens is sent as max_completion_tokens")
-        if self.structure > since.structure:
-            parts.append(_IN_WORDS[self.structure])
+        if self.structure > larger.structure:
+            parts.append(_DESCRIPTIONS[self.structure])
         return "; ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A server's words for what it does not take. `field` is the parameter it names by itself, if it does."""
-
-    text: str
-    field: str = ""
-
-
-def read_refusal(content: bytes) -> Refusal:
-    """The words of an error body, whichever of the usual shapes it has; the whole body where it has none."""
-    try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return Refusal(content.decode("utf-8", "replace"))
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return Refusal(str(error))
-    if isinstance(detail := error.get("detail"), list):  # FastAPI; `input` is left out, it holds the prompt
-        return Refusal("; ".join(_validation(each) for each in detail))
-    found = error.get("message") or error.get("detail") or error.get("msg") or content.decode("utf-8", "replace")
-    metadata = error.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, dict) else None  # OpenRouter: the provider's own words
-    kinds = [str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str) and error[key]]
-    text = " ".join([str(found), *([str(raw)] if raw else []), *([f"({', '.join(kinds)})"] if kinds else [])])
-    return Refusal(text, error["param"] if isinstance(error.get("param"), str) else "")
-
-
-def _validation(each: Any) -> str:
-    if not isinstance(each, dict):
-        return str(each)
-    where = each.get("loc")
-    place = ".".join(map(str, where)) if isinstance(where, list) else ""
-    return f"{place}: {each.get('msg', '')} ({each.get('type', '')})"
-
-
 def request_body(model: str, request: Request, extra: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """The body of a chat completion. `extra`, the user's own fields, win over ours."""
+    """Return the body of a chat completion. Fields of `extra`, from the configuration, replace the request's fields."""
     fields = {**request.sampling.model_dump(), "seed": request.seed}
     if dialect.completion_tokens:
         fields["max_completion_tokens"] = fields.pop("max_tokens")
@@ -111,8 +81,8 @@ def request_body(model: str, request: Request, extra: dict[str, Any], dialect: D
         if dialect.structure == Structure.OBJECT:
             body["response_format"] = {"type": "json_object"}
         elif dialect.structure < Structure.OBJECT:
-            named = {"name": "answer", "strict": True, "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": named}
+            named_schema = {"name": "answer", "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": named_schema}
     return body | extra
 
 
@@ -123,33 +93,33 @@ def _with_schema_in_words(messages: list[Message], schema: dict[str, Any]) -> li
 
 
 def without_string_constraints(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without `STRING_CONSTRAINTS`, at every depth; properties of such names stay."""
-    found: dict[str, Any] = {}
+    """Return the schema without `STRING_CONSTRAINTS` at any depth; properties with such names are kept."""
+    loose: dict[str, Any] = {}
     for key, value in schema.items():
         if key in STRING_CONSTRAINTS:
             continue
         if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
-            found[key] = {name: _inner(each) for name, each in value.items()}
+            loose[key] = {name: _loose_subschema(each) for name, each in value.items()}
         elif key in ("items", "additionalProperties"):
-            found[key] = _inner(value)
+            loose[key] = _loose_subschema(value)
         elif key in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
-            found[key] = [_inner(each) for each in value]
+            loose[key] = [_loose_subschema(each) for each in value]
         else:
-            found[key] = value
-    return found
+            loose[key] = value
+    return loose
 
 
-def _inner(schema: Any) -> Any:
+def _loose_subschema(schema: Any) -> Any:
     return without_string_constraints(schema) if isinstance(schema, dict) else schema
 
 
-_STRUCTURED = re.compile(
+_STRUCTURED_OUTPUT = re.compile(
     r"response_format|json_schema|json_object|structured.?output|guided|grammar|schema|regex|"
     r"\bpattern\b|minLength|maxLength",
     re.IGNORECASE,
 )
-_KEYWORD = re.compile(r"\bpattern\b|m(?:in|ax)_?Length|grammar|regex|keyword", re.IGNORECASE)
-_NOT_TAKEN = re.compile(
+_SCHEMA_KEYWORD = re.compile(r"\bpattern\b|m(?:in|ax)_?Length|grammar|regex|keyword", re.IGNORECASE)
+_UNSUPPORTED = re.compile(
     r"unsupported|not support|n't support|unrecogni|unknown|unexpected|not permitted|not allowed|forbidden|"
     r"unavailable|not available|not accept|deprecated|only the default|cannot both|not implemented|"
     r"extra_forbidden|invalid (?:field|parameter|argument|key)",
@@ -157,37 +127,38 @@ _NOT_TAKEN = re.compile(
 )
 
 
-def learned(dialect: Dialect, request: Request, extra: dict[str, Any], refusal: Refusal) -> Dialect | None:
-    """The next smaller dialect that the refusal of a request in `dialect` asks for, None where it asks for none.
+def smaller_dialect(dialect: Dialect, request: Request, extra: dict[str, Any], message: ErrorMessage) -> Dialect | None:
+    """Return the next smaller dialect after the server rejected `request` in `dialect` with `message`.
 
-    Each is strictly smaller than `dialect`, so asking again until this is None comes to an end.
+    Returns None if the message names nothing that can be left out. Each result is strictly smaller than `dialect`, so
+    repeated requests come to an end.
     """
-    text = f"{refusal.text} {refusal.field}"
+    text = message.searchable
     sent = request.sampling.model_dump().keys() - dialect.dropped - extra.keys()
     if "max_completion_tokens" in text and not dialect.completion_tokens and "max_tokens" in sent:
         return dialect | Dialect(completion_tokens=True)
-    if _NOT_TAKEN.search(text):
-        named = [name for name in ({"seed"} | sent) - dialect.dropped - {"max_tokens"} if _names(name, refusal)]
-        if named:  # one at a time, temperature last: of two that exclude each other, it is the one to keep
+    if _UNSUPPORTED.search(text):
+        named = [name for name in ({"seed"} | sent) - dialect.dropped - {"max_tokens"} if _names(message, name)]
+        if named:  # one at a time, temperature last: of two fields that exclude each other, temperature is kept
             return dialect | Dialect(dropped=frozenset([min(named, key=lambda name: (name == "temperature", name))]))
-    asked = request.json_schema is not None and "response_format" not in extra
-    if asked and _STRUCTURED.search(text):
-        return less_structured(dialect, request, loosely=_KEYWORD.search(text) is not None)
+    has_schema = request.json_schema is not None and "response_format" not in extra
+    if has_schema and _STRUCTURED_OUTPUT.search(text):
+        return less_structured(dialect, request, try_loose=_SCHEMA_KEYWORD.search(text) is not None)
     return None
 
 
-def less_structured(dialect: Dialect, request: Request, loosely: bool = True) -> Dialect | None:
-    """The dialect with the next smaller form of structured output, None where there is none.
+def less_structured(dialect: Dialect, request: Request, try_loose: bool = True) -> Dialect | None:
+    """Return the dialect with the next less strict `Structure`, None if there is none.
 
-    `loosely`: limits on strings may be the cause, so the schema without them is worth a try.
+    `try_loose`: limits on strings may be the cause, so the schema without them is the next step.
     """
     if dialect.structure == Structure.WORDS:
         return None
     schema = request.json_schema or {}
-    if loosely and dialect.structure == Structure.SCHEMA and without_string_constraints(schema) != schema:
+    if try_loose and dialect.structure == Structure.SCHEMA and without_string_constraints(schema) != schema:
         return dialect | Dialect(Structure.LOOSE_SCHEMA)
     return dialect | Dialect(Structure(max(Structure.OBJECT, dialect.structure + 1)))
 
 
-def _names(field: str, refusal: Refusal) -> bool:
-    return field == refusal.field or re.search(rf"(?<!\w){re.escape(field)}(?!\w)", refusal.text) is not None
+def _names(message: ErrorMessage, field: str) -> bool:
+    return field == message.field or re.search(rf"(?<!\w){re.escape(field)}(?!\w)", message.text) is not None

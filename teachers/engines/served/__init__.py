@@ -1,1 +1,1 @@
-"""`teacher.serve`: a command of the user that serves the model, started and ended with the run."""
+"""Servers that `serve` starts: a command of the user that runs as long as the run."""

@@ -1,1 +1,1 @@
-"""Starting vLLM: its model, its engine, its child processes."""
+"""Model, start-up and child processes of vLLM."""

@@ -1,6 +1,7 @@
-"""What vLLM loads in each process that it starts (entry point `vllm.general_plugins`): it ends when we end.
+"""A plugin that vLLM loads in each of its processes (entry point `vllm.general_plugins`): they end with their parent.
 
-vLLM stops its engine's process when ours stops in order. After `kill -9` the engine would stay, with all its memory.
+vLLM ends its engine's process when the parent ends normally. After `kill -9` of the parent the engine would keep
+running, with all its memory.
 """
 
 import ctypes
@@ -8,13 +9,13 @@ import os
 import signal
 
 PARENT = "SKILLMILL_VLLM_PARENT"
-"""The variable that tells our engines' processes from others that run in the same environment."""
+"""The environment variable with the parent's process id; other users of vLLM do not set it."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """End where the process that starts engines is gone; on Linux, have the kernel see to that from now on."""
+    """End this process if the parent has ended; on Linux, let the kernel kill this process when the parent ends."""
     parent = int(os.environ.get(PARENT, "0"))
     if not parent:
         return

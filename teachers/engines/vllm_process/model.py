@@ -1,4 +1,4 @@
-"""Which model `teacher.kind: vllm` serves: where it lies, and a name for it that is the same on every machine."""
+"""The model of the engine `vllm`: its path, and a name for it that is the same on every machine."""
 
 import hashlib
 from pathlib import Path
@@ -9,31 +9,37 @@ from skillmill.teachers.embedded_model.safetensors import EMBEDDED, embedded_saf
 from skillmill.teachers.embedded_model.weights import FILE_SHA256
 
 LORA = "lora"
-"""Our one key of `teacher.engine_args` that vLLM does not have: the folder of a LoRA adapter."""
+"""The key of `engine_args` with the folder of a LoRA adapter. vLLM has no such argument."""
 
-_ANSWERS = ("config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.safetensors", "*.bin")
-_WHOLE = 16 << 20
+_CONTENT = ("config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.safetensors", "*.bin")
+"""The files that determine a model's replies."""
+_HASHED_WHOLE = 16 << 20
+"""Bytes. Of a larger file, `_BLOCKS` blocks of `_BLOCK` bytes are hashed."""
 _BLOCKS, _BLOCK = 64, 1 << 16
 
 
-def vllm_model(model: str | None) -> str:
-    """What vLLM loads: a folder, a name on the model hub, or for None the embedded model.
+def vllm_model(model: str | None, section: str = "teacher") -> str:
+    """Return what vLLM loads: a folder or a name on the model hub; for None the folder of the embedded model.
 
-    Raises `TeacherError` where a path leads nowhere or the embedded model cannot be built.
+    Raises `TeacherError` if a path is not a folder of a model or the embedded model cannot be built.
     """
     if model is None:
         return str(embedded_safetensors())
-    return str(_folder(model)) if _is_path(model) else model
+    return str(_folder(model, f"{section}.model")) if _is_path(model) else model
 
 
-def vllm_name(model: str | None, engine_args: dict[str, Any]) -> str:
-    """The teacher's name, which is part of the plan: folders are told apart by content, not by where they lie."""
+def vllm_name(model: str | None, engine_args: dict[str, Any], section: str = "teacher") -> str:
+    """Return the teacher's name, which is part of the plan; a folder's name includes a checksum of its content.
+
+    Raises `TeacherError` if a path is not a folder of a model or of an adapter.
+    """
     if model is None:
         name = f"{EMBEDDED.split('/')[1]}-{FILE_SHA256[:8]}"
     else:
-        name = _named(_folder(model)) if _is_path(model) else model
+        name = _name_with_checksum(_folder(model, f"{section}.model")) if _is_path(model) else model
     if engine_args.get(LORA):
-        name += f"+{_named(_folder(engine_args[LORA], 'engine_args.lora', 'adapter_config.json'))}"
+        adapter = _folder(engine_args[LORA], f"{section}.engine_args.lora", "adapter_config.json")
+        name += f"+{_name_with_checksum(adapter)}"
     return f"vllm:{name}"
 
 
@@ -41,22 +47,22 @@ def _is_path(model: str) -> bool:
     return model.startswith(("/", ".", "~")) or Path(model).is_dir()
 
 
-def _folder(path: str, key: str = "model", needed: str = "config.json") -> Path:
+def _folder(path: str, key: str, needed: str = "config.json") -> Path:
     folder = Path(path).expanduser()
     if not (folder / needed).is_file():
-        raise TeacherError(f"teacher.{key}: {folder} holds no {needed}, expected a folder that transformers saved")
+        raise TeacherError(f"{key}: {folder} holds no {needed}, expected a folder that transformers saved")
     return folder
 
 
-def _named(folder: Path) -> str:
-    """The folder's own name and a hash of what makes the answers: small files whole, weights by 64 blocks of each."""
+def _name_with_checksum(folder: Path) -> str:
+    """Return the folder's name and a checksum of its `_CONTENT`: small files whole, large ones by 64 blocks each."""
     digest = hashlib.sha256()
-    files = {file for pattern in _ANSWERS for file in folder.glob(pattern) if file.is_file()}
+    files = {file for pattern in _CONTENT for file in folder.glob(pattern) if file.is_file()}
     for path in sorted(files):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
         with path.open("rb") as file:
-            if size <= _WHOLE:
+            if size <= _HASHED_WHOLE:
                 digest.update(file.read())
                 continue
             for block in range(_BLOCKS):

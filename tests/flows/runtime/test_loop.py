@@ -1,4 +1,4 @@
-"""The loop of a step: nothing is lost, and the clock ticks beside the work."""
+"""The event loop of a step: all tasks finish, and the clock ticks during the work."""
 
 import asyncio
 import time
@@ -8,7 +8,6 @@ import pytest
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.runtime import loop
 from skillmill.flows.runtime.loop import run
-from skillmill.teachers.arrivals import lines
 
 
 def test_hundreds_of_tasks_are_all_done_and_the_clock_ticks_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,11 +25,10 @@ def test_hundreds_of_tasks_are_all_done_and_the_clock_ticks_beside_them(monkeypa
         return answer
 
     async def work() -> list[int]:
-        lines()["the engine has a line"] = True
         async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             answers = await asyncio.gather(*(ask(port, number) for number in range(300)))
-            while not ticks:  # noqa: ASYNC110 - the clock is what is looked at
+            while not ticks:  # noqa: ASYNC110 - the test waits for the clock
                 await asyncio.sleep(0.01)
             return answers
 

@@ -77,9 +77,9 @@ def test_a_cache_that_cannot_be_written_names_the_variable(cache: Path) -> None:
 
 def test_a_users_own_file_must_exist_and_be_gguf(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"\x89PNG....")
-    assert "is not a GGUF file" in failure(weights.own_weights, tmp_path / "model.gguf", kind=ConfigError)
-    assert "No such file" in failure(weights.own_weights, tmp_path / "none.gguf", kind=ConfigError)
-    assert "Is a directory" in failure(weights.own_weights, tmp_path, kind=ConfigError)
+    assert "is not a GGUF file" in failure(weights.checked_gguf, tmp_path / "model.gguf", kind=ConfigError)
+    assert "No such file" in failure(weights.checked_gguf, tmp_path / "none.gguf", kind=ConfigError)
+    assert "Is a directory" in failure(weights.checked_gguf, tmp_path, kind=ConfigError)
 
 
 @pytest.mark.model

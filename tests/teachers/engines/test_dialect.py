@@ -1,4 +1,4 @@
-"""What a server does not take is learned from its words, and replies are read in their many shapes."""
+"""Dialects are learned from error messages, and replies are read in the shapes of many servers."""
 
 import itertools
 from typing import Any
@@ -13,13 +13,12 @@ from skillmill.teachers.engines.chat_api.address import parse_address, shown
 from skillmill.teachers.engines.chat_api.completion import normal_finish_reason, read_completion, split_thinking
 from skillmill.teachers.engines.chat_api.dialect import (
     Dialect,
-    Refusal,
     Structure,
-    learned,
-    read_refusal,
     request_body,
+    smaller_dialect,
     without_string_constraints,
 )
+from skillmill.teachers.engines.chat_api.error_message import ErrorMessage, read_error_message
 from skillmill.teachers.structured import object_schema, parse_object
 
 SCHEMA = object_schema(pattern={"type": "string", "pattern": "^a", "maxLength": 9}, tags={"type": "array", "items": {}})
@@ -52,12 +51,12 @@ def dialects() -> st.SearchStrategy[Dialect]:
     ],
 )  # fmt: skip
 def test_the_words_of_a_refusal_lead_to_a_smaller_dialect(words: str, smaller: Dialect | None) -> None:
-    assert learned(Dialect(), QUESTION, {}, Refusal(words)) == smaller
+    assert smaller_dialect(Dialect(), QUESTION, {}, ErrorMessage(words)) == smaller
 
 
 @given(dialects(), st.text() | st.sampled_from(["unsupported: seed top_p temperature", "grammar", "response_format"]))
 def test_learning_always_gives_something_up_so_asking_again_ends(dialect: Dialect, words: str) -> None:
-    smaller = learned(dialect, QUESTION, {}, Refusal(words))
+    smaller = smaller_dialect(dialect, QUESTION, {}, ErrorMessage(words))
     assert smaller is None or (smaller != dialect and smaller | dialect == smaller)
 
 
@@ -65,7 +64,7 @@ def test_learning_always_gives_something_up_so_asking_again_ends(dialect: Dialec
 def test_what_requests_learn_side_by_side_adds_up_in_any_order(a: Dialect, b: Dialect, c: Dialect) -> None:
     assert len({x | y | z for x, y, z in itertools.permutations((a, b, c))}) == 1
     assert a | a == a
-    assert (a | b).given_up(a | b) == ""
+    assert (a | b).missing_from(a | b) == ""
 
 
 def test_each_structure_asks_in_its_own_way() -> None:
@@ -87,7 +86,7 @@ def test_a_property_may_have_the_name_of_a_keyword() -> None:
 def test_fields_of_the_users_own_win_and_are_never_dropped() -> None:
     extra = {"seed": 7, "response_format": {"type": "text"}}
     assert request_body("m", QUESTION, extra, Dialect()).items() >= extra.items()
-    assert learned(Dialect(), QUESTION, extra, Refusal("unsupported: response_format")) is None
+    assert smaller_dialect(Dialect(), QUESTION, extra, ErrorMessage("unsupported: response_format")) is None
 
 
 @pytest.mark.parametrize(
@@ -104,12 +103,12 @@ def test_fields_of_the_users_own_win_and_are_never_dropped() -> None:
     ],
 )
 def test_the_words_are_found_in_every_shape(body: Any, text: str) -> None:
-    assert read_refusal(orjson.dumps(body)).text == text
+    assert read_error_message(orjson.dumps(body)).text == text
 
 
 @given(st.binary())
 def test_any_error_body_has_words(content: bytes) -> None:
-    assert isinstance(read_refusal(content).text, str)
+    assert isinstance(read_error_message(content).text, str)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The `openai` teacher against a real HTTP server: what it answers, what it refuses, how it fails."""
+"""The engine `openai` against a real HTTP server: replies, rejected requests and failures."""
 
 import asyncio
 import logging
@@ -17,7 +17,8 @@ from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.config import Retry, TeacherConfig
-from skillmill.teachers.engines.openai import OpenAI, retry_after_s
+from skillmill.teachers.engines.chat_api.http_failures import retry_after_s
+from skillmill.teachers.engines.openai import OpenAI
 from skillmill.teachers.middleware.accounting import Counted, Usage
 from skillmill.teachers.middleware.resilience import Resilient
 from skillmill.teachers.structured import object_schema, parse_object
@@ -154,7 +155,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def ask_handler(handle: Handler, requests: list[Request], path: str = "/v1", **config: Any) -> list[Any]:
-    """What a server of our own making is answered to; `config` may hold a `{port}` in `base_url`."""
+    """Return replies and failures of requests to a server with `handle`; `base_url` in `config` may hold `{port}`."""
 
     async def run() -> list[Any]:
         app = web.Application()
@@ -317,7 +318,7 @@ def test_broken_replies_are_asked_again(body: Any) -> None:
 
 
 def test_a_refusal_of_one_prompt_does_not_take_structured_output_from_the_others() -> None:
-    """The prompt is echoed, and it speaks of response_format: only an answer proves that less was wanted."""
+    """The error message echoes a prompt about response_format: only a reply shows that a smaller dialect was needed."""
     forms: list[str] = []
 
     async def handle(http: web.Request) -> web.StreamResponse:
@@ -337,7 +338,7 @@ def test_a_refusal_of_one_prompt_does_not_take_structured_output_from_the_others
 
 
 def test_a_schema_that_only_ever_gets_http_500_is_sent_with_less(caplog: pytest.LogCaptureFixture) -> None:
-    """As vLLM 0.32 with xgrammar: its compiler fails in the engine, and the server has no words for that."""
+    """As in vLLM 0.32 with xgrammar, whose compiler fails in the engine without a message from the server."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
         schema = (await http.json())["response_format"]["json_schema"]["schema"]

@@ -22,6 +22,7 @@ from skillmill.teachers.build import close_engines, open_teacher
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.served import server as serve
 from skillmill.teachers.engines.served.server import Server, serve_command
+from skillmill.teachers.engines.shared import _running
 from skillmill.teachers.middleware.accounting import Usage
 from skillmill.teachers.middleware.journal import Journal
 from tests.conftest import SUPPORT
@@ -91,7 +92,7 @@ def test_a_server_that_is_killed_in_the_middle_costs_no_request(
     async def run() -> list[Any]:
         journal = Journal(tmp_path / "journal.sqlite")
         async with open_teacher(config, journal, Usage()) as teacher:
-            [server] = serve_servers()
+            [server] = running_servers()
             asking = asyncio.gather(*map(teacher.chat, requests(200)), return_exceptions=True)
             await asyncio.sleep(0.2)
             pids.append((await asyncio.to_thread(stats, server))["pid"])
@@ -111,10 +112,8 @@ def test_a_server_that_is_killed_in_the_middle_costs_no_request(
     assert "signal 9" in (tmp_path / "serve.log").read_text()
 
 
-def serve_servers() -> list[Server]:
-    from skillmill.teachers.build import _servers
-
-    return list(_servers.values())
+def running_servers() -> list[Server]:
+    return [resource for resource in _running.values() if isinstance(resource, Server)]
 
 
 def test_steps_of_a_run_share_the_server(tmp_path: Path) -> None:
@@ -125,7 +124,7 @@ def test_steps_of_a_run_share_the_server(tmp_path: Path) -> None:
         async with open_teacher(config, journal, Usage()) as teacher:
             await teacher.chat(requests(1)[0])
         journal.close()
-        return (await asyncio.to_thread(stats, serve_servers()[0]))["pid"]
+        return (await asyncio.to_thread(stats, running_servers()[0]))["pid"]
 
     assert asyncio.run(step(1)) == asyncio.run(step(2))
 
@@ -222,7 +221,7 @@ def test_generate_with_a_served_teacher_ends_it_with_the_run(tmp_path: Path, end
     )
     log = tmp_path / "out/.work/serve.log"
     if ending:
-        while not log.exists() or not log.read_text().strip():
+        while run.poll() is None and (not log.exists() or not log.read_text().strip()):
             time.sleep(0.1)
         time.sleep(1)
         keepers = [path for path in Path("/proc").glob("[0-9]*") if _parent(path) == run.pid]

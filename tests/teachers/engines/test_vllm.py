@@ -174,7 +174,7 @@ def test_bad_engine_arguments_are_named(arguments: dict[str, object], message: s
 def test_steps_and_grader_share_one_engine(engine: Vllm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
 
-    def once(**arguments: object) -> Vllm:
+    def once(*arguments: object) -> Vllm:
         started.append(arguments)
         return engine
 

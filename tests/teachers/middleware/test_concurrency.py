@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skillmill.teachers.base import Load
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.openai import OpenAI
 from skillmill.teachers.middleware import concurrency
-from skillmill.teachers.middleware.concurrency import Aimd, Follower, Load, Slots, vllm_load
+from skillmill.teachers.middleware.concurrency import Aimd, Follower, Slots
 
 loads = st.builds(
     Load, st.integers(0, 2000), st.integers(0, 2000), st.floats(0, 1), st.integers(0, 50).map(float)
@@ -21,8 +22,8 @@ loads = st.builds(
 
 def played(ceiling: int, outcomes: list[bool]) -> list[float]:
     state, limits = Aimd(ceiling, ceiling), []
-    for refused in outcomes:
-        state = state.after(refused)
+    for rejected in outcomes:
+        state = state.after(rejected)
         limits.append(state.limit)
     return limits
 
@@ -66,7 +67,7 @@ def test_it_settles_where_the_server_takes_it(room: int) -> None:
     state = Aimd(256, 256.0)
     for _ in range(200):
         for place in range(int(state.limit)):
-            state = state.after(refused=place >= room)
+            state = state.after(rejected=place >= room)
     assert room * 0.8 <= state.limit <= room * 1.3 + 2 * 256 / 32
 
 
@@ -103,36 +104,6 @@ def test_an_engine_that_preempts_gets_less_and_a_full_cache_no_more() -> None:
     assert state.limit == 200  # nothing waits, but there is no room either
     assert state.after(Load(200, 0, 0.99, 4)).limit == 180
     assert state.after(Load(100, 0, 0.50, 3)).limit == 251
-
-
-METRICS = """\
-# HELP vllm:num_requests_running Number of requests in model execution batches.
-# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{engine="0",model_name="m"} 7.0
-vllm:num_requests_running{engine="1",model_name="m"} 5.0
-vllm:num_requests_waiting{engine="0",model_name="m"} 2.0
-vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 9.0
-vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
-vllm:kv_cache_usage_perc{engine="1",model_name="m"} 7.5e-01
-vllm:num_preemptions_total{engine="0",model_name="m"} 3.0
-vllm:num_preemptions_created{engine="0",model_name="m"} 1.7e+09
-vllm:prefix_cache_queries_total{engine="0",model_name="m"} 900.0
-vllm:prefix_cache_queries_total{engine="1",model_name="m"} 100.0
-vllm:prefix_cache_queries_created{engine="0",model_name="m"} 1.7e+09
-vllm:prefix_cache_hits_total{engine="0",model_name="m"} 700.0
-"""
-
-
-def test_the_load_is_read_over_all_engines_of_a_server() -> None:
-    assert vllm_load(METRICS) == Load(12, 2, 0.75, 3, cache_queries=1000, cache_hits=700)
-    old = METRICS.replace("kv_cache_usage_perc", "gpu_cache_usage_perc").replace("prefix_cache", "gpu_prefix_cache")
-    assert vllm_load(old) == vllm_load(METRICS)
-
-
-@given(st.text())
-def test_other_metrics_are_nobodys_load(text: str) -> None:
-    assert vllm_load(text) is None
-    assert vllm_load("llamacpp:requests_processing 3\n" + text) is None
 
 
 def test_slots_are_given_in_order_and_survive_whoever_stops_waiting() -> None:
