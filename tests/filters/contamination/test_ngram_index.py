@@ -126,12 +126,18 @@ def test_a_brief_text_rejects_only_an_instruction_equal_to_it(bees: Contaminatio
     st.booleans(),
 )
 def test_thirteen_words_are_found_whatever_surrounds_and_adorns_them(
-    bees: Contamination, before: list[str], start: int, after: list[str], marks: list[str], case: Any, asked: bool
+    bees: Contamination,
+    before: list[str],
+    start: int,
+    after: list[str],
+    marks: list[str],
+    case: Any,
+    in_instruction: bool,
 ) -> None:
     run = QUESTION.split()[start : start + 13]
     adorned = run[0] + "".join(mark + word for mark, word in zip(marks, run[1:], strict=True))
     text = " ".join([*before, case(adorned), *after])
-    verdict = check(bees, "Fine.", text) if asked else check(bees, text)
+    verdict = check(bees, "Fine.", text) if in_instruction else check(bees, text)
     assert verdict.reasons == (Contamination.reason,)
 
 
@@ -142,10 +148,10 @@ def test_thirteen_words_are_found_whatever_surrounds_and_adorns_them(
 )
 def test_a_row_without_such_an_ngram_is_never_rejected(bees: Contamination, row: list[str], at: int, size: int) -> None:
     """Compare with a search by brute force, over texts made of words of the set, some of them in its order."""
-    asked = normal_words(QUESTION)
-    row = row[:at] + asked[5 : 5 + size] + row[at:]
-    text, whole = f" {' '.join(row)} ", [f" {' '.join(asked[i : i + 13])} " for i in range(len(asked) - 12)]
-    eights = [f" {' '.join(asked[i : i + 8])} " for i in range(len(asked) - 7)]
+    question = normal_words(QUESTION)
+    row = row[:at] + question[5 : 5 + size] + row[at:]
+    text, whole = f" {' '.join(row)} ", [f" {' '.join(question[i : i + 13])} " for i in range(len(question) - 12)]
+    eights = [f" {' '.join(question[i : i + 8])} " for i in range(len(question) - 7)]
     verdict = check(bees, text)
     assert bool(verdict.reasons) == any(run in text for run in whole)
     assert bool(verdict.signals["evaluation_ngrams"]) == any(run in text for run in eights)
@@ -183,16 +189,16 @@ def test_sets_of_every_form_and_several_at_once(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "b.parquet")
     frame.to_json(tmp_path / "c.json", orient="records")
     jsonl(tmp_path / "d.jsonl", [{"turns": TURNS}, {"turns": None}])
-    asked = options(
+    filter_options = options(
         tmp_path,
         f"{tmp_path}/a.csv:problem",
         {"name": "both", "dataset": f"{tmp_path}/b.parquet", "column": ["problem", "solution"]},
         f"{tmp_path}/c.json:solution",
         f"{tmp_path}/d.jsonl:turns",
     )
-    assert sharing_sets(asked, QUESTION) == {"a", "both"}
-    assert sharing_sets(asked, SHORT) == {"both", "c"}
-    assert sharing_sets(asked, TURNS[0]["content"]) == {"d"}
+    assert sharing_sets(filter_options, QUESTION) == {"a", "both"}
+    assert sharing_sets(filter_options, SHORT) == {"both", "c"}
+    assert sharing_sets(filter_options, TURNS[0]["content"]) == {"d"}
 
 
 def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> None:
@@ -206,10 +212,10 @@ def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> N
         card[-1] += f"{{split: train, path: {subset}/train.jsonl}}]"
     (repository / "README.md").write_text("\n".join([*card, "---", ""]))
     given = {"dataset": str(repository), "subset": ["algebra", "geometry"], "split": "test", "column": "problem"}
-    asked = options(tmp_path, given)
+    filter_options = options(tmp_path, given)
     for text in (QUESTION, TURNS[0]["content"]):
-        assert sharing_sets(asked, text) == {"school_math"}
-    assert check(asked, SHORT).reasons == ()  # of the other split
+        assert sharing_sets(filter_options, text) == {"school_math"}
+    assert check(filter_options, SHORT).reasons == ()  # of the other split
 
 
 def test_a_set_at_an_address(tmp_path: Path) -> None:

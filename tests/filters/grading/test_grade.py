@@ -199,9 +199,9 @@ def test_what_the_grader_sees() -> None:
 
 def test_teacher_text_is_no_template() -> None:
     sample = Sample("{{ 7 * 7 }}", "{% raw %} {{ skills }}")
-    asked = graded(sample, ROW_CELL, {"skills": {}, **FINE})[2].asked[0].messages[-1]["content"]
-    assert "{{ 7 * 7 }}" in asked
-    assert "{% raw %} {{ skills }}" in asked
+    message = graded(sample, ROW_CELL, {"skills": {}, **FINE})[2].asked[0].messages[-1]["content"]
+    assert "{{ 7 * 7 }}" in message
+    assert "{% raw %} {{ skills }}" in message
 
 
 def test_which_rows_are_graded() -> None:
