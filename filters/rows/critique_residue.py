@@ -86,7 +86,7 @@ MARKER = re.compile(
     r"|your notes|strengths and weaknesses)[ \t*_]{0,4}:",
     re.IGNORECASE | re.MULTILINE,
 )
-"""The labels at the head of a line that the prompts for critique and refinement use, here and in the paper."""
+"""A label at the head of a line from a prompt for critique or refinement, of skillmill or of Instruct-SkillMix."""
 OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
 """The labels of the notes in skillmill's prompt for short refinements. No other text has them, so any line counts."""
 JUDGING = re.compile(

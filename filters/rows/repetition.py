@@ -1,4 +1,4 @@
-"""Rejects answers that repeat themselves, as a model does that is caught in a loop."""
+"""Rejects answers that repeat themselves."""
 
 import re
 
@@ -47,7 +47,7 @@ class Repetition(RowFilter):
         repeated_openings = repeated_share(openings) if len(openings) >= 4 else 0.0
         compression = compression_ratio(" ".join(prose.split()))
         rejected = repeated_sentences > self.max_repeated_sentences
-        if len(tokens) >= self.min_words / 2:  # a figure of speech repeats less of so long a text
+        if len(tokens) >= self.min_words / 2:  # a shorter text may repeat a 4-gram as a figure of speech
             rejected = rejected or repeated_4grams > self.max_repeated_4grams
         if len(tokens) >= self.min_words:
             rejected = rejected or repeated_openings > self.max_repeated_openings or compression > self.max_compression
