@@ -1,8 +1,9 @@
-"""Rules that decide whether a text shows a skill, and the piece of the text that shows it.
+"""Checkers: rules that decide whether a text shows a skill, and find the part of the text that shows it.
 
-A word is a run of letters and digits, with apostrophes and hyphens inside. A sentence ends at . ! ? or … before a
-space, and with its line. A part ends at any punctuation mark but apostrophes and hyphens, and with its line. Case
-matters for months alone. Every rule takes time linear in the text: its quantifiers are possessive or bounded.
+A word consists of letters and digits, with apostrophes and hyphens inside. A sentence ends at . ! ? or … before white
+space, or at the end of a line. A clause ends at any punctuation mark other than apostrophe and hyphen, or at the end of
+a line. Rules ignore case, except for the names of months. The time of every rule is linear in the length of the text,
+because all quantifiers are possessive or bounded.
 """
 
 import re
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from skillmill.skill_taxonomy.taxonomy import Skill
 
 Rule = Callable[[str], str | None]
-"""From a text to the piece of it that shows the skill; None where it does not."""
+"""Returns the part of a text that shows a skill, or None if the text does not show it."""
 
 _END = re.compile(rf"""(?<![{END_MARKS}{ELLIPSIS}])[{END_MARKS}{ELLIPSIS}]++["”’')\]]*+(?=\s|\Z)|\n""")
-"""The end of a sentence. It is not that of `skillmill.data.text.sentences`: with that one 0.3 % of the verdicts on real
-answers change, because there a sentence goes on in the next line and loses its end marks."""
-_PART = re.compile(r"[\w \t'’-]++")
+"""The end of a sentence.
+
+The sentences of `skillmill.data.text.sentences` continue on the next line and have no end marks; with them 0.3 % of the
+verdicts on real answers would differ.
+"""
+_CLAUSE = re.compile(r"[\w \t'’-]++")
 _W = rf"(?<!{LETTER_OR_DIGIT}){LETTER_OR_DIGIT}++"
 _NUMBER = r"(?<![\w.,])\d++(?:[.,]\d++)*+"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
@@ -32,9 +36,13 @@ _NUMBER_WORD = "one two three four five six seven eight nine ten eleven twelve".
 _ITEM = rf"(?:(?:an?|the|his|her|its|my|our|their|your) )?{_W}"
 
 WHOLE_TEXT_WORDS = 8
-"""A letter or a verb that is missing from fewer words says nothing."""
+"""The least number of words in a text for the rules on a missing letter or verb; in a shorter one it is chance."""
+
 LONG_SENTENCE = 25
+"""The least number of words of a long sentence."""
+
 LONG_WORD = 12
+"""The least number of letters of a long word."""
 
 _BE = frozenset(
     "am is are was were be been being isn't aren't wasn't weren't ain't i'm you're we're they're it's he's she's "
@@ -46,30 +54,34 @@ _ARTICLES = frozenset(["a", "an", "the"])
 
 
 def check(name: str, text: str) -> str | None:
-    """The piece of `text` that satisfies the rule `name`; None where none does. Raises `SkillmillError` on no rule."""
+    """Return the part of `text` that satisfies a rule, or None. Raises `SkillmillError` if there is no rule `name`."""
     if name not in CHECKERS:
         raise SkillmillError(f"there is no checker {name!r}, expected one of {', '.join(sorted(CHECKERS))}")
     return CHECKERS[name](text)
 
 
 def shown(text: str, skills: Iterable["Skill"]) -> dict[str, str]:
-    """Which of the skills that have a checker `text` shows: name to evidence. Its length is how many."""
-    found = {skill.name: check(skill.checker, text) for skill in skills if skill.checker}
-    return {name: evidence for name, evidence in found.items() if evidence is not None}
+    """Return the part of `text` that shows each skill, by the name of the skill.
+
+    Skills without a checker, and skills that the text does not show, are left out.
+    """
+    evidence_of = {skill.name: check(skill.checker, text) for skill in skills if skill.checker}
+    return {name: evidence for name, evidence in evidence_of.items() if evidence is not None}
 
 
 def words(text: str) -> list[str]:
-    """The words in lower case."""
-    return _located(text)[1]
+    """Return the words in lower case, with typewriter apostrophes."""
+    return _matches_and_words(text)[1]
 
 
-def _located(text: str) -> tuple[list[re.Match[str]], list[str]]:
-    found = list(WORD.finditer(text))
-    return found, [match.group().lower().replace("’", "'") for match in found]
+def _matches_and_words(text: str) -> tuple[list[re.Match[str]], list[str]]:
+    """Return the matches of the words in a text, and the words as `words` does."""
+    matches = list(WORD.finditer(text))
+    return matches, [match.group().lower().replace("’", "'") for match in matches]
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences that hold a word, with their end marks."""
+    """Yield the sentences that contain a word, with their end marks."""
     start = 0
     for end in [*(match.end() for match in _END.finditer(text)), len(text)]:
         sentence = text[start:end].strip()
@@ -79,6 +91,7 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def _pattern(regex: str, flags: re.RegexFlag = re.IGNORECASE) -> Rule:
+    """Return the rule that a regular expression matches; the evidence is the first match."""
     compiled = re.compile(regex, flags)
 
     def rule(text: str) -> str | None:
@@ -89,66 +102,69 @@ def _pattern(regex: str, flags: re.RegexFlag = re.IGNORECASE) -> Rule:
 
 
 def _phrase(*phrases: str) -> Rule:
+    """Return the rule that a text contains one of the phrases, which are regular expressions, as whole words."""
     alternatives = "|".join(phrase.replace(" ", r"\s++") for phrase in phrases)
     return _pattern(rf"(?<![\w'’-])(?:{alternatives})(?![\w'’-])")
 
 
 def _word(shows: Callable[[str], bool]) -> Rule:
-    return _row(1, lambda row: shows(row[0]))
+    """Return the rule that `shows` is true for a word."""
+    return _adjacent_words(1, lambda adjacent: shows(adjacent[0]))
 
 
-def _row(n: int, shows: Callable[[Sequence[str]], bool]) -> Rule:
-    """N words in a row, punctuation between them aside."""
+def _adjacent_words(n: int, shows: Callable[[Sequence[str]], bool]) -> Rule:
+    """Return the rule that `shows` is true for n adjacent words; punctuation between them does not count."""
 
     def rule(text: str) -> str | None:
-        found, said = _located(text)
-        for i in range(len(found) - n + 1):
-            if shows(said[i : i + n]):
-                return text[found[i].start() : found[i + n - 1].end()]
+        matches, all_words = _matches_and_words(text)
+        for i in range(len(matches) - n + 1):
+            if shows(all_words[i : i + n]):
+                return text[matches[i].start() : matches[i + n - 1].end()]
         return None
 
     return rule
 
 
 def _sentence(shows: Callable[[list[str]], bool]) -> Rule:
-    """A sentence, judged by its words."""
+    """Return the rule that `shows` is true for the words of a sentence."""
     return lambda text: next((sentence for sentence in sentences(text) if shows(words(sentence))), None)
 
 
 def _in_order(first: str, second: str) -> Rule:
-    """A sentence with `first` and, at least one word later, `second`."""
-    return _sentence(lambda said: first in said and second in said[said.index(first) + 2 :])
+    """Return the rule that a sentence contains `first` and, after at least one other word, `second`."""
+    return _sentence(lambda tokens: first in tokens and second in tokens[tokens.index(first) + 2 :])
 
 
-def _whole(shows: Callable[[list[str]], bool]) -> Rule:
-    """The whole text, judged by its words."""
+def _whole_text(shows: Callable[[list[str]], bool]) -> Rule:
+    """Return the rule that `shows` is true for the words of the whole text."""
     return lambda text: text.strip() if shows(words(text)) else None
 
 
-def _parts(shows: Callable[[list[str], list[str]], bool]) -> Rule:
-    """Two neighbouring parts of at least two words each."""
+def _adjacent_clauses(shows: Callable[[list[str], list[str]], bool]) -> Rule:
+    """Return the rule that `shows` is true for the words of two adjacent clauses of at least two words each."""
 
     def rule(text: str) -> str | None:
-        before: tuple[int, list[str]] = (0, [])
-        for match in _PART.finditer(text):
-            said = words(match.group())
-            if not said:
+        previous: tuple[int, list[str]] = (0, [])
+        for match in _CLAUSE.finditer(text):
+            clause = words(match.group())
+            if not clause:
                 continue
-            if len(said) > 1 and len(before[1]) > 1 and shows(before[1], said):
-                return text[before[0] : match.end()].strip()
-            before = (match.start(), said)
+            if len(clause) > 1 and len(previous[1]) > 1 and shows(previous[1], clause):
+                return text[previous[0] : match.end()].strip()
+            previous = (match.start(), clause)
         return None
 
     return rule
 
 
 def _enclosed(regex: str) -> Rule:
-    """The first match with at least two words in it."""
+    """Return the rule that a match of a regular expression contains at least two words."""
     compiled = re.compile(regex)
     return lambda text: next((m.group() for m in compiled.finditer(text) if len(words(m.group())) > 1), None)
 
 
 def _question(text: str) -> str | None:
+    """Return the first sentence of at least three words with a question mark among its end marks."""
     for sentence in sentences(text):
         end_marks = sentence[len(sentence.rstrip(".!?…\"”’')]")) :]
         if "?" in end_marks and len(words(sentence)) > 2:
@@ -157,6 +173,7 @@ def _question(text: str) -> str | None:
 
 
 def _colon_list(text: str) -> str | None:
+    """Return the first colon with the items after it, at least two of which are separated by a comma."""
     for match in re.finditer(rf"{_W}:[ ]++[^.!?:;\n]*+", text):
         if re.search(r"[^\W_], ?[^\W_]", match.group()):
             return match.group().strip()
@@ -164,40 +181,51 @@ def _colon_list(text: str) -> str | None:
 
 
 def _paired_dashes(text: str) -> str | None:
+    """Return the first two dashes of one sentence with at least two words between them."""
     for sentence in sentences(text):
         dashes = list(re.finditer(r"(?<!\d)[–—]|(?<!-)--(?!-)", sentence))
-        for one, other in pairwise(dashes):
-            if len(words(sentence[one.end() : other.start()])) > 1:
-                return sentence[one.start() : other.end()]
+        for first, second in pairwise(dashes):
+            if len(words(sentence[first.end() : second.start()])) > 1:
+                return sentence[first.start() : second.end()]
     return None
 
 
-def _not_only_but(said: list[str]) -> bool:
-    starts = [i for i in range(len(said) - 1) if said[i : i + 2] == ["not", "only"]]
-    return bool(starts) and "but" in said[starts[0] + 3 :]
+def _not_only_but(sentence: list[str]) -> bool:
+    """Return whether "not only" is followed by at least one word and later by "but"."""
+    starts = [i for i in range(len(sentence) - 1) if sentence[i : i + 2] == ["not", "only"]]
+    return bool(starts) and "but" in sentence[starts[0] + 3 :]
 
 
 def _simile(text: str) -> str | None:
-    found, said = _located(text)
-    for i in range(len(said) - 2):
-        if said[i] == "as" == said[i + 2] and said[i + 1] not in _NO_SIMILE_AS and i + 3 < len(said):
-            return text[found[i].start() : found[i + 3].end()]
-        if said[i] == "like" and said[i + 1] in ("a", "an") and (not i or said[i - 1] not in _VERB_LIKE_AFTER):
-            return text[found[i].start() : found[i + 2].end()]
+    """Return the first "as X as Y" or "like a Y" that is a comparison rather than a phrase such as "as soon as"."""
+    matches, tokens = _matches_and_words(text)
+    for i in range(len(tokens) - 2):
+        if tokens[i] == "as" == tokens[i + 2] and tokens[i + 1] not in _NO_SIMILE_AS and i + 3 < len(tokens):
+            return text[matches[i].start() : matches[i + 3].end()]
+        if tokens[i] == "like" and tokens[i + 1] in ("a", "an") and (not i or tokens[i - 1] not in _VERB_LIKE_AFTER):
+            return text[matches[i].start() : matches[i + 2].end()]
     return None
 
 
-def _initials(row: Sequence[str]) -> str:
-    return "".join(word[0] for word in row)
+def _initials(adjacent: Sequence[str]) -> str:
+    return "".join(word[0] for word in adjacent)
 
 
-def _alphabetical(row: Sequence[str]) -> bool:
-    return _initials(row) in "abcdefghijklmnopqrstuvwxyz"
+def _alliterating(adjacent: Sequence[str]) -> bool:
+    """Return whether the words are different and start with the same letter."""
+    initials = _initials(adjacent)
+    return initials[0].isalpha() and len(set(initials)) == 1 and len(set(adjacent)) == len(adjacent)
 
 
-def _growing(row: Sequence[str]) -> bool:
-    sizes = [sum(map(str.isalpha, word)) for word in row]
-    return sizes == list(range(sizes[0], sizes[0] + len(row)))
+def _alphabetical(adjacent: Sequence[str]) -> bool:
+    """Return whether the initials of the words are consecutive letters of the alphabet."""
+    return _initials(adjacent) in "abcdefghijklmnopqrstuvwxyz"
+
+
+def _growing(adjacent: Sequence[str]) -> bool:
+    """Return whether each word has one letter more than the one before."""
+    sizes = [sum(map(str.isalpha, word)) for word in adjacent]
+    return sizes == list(range(sizes[0], sizes[0] + len(adjacent)))
 
 
 CHECKERS: dict[str, Rule] = {
@@ -250,22 +278,23 @@ CHECKERS: dict[str, Rule] = {
     "interjection": _pattern(r"\b(?:oh|ah|aha|alas|hush|hey|hooray|hurrah|ouch|oops|wow|ugh|bravo)[,!]"),
     "contraction": _word(lambda word: re.search(r"n't$|'(?:ll|re|ve|d|m)$", word) is not None),
     # repetition
-    "epizeuxis": _row(3, lambda row: len(set(row)) == 1),
-    "anaphora": _parts(lambda one, other: one[0] == other[0] and one[0] not in _ARTICLES),
-    "epistrophe": _parts(lambda one, other: one[-1] == other[-1]),
-    "anadiplosis": _parts(lambda one, other: one[-1] == other[0]),
-    "polysyndeton": _sentence(lambda said: said.count("and") > 2),
+    "epizeuxis": _adjacent_words(3, lambda adjacent: len(set(adjacent)) == 1),
+    "anaphora": _adjacent_clauses(lambda first, second: first[0] == second[0] and first[0] not in _ARTICLES),
+    "epistrophe": _adjacent_clauses(lambda first, second: first[-1] == second[-1]),
+    "anadiplosis": _adjacent_clauses(lambda first, second: first[-1] == second[0]),
+    "polysyndeton": _sentence(lambda tokens: tokens.count("and") > 2),
     # letters
-    "alliteration": _row(3, lambda row: row[0][0].isalpha() and len(set(_initials(row))) == 1 and len(set(row)) == 3),
-    "acrostic phrase": _row(4, lambda row: _initials(row) == "star"),
-    "abecedarian sequence": _row(3, _alphabetical),
-    "rhopalic sequence": _row(4, _growing),
+    "alliteration": _adjacent_words(3, _alliterating),
+    "acrostic phrase": _adjacent_words(4, lambda adjacent: _initials(adjacent) == "star"),
+    "abecedarian sequence": _adjacent_words(3, _alphabetical),
+    "rhopalic sequence": _adjacent_words(4, _growing),
     "palindrome": _word(lambda word: len(word) > 2 and word.isalpha() and word == word[::-1]),
     "sesquipedalian word": _word(lambda word: len(word) >= LONG_WORD and word.isalpha()),
     # length and frame
-    "lipogram in M": _whole(lambda said: len(said) >= WHOLE_TEXT_WORDS and "m" not in "".join(said)),
-    "E-Prime": _whole(lambda said: len(said) >= WHOLE_TEXT_WORDS and _BE.isdisjoint(said)),
-    "word count in tens": _whole(lambda said: bool(said) and len(said) % 10 == 0),
-    "ring composition": _whole(lambda said: len(said) > 4 and said[0] == said[-1]),
-    "long sentence": _sentence(lambda said: len(said) >= LONG_SENTENCE),
+    "lipogram in M": _whole_text(lambda tokens: len(tokens) >= WHOLE_TEXT_WORDS and "m" not in "".join(tokens)),
+    "E-Prime": _whole_text(lambda tokens: len(tokens) >= WHOLE_TEXT_WORDS and _BE.isdisjoint(tokens)),
+    "word count in tens": _whole_text(lambda tokens: bool(tokens) and len(tokens) % 10 == 0),
+    "ring composition": _whole_text(lambda tokens: len(tokens) > 4 and tokens[0] == tokens[-1]),
+    "long sentence": _sentence(lambda tokens: len(tokens) >= LONG_SENTENCE),
 }
+"""The rules by name. A skill uses the rule that its field `checker` names."""

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skillmill.data.reasons import SEMANTIC_DUPLICATE
+from skillmill.data.text.encoder import Encoder
 from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.dedup.duplicate_of import DuplicateOf, first_similar
 from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.dedup.signatures import CHUNK, RecordNumbers, Records, RowTexts, SignatureFile, record_type
-from skillmill.skill_taxonomy.curation.encoder import Encoder
 
 BLOCK_ROWS = 4096
 MARGIN = 1e-3

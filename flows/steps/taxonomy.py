@@ -12,11 +12,11 @@ from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress, say
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
-from skillmill.skill_taxonomy.extraction.asking import Curves
 from skillmill.skill_taxonomy.extraction.context import read_context
-from skillmill.skill_taxonomy.extraction.examples import read_examples, write_exemplars
+from skillmill.skill_taxonomy.extraction.examples import read_examples, write_labelled_examples
 from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_dataset
 from skillmill.skill_taxonomy.extraction.from_teacher import extract
+from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.sources import TEACHER_SOURCES, builtin
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
@@ -111,9 +111,9 @@ async def _extract(workspace: Workspace, curves: Curves) -> Taxonomy:
     if settings.source == "teacher":
         context = read_context(settings)  # raises before an engine starts
         async with teacher_of_run as teacher:
-            return await extract(settings, teacher, *how, context, curves.note)
+            return await extract(settings, teacher, *how, context, curves.add)
     examples = await asyncio.to_thread(read_examples, settings, config.seed, config.work / "datasets")
     async with teacher_of_run as teacher:
-        taxonomy, labelled = await extract_from_dataset(settings, examples, teacher, *how, curves.note)
-    write_exemplars(config.output / EXEMPLARS, examples, labelled)
+        taxonomy, labelled = await extract_from_dataset(settings, examples, teacher, *how, curves.add)
+    write_labelled_examples(config.output / EXEMPLARS, examples, labelled)
     return taxonomy

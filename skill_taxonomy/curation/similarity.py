@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skillmill.data.errors import ConfigError
-from skillmill.skill_taxonomy.curation.encoder import Encoder
+from skillmill.data.text.encoder import Encoder
 from skillmill.skill_taxonomy.taxonomy import Skill
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"

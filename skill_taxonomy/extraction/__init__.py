@@ -1,1 +1,1 @@
-"""Taxonomies pulled out of a teacher or a dataset."""
+"""Taxonomies that a teacher extracts from its own knowledge or from a dataset."""

@@ -1,4 +1,4 @@
-"""Fine labels put together by likeness, so that a teacher has to name a handful of groups instead of a long list."""
+"""Clusters of similar fine labels, so that a teacher names some clusters instead of merging thousands of labels."""
 
 from dataclasses import dataclass
 
@@ -7,42 +7,48 @@ import numpy as np
 from skillmill.skill_taxonomy.curation.similarity import SkillVectors
 
 DIMENSIONS = 64
-"""What n-grams are reduced to: Ward's method wants dense rows."""
+"""The number of dimensions to which sparse n-gram vectors are reduced, because Ward's method needs dense rows."""
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """`members` of each cluster, places of labels; for each label the clusters `nearest` to it, its own first."""
+    """Clusters of labels.
+
+    Attributes:
+        members: The positions of the labels of each cluster.
+        nearest: int64 of shape (labels, clusters): for each label all clusters, its own first, then by distance.
+    """
 
     members: list[list[int]]
     nearest: np.ndarray
 
 
 def cluster(vectors: SkillVectors, wanted: int, seed: int) -> Clusters:
-    """At most `wanted` clusters by Ward's method, numbered by their first member; the same on every call.
+    """Return at most `wanted` clusters by Ward's method, ordered by their first label; every call gives the same.
 
-    Time and memory grow with the square of the labels: 5,000 take 200 MB.
+    Time and memory are quadratic in the number of labels: 5,000 labels take 200 MB.
     """
-    from sklearn.cluster import AgglomerativeClustering  # a second to import, so only here
+    from sklearn.cluster import AgglomerativeClustering  # imported here because it takes a second
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # sums in an order of the threads' own would round differently on the next call
+    with threadpool_limits(1):  # with several threads the order of sums, and so their rounding, differs between calls
         rows = _dense(vectors.rows, seed)
         if len(rows) <= wanted:
-            found = np.arange(len(rows))
+            numbers = np.arange(len(rows))
         else:
-            found = AgglomerativeClustering(wanted, linkage="ward").fit_predict(rows)
+            numbers = AgglomerativeClustering(wanted, linkage="ward").fit_predict(rows)
         members: dict[int, list[int]] = {}
-        for place, number in enumerate(found.tolist()):
+        for place, number in enumerate(numbers.tolist()):
             members.setdefault(number, []).append(place)
         centres = np.stack([rows[places].mean(axis=0) for places in members.values()])
-        distances = (centres**2).sum(axis=1) - 2 * rows @ centres.T  # squared, less what a row has in all of them
+        distances = (centres**2).sum(axis=1) - 2 * rows @ centres.T  # squared, up to a constant per row
     for number, places in enumerate(members.values()):
         distances[places, number] = -np.inf
     return Clusters(list(members.values()), np.argsort(distances, axis=1, kind="stable"))
 
 
 def _dense(rows: object, seed: int) -> np.ndarray:
+    """Return the rows as a dense float64 matrix, of `DIMENSIONS` columns if they are sparse and have more."""
     if not hasattr(rows, "toarray"):
         return np.asarray(rows, np.float64)
     from sklearn.decomposition import TruncatedSVD

@@ -1,4 +1,4 @@
-"""What a teacher is shown beside a question: skills to start from, and excerpts of the user's own documents."""
+"""The context of a question to the teacher: seed skills, and excerpts of user-supplied documents."""
 
 import random
 from dataclasses import dataclass
@@ -6,29 +6,40 @@ from pathlib import Path
 
 from skillmill.data.errors import ConfigError
 from skillmill.skill_taxonomy.cells import derived_seed
-from skillmill.skill_taxonomy.extraction.asking import prompt
+from skillmill.skill_taxonomy.extraction.requests import prompt
 from skillmill.skill_taxonomy.formats import load_taxonomy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill
 
 EXCERPT_CHARS = 1000
-"""Of a document in one question: some 250 tokens, which leaves a small model room. Each call sees another place."""
+"""The length of an excerpt: some 250 tokens, which leaves room in the context window of a small model."""
 SEEDS_SHOWN = 5
+"""The number of seed skills in one question."""
+
 GENERAL = "general"
+"""The category of skills that belong to no topic or domain."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """`skills` come into the taxonomy; a question shows a few of them, and an excerpt of one of the `documents`."""
+    """Seed skills and documents of an extraction.
+
+    Attributes:
+        skills: Skills that become part of the taxonomy; a question shows `SEEDS_SHOWN` of them.
+        documents: Text files; a question shows an excerpt of one of them.
+    """
 
     skills: tuple[Skill, ...] = ()
     documents: tuple[Path, ...] = ()
 
     def before(self, question: str, seed: int, *place: object) -> str:
-        """The question, behind what this call is shown; the question alone where there is nothing to show."""
-        dice = random.Random(derived_seed(seed, "context", *place))  # noqa: S311 (no secret)
-        shown = dice.sample([skill.name for skill in self.skills], min(SEEDS_SHOWN, len(self.skills)))
-        text = _excerpt(dice.choice(self.documents), dice) if self.documents else ""
+        """Return the question, preceded by seed skills and an excerpt that are drawn for the request at `place`.
+
+        The question is returned unchanged if there are neither skills nor documents.
+        """
+        rng = random.Random(derived_seed(seed, "context", *place))  # noqa: S311 (no secret)
+        shown = rng.sample([skill.name for skill in self.skills], min(SEEDS_SHOWN, len(self.skills)))
+        text = _excerpt(rng.choice(self.documents), rng) if self.documents else ""
         return f"{prompt('context', text=text, skills=shown)}\n\n{question}" if shown or text else question
 
     def __bool__(self) -> bool:
@@ -36,9 +47,9 @@ class Context:
 
 
 def read_context(config: TaxonomyConfig) -> Context:
-    """The seed skills and documents of a configuration.
+    """Return the seed skills and documents of a configuration.
 
-    Raises `ConfigError` for a taxonomy file that is none and for a document that is missing, empty or no text.
+    Raises `ConfigError` for an invalid taxonomy file, and for a document that is missing, empty or not text.
     """
     seeds = config.seed_skills
     if isinstance(seeds, str):
@@ -52,6 +63,7 @@ def read_context(config: TaxonomyConfig) -> Context:
 
 
 def _check_text(path: Path) -> None:
+    """Raise `ConfigError` if a document cannot be read, is empty or contains NUL bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(4 * EXCERPT_CHARS)
@@ -63,15 +75,15 @@ def _check_text(path: Path) -> None:
         raise ConfigError(f"taxonomy.documents: {path} is no text file; make it plain text first")
 
 
-def _excerpt(path: Path, dice: random.Random) -> str:
-    """Whole words from a random place of a file of any size; bytes that are no UTF-8 fall out."""
+def _excerpt(path: Path, rng: random.Random) -> str:
+    """Return whole words from a random place of a file of any size, without bytes that are not UTF-8."""
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
-            start = dice.randrange(max(1, size - EXCERPT_CHARS))
+            start = rng.randrange(max(1, size - EXCERPT_CHARS))
             file.seek(start)
             text = file.read(4 * EXCERPT_CHARS).decode("utf-8", "ignore")[:EXCERPT_CHARS]
     except OSError as error:
         raise ConfigError(f"taxonomy.documents: cannot read {path}: {error.strerror}") from None
-    inner = text.split(maxsplit=1)[1:] if start else [text]  # what begins in the middle of a word is no word
+    inner = text.split(maxsplit=1)[1:] if start else [text]  # the first word may be cut
     return " ".join("".join(inner).split())

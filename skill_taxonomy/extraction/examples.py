@@ -1,4 +1,4 @@
-"""Examples to pull skills out of: a sample of any dataset, by any column or chat format, at constant memory."""
+"""Examples for the extraction: a sample of a dataset in any known chat or instruction format, at constant memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,11 @@ from skillmill.skill_taxonomy.sources import TaxonomyConfig
 CHATS = ("messages", "conversations", "conversation")
 REQUESTS = ("prompt", "instruction", "question", "problem", "query", "text")
 ANSWERS = ("completion", "output", "response", "answer", "solution", "chosen", "instances")
-"""Columns that are recognised, the first that is there; `input` goes with an instruction."""
+"""Column names that are recognised as chats, requests and answers, in order of preference. The column `input` is added
+to a request in the column `instruction`."""
 
 ROW_GROUP = 1000
+"""Rows per row group of the table of labelled examples."""
 
 SCHEMA = pa.schema(
     [
@@ -32,12 +34,18 @@ SCHEMA = pa.schema(
         ("skills", pa.list_(pa.string())),
     ]
 )
-"""`taxonomy_examples.parquet`: an example, the teacher's own words for it, and the skills of the taxonomy it takes."""
+"""The schema of `taxonomy_examples.parquet`: an example, its subject, its fine labels and its skills."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What was asked and what was answered; one text where a row has only one."""
+    """One row of the dataset.
+
+    Attributes:
+        row: The number of the row in the dataset.
+        request: The user's request, or the only text of the row.
+        answer: The answer; "" if the row has none.
+    """
 
     row: int
     request: str
@@ -45,8 +53,14 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """What the teacher said of an example: its subject, fine labels, and skills of the taxonomy."""
+class ExampleLabels:
+    """What the teacher assigned to an example.
+
+    Attributes:
+        subject: The subject; "" if no usable one was named.
+        labels: Fine labels: the skills that the example needs, in the teacher's words.
+        skills: The names of the skills of the taxonomy that the example needs.
+    """
 
     subject: str = ""
     labels: tuple[str, ...] = ()
@@ -55,9 +69,16 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Examples(Sequence[Example]):
-    """`size` rows of a table in a random order that the seed decides; a larger sample begins with a smaller one.
+    """`size` rows of a table in a random order; a larger sample with the same seed starts with the smaller one.
 
-    Rows are read when they are asked for: a `datasets.Dataset` lies in a file, and so does what this holds of it.
+    Rows are read from the table on each access, so that a memory-mapped `datasets.Dataset` stays on disk.
+
+    Attributes:
+        name: The name of the dataset, without the folders of a local path.
+        table: A sequence of rows, such as a `datasets.Dataset`.
+        columns: The names of the columns with requests and of those with answers.
+        size: The number of rows in the sample.
+        seed: The seed of the order.
     """
 
     name: str
@@ -85,9 +106,9 @@ class Examples(Sequence[Example]):
 
 
 def read_examples(config: TaxonomyConfig, seed: int, cache: Path) -> Examples:
-    """A sample of the configured dataset; a local file is laid out as Arrow in `cache`, which memory maps.
+    """Return a sample of the configured dataset; a local file is converted to memory-mapped Arrow files in `cache`.
 
-    Raises `ConfigError` where it cannot be had, is empty, or has no column that is known or asked for.
+    Raises `ConfigError` if the dataset cannot be loaded, is empty, or lacks the configured or any known column.
     """
     name = config.dataset or ""
     table = read_dataset("taxonomy.dataset", name, config.subset, config.split, cache)
@@ -95,42 +116,50 @@ def read_examples(config: TaxonomyConfig, seed: int, cache: Path) -> Examples:
         raise ConfigError(f"taxonomy.dataset: {name} is empty")
     columns = _columns(config, table.column_names)
     table = table.select_columns([column for part in columns for column in part])
-    shown = Path(name).name if Path(name).exists() else name  # a hub's name has its owner in it
-    examples = Examples(shown, table, columns, min(config.examples, len(table)), seed)
+    short_name = Path(name).name if Path(name).exists() else name  # a name on the hub includes its owner
+    examples = Examples(short_name, table, columns, min(config.examples, len(table)), seed)
     if not any(example.request for example in examples):
         raise ConfigError(f"taxonomy.column: {', '.join(columns[0])} holds no text in {name}")
     return examples
 
 
 def example_of(row: int, values: Mapping[str, Any], requests: Sequence[str], answers: Sequence[str]) -> Example:
-    """The first user turn of a chat is the request and what follows is the answer, as are the `answers` columns."""
-    parts = [_turns_of(values[column]) for column in requests]
-    asked = [request for request, _ in parts]
-    answered = [answer for _, answer in parts] + [plain_text(values[column]) for column in answers]
-    return Example(row, *("\n\n".join(filter(None, texts)) for texts in (asked, answered)))
+    """Return the example in a row.
+
+    The request is the first user turn of a chat or the text of the `requests` columns. The answer is the rest of the
+    chat and the text of the `answers` columns.
+    """
+    parts = [_request_and_answer(values[column]) for column in requests]
+    request_texts = [request for request, _ in parts]
+    answer_texts = [answer for _, answer in parts] + [plain_text(values[column]) for column in answers]
+    return Example(row, *("\n\n".join(filter(None, texts)) for texts in (request_texts, answer_texts)))
 
 
-def write_exemplars(path: Path, examples: Examples, labelled: Sequence[Labelled]) -> None:
-    """Examples and what was said of them, row group by row group; whole or not at all. Raises `StoreError`."""
+def write_labelled_examples(path: Path, examples: Examples, labels: Sequence[ExampleLabels]) -> None:
+    """Write the examples with their labels as Parquet, one row group at a time.
+
+    An error leaves an existing file unchanged. Raises `StoreError`.
+    """
     with store_errors(f"cannot write {path}"):
         with parquet_writer(temporary_path(path), SCHEMA, "snappy") as writer:
-            for start in range(0, len(labelled), ROW_GROUP):
-                rows = list(_rows(examples, labelled, range(start, min(start + ROW_GROUP, len(labelled)))))
+            for start in range(0, len(labels), ROW_GROUP):
+                rows = list(_rows(examples, labels, range(start, min(start + ROW_GROUP, len(labels)))))
                 writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
         sync(temporary_path(path))
         temporary_path(path).replace(path)
         sync(path.parent)
 
 
-def _rows(examples: Examples, labelled: Sequence[Labelled], places: range) -> Iterator[dict[str, Any]]:
+def _rows(examples: Examples, labels: Sequence[ExampleLabels], places: range) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the table (`SCHEMA`) for the examples at the given places."""
     for place in places:
-        example, said = examples[place], labelled[place]
+        example, own = examples[place], labels[place]
         texts = {"row": example.row, "request": example.request, "answer": example.answer}
-        yield texts | {"subject": said.subject, "labels": said.labels, "skills": said.skills}
+        yield texts | {"subject": own.subject, "labels": own.labels, "skills": own.skills}
 
 
-def _turns_of(value: Any) -> tuple[str, str]:
-    """(request, answer) of a chat; (text, "") of anything else."""
+def _request_and_answer(value: Any) -> tuple[str, str]:
+    """Return the first user turn and the later turns of a chat as texts; (text, "") for any other value."""
     if not (isinstance(value, list) and value and all(isinstance(turn, Mapping) for turn in value)):
         return plain_text(value), ""
     speakers = [str(turn.get("role", turn.get("from"))).lower() for turn in value]
@@ -140,22 +169,26 @@ def _turns_of(value: Any) -> tuple[str, str]:
     return plain_text(value[first]), plain_text(value[first + 1 :])
 
 
-def _columns(config: TaxonomyConfig, there: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _columns(config: TaxonomyConfig, existing: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns with requests and those with answers.
+
+    Raises `ConfigError` if a configured column does not exist, or if no column is known.
+    """
     if config.column is not None:
-        asked = (config.column,) if isinstance(config.column, str) else config.column
-        if unknown := [column for column in asked if column not in there]:
+        configured = (config.column,) if isinstance(config.column, str) else config.column
+        if unknown := [column for column in configured if column not in existing]:
             raise ConfigError(
-                f"taxonomy.column: there is no {unknown[0]!r} in {config.dataset}, expected of {', '.join(there)}"
+                f"taxonomy.column: there is no {unknown[0]!r} in {config.dataset}, expected of {', '.join(existing)}"
             )
-        return asked, ()
+        return configured, ()
     for chat in CHATS:
-        if chat in there:
+        if chat in existing:
             return (chat,), ()
-    request = next((column for column in REQUESTS if column in there), None)
+    request = next((column for column in REQUESTS if column in existing), None)
     if request is None:
         raise ConfigError(
             f"taxonomy.column: {config.dataset} is in no format that is known, expected the name of a column, "
-            f"one or several of {', '.join(there)}"
+            f"one or several of {', '.join(existing)}"
         )
-    requests = (request, "input") if request == "instruction" and "input" in there else (request,)
-    return requests, tuple(column for column in ANSWERS if column in there)[:1]
+    requests = (request, "input") if request == "instruction" and "input" in existing else (request,)
+    return requests, tuple(column for column in ANSWERS if column in existing)[:1]

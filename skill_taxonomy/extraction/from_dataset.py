@@ -1,79 +1,60 @@
-"""A taxonomy pulled out of a dataset: label, cluster, label again (Metacognitive Capabilities, arXiv 2405.12205).
+"""A taxonomy from a dataset: label, cluster and label again (Metacognitive Capabilities, arXiv 2405.12205).
 
-The teacher names the skills that each example takes in its own words; these fine labels are put into groups by
-likeness, the teacher names each group and defines it, and each example gets the one to three coarse skills that it
-takes. The subjects that the teacher sees on the way become topics. Prompts are ours; all answers are checked.
+1. The teacher names the subject of each example and the skills that it needs, in its own words (fine labels).
+2. Fine labels are clustered by similarity, and the teacher names and defines each cluster (coarse skills). The paper
+   lets the teacher merge the labels instead.
+3. The teacher chooses one to three coarse skills for each example.
+
+The most frequent subjects become topics. The prompts are this project's, and all answers are checked.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skillmill.skill_taxonomy.curation.similarity import skill_vectors
-from skillmill.skill_taxonomy.extraction.asking import (
+from skillmill.skill_taxonomy.extraction.agreement import (
+    MIN_QUERY_TYPES,
+    MIN_SKILLS,
+    MIN_TOPICS,
+    REQUESTS_PER_ROUND,
+    StemKey,
+    most_named,
+    require_count,
+    stem_key,
+)
+from skillmill.skill_taxonomy.extraction.coarse_skills import CoarseSkills, group_labels
+from skillmill.skill_taxonomy.extraction.definitions import query_type_of
+from skillmill.skill_taxonomy.extraction.examples import ExampleLabels, Examples
+from skillmill.skill_taxonomy.extraction.requests import (
     NAME,
     SKILL_NAME,
     THE_USER_WANTS,
-    Asker,
-    Curves,
-    Note,
+    Requester,
     Turn,
-    asker,
-    enough,
-    in_order,
     list_schema,
+    make_requester,
+    map_in_order,
     prompt,
-    texts,
-    worked,
+    strings_in,
+    worked_examples,
 )
-from skillmill.skill_taxonomy.extraction.clusters import Clusters, cluster
-from skillmill.skill_taxonomy.extraction.context import GENERAL
-from skillmill.skill_taxonomy.extraction.examples import Examples, Labelled
-from skillmill.skill_taxonomy.extraction.from_teacher import (
-    AGREED,
-    AT_ONCE,
-    LEAST_QUERY_TYPES,
-    LEAST_SKILLS,
-    LEAST_TOPICS,
-    define,
-    merged,
-    most_named,
-    query_type,
-)
-from skillmill.skill_taxonomy.names import bad_name, same_name, stems, tidy
+from skillmill.skill_taxonomy.extraction.saturation import Curves, Progress
+from skillmill.skill_taxonomy.names import bad_name, tidy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic, canonical
 from skillmill.teachers.base import Sampling, Teacher
 from skillmill.teachers.structured import object_schema
 
-REQUEST_CHARS = 1200
-"""Of a request in one question: some 300 tokens."""
+MAX_REQUEST_CHARS = 1200
+"""The length to which an example's request is cut in a question: some 300 tokens."""
 
-MOST_SKILLS = 3
-"""Labels of one example."""
+MAX_SKILLS_PER_EXAMPLE = 3
+"""The most fine labels, and the most coarse skills, of one example."""
 
-CLUSTERED = 5000
-"""Fine labels that are clustered, the most frequent ones; the rest are slips, and their examples are labelled again."""
-
-NAMINGS = 4
-"""How often a group of labels is to be named: what a small model makes up, it seldom makes up twice."""
-
-EXAMPLE_CHARS = 200
-
-
-@dataclass(frozen=True)
-class _Coarse:
-    """The skills of the taxonomy, and for each fine label the places of the likeliest of them, in that order."""
-
-    skills: list[Skill]
-    nearest: dict[str, list[int]]
-
-    @property
-    def names(self) -> list[str]:
-        return [skill.name for skill in self.skills]
+MAX_EXAMPLE_CHARS = 200
+"""The length to which a request is cut when it becomes the example of a skill."""
 
 
 async def extract_from_dataset(
@@ -82,197 +63,146 @@ async def extract_from_dataset(
     teacher: Teacher,
     sampling: Sampling,
     seed: int,
-    note: Note | None = None,
-) -> tuple[Taxonomy, list[Labelled]]:
-    """The taxonomy of the `examples`, and what was said of each of them, in their order.
+    progress: Progress | None = None,
+) -> tuple[Taxonomy, list[ExampleLabels]]:
+    """Return the taxonomy of the examples and the labels of each example, in their order.
 
-    A skill's category is the subject most of its examples have, its example a request that takes it. An example
-    that the teacher did not answer for has no labels or no skills. `note` is told how far it is. Raises
-    `TeacherError` where too little came out, as `extract` does.
+    The category of a skill is the most frequent subject of its examples, and its example is a request that needs it.
+    An example for which a request failed has no labels or no skills.
+
+    Args:
+        config: The numbers of topics, skills and query types, and `batch`.
+        examples: The examples.
+        teacher: The teacher.
+        sampling: The run's sampling, which is limited as `requests.make_requester` describes.
+        seed: The seed of the extraction.
+        progress: Called after each step.
+
+    Raises `TeacherError` for fewer than `MIN_TOPICS` topics, `MIN_SKILLS` skills or `MIN_QUERY_TYPES` query types.
     """
-    ask = asker(teacher, sampling, seed, note or Curves().note)
-    labelled = await _label(examples, ask)
-    topics = _topics(labelled, config.topics)
-    enough("dataset", "topics", len(topics), LEAST_TOPICS, config.topics)
-    coarse = await _group(labelled, topics, config, ask)
-    enough("dataset", "skills", len(coarse.skills), LEAST_SKILLS, config.skills)
-    labelled = await _choose(examples, labelled, coarse, config.batch, ask)
-    query_types = await _query_types(examples, config.query_types, ask)
-    enough("dataset", "query types", len(query_types), LEAST_QUERY_TYPES, config.query_types)
+    requester = make_requester(teacher, sampling, seed, progress or Curves().add)
+    labels = await _label(examples, requester)
+    topics = _topics(labels, config.topics)
+    require_count("dataset", "topics", len(topics), MIN_TOPICS, config.topics)
+    coarse = await group_labels(labels, topics, config, requester)
+    require_count("dataset", "skills", len(coarse.skills), MIN_SKILLS, config.skills)
+    labels = await _choose(examples, labels, coarse, config.batch, requester)
+    query_types = await _query_types(examples, config.query_types, requester)
+    require_count("dataset", "query types", len(query_types), MIN_QUERY_TYPES, config.query_types)
     taxonomy = Taxonomy(
         name=config.domain or Path(examples.name).stem[:100],
         source=f"{len(examples)} examples of {examples.name}, labelled by {teacher.name}, seed {seed}",
-        skills=tuple(_with_requests(coarse.skills, examples, labelled)),
+        skills=tuple(_with_requests(coarse.skills, examples, labels)),
         topics=tuple(Topic(name=name) for name in topics),
         query_types=tuple(query_types),
     )
-    return taxonomy, labelled
+    return taxonomy, labels
 
 
-async def _label(examples: Examples, ask: Asker) -> list[Labelled]:
-    """Step 1: a subject and fine labels for each example."""
-    shown = [(prompt("label", request=each["request"]), each["answer"]) for each in worked()["labelled"]]
-    schema = object_schema(subject=NAME, **list_schema("skills", SKILL_NAME, 1, MOST_SKILLS)["properties"])
-    spelled: dict[tuple[str, ...], str] = {}
+async def _label(examples: Examples, requester: Requester) -> list[ExampleLabels]:
+    """Return a subject and fine labels for each example (step 1)."""
+    turns = [(prompt("label", request=each["request"]), each["answer"]) for each in worked_examples()["labelled"]]
+    schema = object_schema(subject=NAME, **list_schema("skills", SKILL_NAME, 1, MAX_SKILLS_PER_EXAMPLE)["properties"])
+    spelling: dict[StemKey, str] = {}
 
-    async def one(place: int) -> dict[str, Any] | None:
+    async def request(place: int) -> dict[str, Any] | None:
         example = examples[place]
         if not example.request:
             return None
-        question = prompt("label", request=example.request[:REQUEST_CHARS])
-        return await ask(schema, shown, question, "label", example.row)
+        question = prompt("label", request=example.request[:MAX_REQUEST_CHARS])
+        return await requester(schema, turns, question, "label", example.row)
 
-    labelled: list[Labelled] = []
-    async for answer in in_order(one, range(len(examples))):
-        given = [canonical(tidy(name)) for name in texts(answer, "skills")]
-        labels = [spelled.setdefault(tuple(stems(name)), name) for name in given if not bad_name(name)]
+    labels: list[ExampleLabels] = []
+    async for answer in map_in_order(request, range(len(examples))):
+        names = [canonical(tidy(name)) for name in strings_in(answer, "skills")]
+        fine = [spelling.setdefault(stem_key(name), name) for name in names if not bad_name(name)]
         subject = canonical(tidy(answer["subject"])) if answer else ""
         subject = "" if bad_name(subject) else subject[0].upper() + subject[1:]
-        labelled.append(Labelled(subject, tuple(dict.fromkeys(labels))[:MOST_SKILLS]))
-        ask.note("fine labels", len(labelled), len(spelled))
-    return labelled
+        labels.append(ExampleLabels(subject, tuple(dict.fromkeys(fine))[:MAX_SKILLS_PER_EXAMPLE]))
+        requester.progress("fine labels", len(labels), len(spelling))
+    return labels
 
 
-def _topics(labelled: Iterable[Labelled], wanted: int) -> list[str]:
-    """The subjects that most examples have, in one spelling each."""
-    spelled: dict[tuple[str, ...], str] = {}
-    subjects = [each.subject for each in labelled if each.subject]
-    counts = Counter(spelled.setdefault(tuple(stems(subject)), subject) for subject in subjects)
+def _topics(labels: Iterable[ExampleLabels], wanted: int) -> list[str]:
+    """Return the most frequent subjects, each in one spelling."""
+    spelling: dict[StemKey, str] = {}
+    subjects = [each.subject for each in labels if each.subject]
+    counts = Counter(spelling.setdefault(stem_key(subject), subject) for subject in subjects)
     return [subject for subject, _ in counts.most_common(wanted)]
 
 
-async def _group(labelled: Sequence[Labelled], topics: list[str], config: TaxonomyConfig, ask: Asker) -> _Coarse:
-    """Step 2: groups of labels that are alike, named and defined by the teacher."""
-    counts = Counter(label for each in labelled for label in each.labels)
-    fine = merged([Skill(name=label) for label, _ in counts.most_common(CLUSTERED)], topics)
-    if not fine:
-        return _Coarse([], {})
-    found = cluster(skill_vectors(fine), config.skills, ask.seed)
-    members = [[fine[place].name for place in places] for places in found.members]
-    names: list[str] = []
-
-    async def name(labels: list[str]) -> str:
-        return await _name(labels[: config.batch], topics, ask)
-
-    async for each in in_order(name, members):
-        names.append(each)
-        ask.note("coarse skills", len(names), len({tuple(stems(name)) for name in names}))
-    categories = _categories(labelled, fine, found, topics)
-    first: dict[str, str] = {}
-    for each, category in zip(names, categories, strict=True):
-        first.setdefault(each, category)
-    skills = merged(await define(list(first.items()), ask), topics)
-    place_of = {canonical(name): i for i, skill in enumerate(skills) for name in (skill.name, *skill.aliases)}
-    places = [place_of.get(name) for name in names]
-    nearest: dict[str, list[int]] = {}
-    for place, entry in enumerate(fine):
-        order = [i for number in found.nearest[place].tolist() if (i := places[number]) is not None]
-        nearest |= dict.fromkeys((entry.name, *entry.aliases), list(dict.fromkeys(order))[: config.batch])
-    return _Coarse(skills, nearest)
-
-
-async def _name(labels: list[str], topics: list[str], ask: Asker) -> str:
-    """A name for a group of labels: one that `AGREED` answers of `NAMINGS` gave, else the group's first label."""
-    if len(labels) == 1:
-        return labels[0]
-    shown = [(prompt("cluster", labels=each["labels"]), {"name": each["name"]}) for each in worked()["clusters"]]
-    taken = [*topics, *(each["name"] for each in worked()["clusters"])]
-    question, schema = prompt("cluster", labels=labels), object_schema(name=SKILL_NAME)
-    answers = await asyncio.gather(*(ask(schema, shown, question, "cluster", *labels, i) for i in range(NAMINGS)))
-    votes: Counter[tuple[str, ...]] = Counter()
-    spelled: dict[tuple[str, ...], str] = {}
-    for answer in answers:
-        name = canonical(tidy(answer["name"])) if answer else ""
-        if not bad_name(name) and not any(same_name(name, other) for other in taken):
-            votes[tuple(stems(name))] += 1
-            spelled.setdefault(tuple(stems(name)), name)
-    return next((spelled[key] for key, count in votes.most_common(1) if count >= AGREED), labels[0])
-
-
-def _categories(labelled: Iterable[Labelled], fine: list[Skill], found: Clusters, topics: list[str]) -> list[str]:
-    """For each cluster the topic that most of the examples with its labels have."""
-    number_of = {
-        name: number
-        for number, places in enumerate(found.members)
-        for place in places
-        for name in (fine[place].name, *fine[place].aliases)
-    }
-    topic_of = {tuple(stems(topic)): topic for topic in topics}
-    counts: list[Counter[str]] = [Counter() for _ in found.members]
-    for each in labelled:
-        topic = topic_of.get(tuple(stems(each.subject)))
-        if topic is not None:
-            for number in {number_of[label] for label in each.labels if label in number_of}:
-                counts[number][topic] += 1
-    return [max(count, key=count.__getitem__) if count else GENERAL for count in counts]
-
-
 async def _choose(
-    examples: Examples, labelled: list[Labelled], coarse: _Coarse, batch: int, ask: Asker
-) -> list[Labelled]:
-    """Step 3: the skills of the taxonomy that each example takes, out of the `batch` that its labels are nearest to."""
-    shown: list[Turn] = [
+    examples: Examples, labels: list[ExampleLabels], coarse: CoarseSkills, batch: int, requester: Requester
+) -> list[ExampleLabels]:
+    """Return the labels with the coarse skills of each example (step 3), out of the `batch` likeliest."""
+    turns: list[Turn] = [
         (prompt("choose", **{key: each[key] for key in ("request", "labels", "skills")}), {"skills": each["answer"]})
-        for each in worked()["chosen"]
+        for each in worked_examples()["chosen"]
     ]
     names = coarse.names
-    # one schema for all: servers compile each that they have not seen
-    schema = list_schema("skills", {"type": "string", "enum": names}, 1, MOST_SKILLS)
-    frequent = Counter(
-        place for each in labelled for label in each.labels for place in coarse.nearest.get(label, [])[:1]
+    # All requests share one schema, because servers compile each new one.
+    schema = list_schema("skills", {"type": "string", "enum": names}, 1, MAX_SKILLS_PER_EXAMPLE)
+    frequency = Counter(
+        place for each in labels for label in each.labels for place in coarse.nearest.get(label, [])[:1]
     )
-    usual = sorted(range(len(coarse.skills)), key=lambda place: (-frequent[place], place))
+    by_frequency = sorted(range(len(coarse.skills)), key=lambda place: (-frequency[place], place))
 
-    async def one(place: int) -> dict[str, Any] | None:
+    async def request(place: int) -> dict[str, Any] | None:
         example = examples[place]
         if not example.request:
             return None
-        skills = [names[i] for i in _likely(labelled[place].labels, coarse, usual)[:batch]]
-        request, labels = example.request[:REQUEST_CHARS], labelled[place].labels
-        question = prompt("choose", request=request, labels=labels, skills=skills)
-        return await ask(schema, shown, question, "choose", example.row)
+        skills = [names[i] for i in _likely(labels[place].labels, coarse, by_frequency)[:batch]]
+        question = prompt(
+            "choose", request=example.request[:MAX_REQUEST_CHARS], labels=labels[place].labels, skills=skills
+        )
+        return await requester(schema, turns, question, "choose", example.row)
 
-    named = {canonical(name): name for name in names}
-    chosen: list[Labelled] = []
+    skill_named = {canonical(name): name for name in names}
+    chosen: list[ExampleLabels] = []
     used: set[str] = set()
-    async for answer in in_order(one, range(len(examples))):
-        skills = [named[name] for text in texts(answer, "skills") if (name := canonical(tidy(text))) in named]
+    async for answer in map_in_order(request, range(len(examples))):
+        answered = [canonical(tidy(text)) for text in strings_in(answer, "skills")]
+        skills = [skill_named[name] for name in answered if name in skill_named]
         used.update(skills)
-        chosen.append(replace(labelled[len(chosen)], skills=tuple(dict.fromkeys(skills))[:MOST_SKILLS]))
-        ask.note("skills of examples", len(chosen), len(used))
+        chosen.append(replace(labels[len(chosen)], skills=tuple(dict.fromkeys(skills))[:MAX_SKILLS_PER_EXAMPLE]))
+        requester.progress("skills of examples", len(chosen), len(used))
     return chosen
 
 
-async def _query_types(examples: Examples, wanted: int, ask: Asker) -> list[QueryType]:
-    """What kind of request each of some examples is, until enough kinds are named or nothing new comes."""
-    shown: list[Turn] = [
-        (prompt("kind", request=each["request"]), {key: each[key] for key in ("name", "definition")})
-        for each in worked()["kinds"]
+async def _query_types(examples: Examples, wanted: int, requester: Requester) -> list[QueryType]:
+    """Return the most frequent query types of the first examples."""
+    worked = worked_examples()["kinds"]
+    turns: list[Turn] = [
+        (prompt("kind", request=each["request"]), {key: each[key] for key in ("name", "definition")}) for each in worked
     ]
     schema = object_schema(name=NAME, definition=THE_USER_WANTS)
 
-    async def kinds(what: str, attempt: int, i: int) -> list[QueryType]:
-        example = examples[(attempt * AT_ONCE + i) % len(examples)]
+    async def request(list_name: str, attempt: int, i: int) -> list[QueryType]:
+        example = examples[(attempt * REQUESTS_PER_ROUND + i) % len(examples)]
         if not example.request:
             return []
-        question = prompt("kind", request=example.request[:REQUEST_CHARS])
-        found = query_type(await ask(schema, shown, question, what, attempt, i))
-        return [found] if found else []
+        question = prompt("kind", request=example.request[:MAX_REQUEST_CHARS])
+        query_type = query_type_of(await requester(schema, turns, question, list_name, attempt, i))
+        return [query_type] if query_type else []
 
-    return await most_named(kinds, wanted, [each["name"] for each in worked()["kinds"]], ask.note)
-
-
-def _likely(labels: Sequence[str], coarse: _Coarse, usual: list[int]) -> list[int]:
-    """Places of skills: those nearest to each of the labels in turn, then the most frequent ones."""
-    orders = [coarse.nearest[label] for label in labels if label in coarse.nearest]
-    turns = (order[i] for i in range(max(map(len, orders), default=0)) for order in orders if i < len(order))
-    return list(dict.fromkeys([*turns, *usual]))
+    return await most_named(request, wanted, [each["name"] for each in worked], requester.progress)
 
 
-def _with_requests(skills: Iterable[Skill], examples: Examples, labelled: Sequence[Labelled]) -> Iterable[Skill]:
-    """Each skill with a request that takes it as its example, best one that names it first; else the teacher's own."""
-    best: dict[str, tuple[int, int]] = {}  # rank of the skill among those of the example, place of the example
-    for place, each in enumerate(labelled):
+def _likely(fine_labels: Sequence[str], coarse: CoarseSkills, by_frequency: list[int]) -> list[int]:
+    """Return the positions of all skills: in turn those nearest to each label, then the others by frequency."""
+    orders = [coarse.nearest[label] for label in fine_labels if label in coarse.nearest]
+    in_turn = (order[i] for i in range(max(map(len, orders), default=0)) for order in orders if i < len(order))
+    return list(dict.fromkeys([*in_turn, *by_frequency]))
+
+
+def _with_requests(skills: Iterable[Skill], examples: Examples, labels: Sequence[ExampleLabels]) -> Iterator[Skill]:
+    """Yield the skills, each with the request of an example that needs it as its example.
+
+    Of several examples the one whose chosen skills list the skill earliest is used. A skill without examples keeps the
+    teacher's example.
+    """
+    best: dict[str, tuple[int, int]] = {}  # rank of the skill in the example, place of the example
+    for place, each in enumerate(labels):
         for rank, name in enumerate(each.skills):
             best[name] = min((rank, place), best.get(name, (rank, place)))
     for skill in skills:
@@ -283,5 +213,6 @@ def _with_requests(skills: Iterable[Skill], examples: Examples, labelled: Sequen
 
 
 def _one_line(text: str) -> str:
+    """Return the text on one line, cut to `MAX_EXAMPLE_CHARS`."""
     line = " ".join(text.split())
-    return line if len(line) <= EXAMPLE_CHARS else f"{line[:EXAMPLE_CHARS].rstrip()} …"
+    return line if len(line) <= MAX_EXAMPLE_CHARS else f"{line[:MAX_EXAMPLE_CHARS].rstrip()} …"

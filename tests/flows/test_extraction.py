@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from skillmill.flows.cli.main import main
-from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE
+from skillmill.skill_taxonomy.extraction.agreement import REQUESTS_PER_ROUND
 from skillmill.skill_taxonomy.formats import load_taxonomy
 
 IN_FLIGHT = 4
@@ -80,7 +80,7 @@ def test_from_and_domain_stand_over_the_file(project: Any, extract: Command) -> 
     curves = state()["taxonomy"]["curves"]
     assert {"topic", "query types"} < set(curves)
     assert len([what for what in curves if what.startswith("skills of")]) == 3
-    assert all(points[0][0] == AT_ONCE for points in curves.values())
+    assert all(points[0][0] == REQUESTS_PER_ROUND for points in curves.values())
     assert state()["usage"]["taxonomy"]["calls"] > 0
 
 

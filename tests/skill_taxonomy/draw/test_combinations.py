@@ -83,7 +83,7 @@ def test_unranking_large_conditioned_spaces_in_bulk_equals_scalar(
 
 def test_a_small_space_is_walked_through_completely() -> None:
     plan = skill_mix(taxonomy(skills=10, topics=4), {3: 1.0}, seed=7)
-    assert plan.size == comb(10, 3) * 4 == 480  # papers.md 8: C(10,3) = 120
+    assert plan.size == comb(10, 3) * 4 == 480  # C(10, 3) = 120
     keys = {plan[i].key for i in range(plan.size)}
     assert len(keys) == 480
     with pytest.raises(IndexError):

@@ -17,11 +17,11 @@ from skillmill.data.inputs.datasets import plain_text
 from skillmill.skill_taxonomy.extraction.examples import (
     ROW_GROUP,
     SCHEMA,
+    ExampleLabels,
     Examples,
-    Labelled,
     example_of,
     read_examples,
-    write_exemplars,
+    write_labelled_examples,
 )
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 
@@ -187,8 +187,8 @@ def test_any_value_has_a_text(value: object) -> None:
 def test_exemplars_lie_in_a_table_of_a_fixed_form(tmp_path: Path) -> None:
     table = [{"text": f"request {row}"} for row in range(ROW_GROUP + 5)]
     examples = Examples("t", table, (("text",), ()), len(table), 1)
-    labelled = [Labelled("Trees", ("tree naming",), ("naming",)) for _ in table[:-1]] + [Labelled()]
-    write_exemplars(tmp_path / "found.parquet", examples, labelled)
+    labelled = [ExampleLabels("Trees", ("tree naming",), ("naming",)) for _ in table[:-1]] + [ExampleLabels()]
+    write_labelled_examples(tmp_path / "found.parquet", examples, labelled)
     found = pq.read_table(tmp_path / "found.parquet")
     assert found.schema == SCHEMA
     assert found.num_rows == len(table)

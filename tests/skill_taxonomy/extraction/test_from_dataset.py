@@ -16,10 +16,11 @@ from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import CONTEXT_LENGTH
 from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.curation.similarity import LEXICAL, SkillVectors, skill_vectors
-from skillmill.skill_taxonomy.extraction.asking import WINDOW, Curves, in_order
 from skillmill.skill_taxonomy.extraction.clusters import cluster
-from skillmill.skill_taxonomy.extraction.examples import Examples, Labelled
+from skillmill.skill_taxonomy.extraction.examples import ExampleLabels, Examples
 from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_dataset
+from skillmill.skill_taxonomy.extraction.requests import WINDOW, map_in_order
+from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
 from skillmill.teachers.base import RequestFailed, Sampling
@@ -70,9 +71,9 @@ def sensible(question: str, seed: int) -> object:
 
 def extracted(
     answer: Callable[[str, int], object], rows: int = 48, config: TaxonomyConfig = CONFIG
-) -> tuple[Taxonomy, list[Labelled], Scripted, Curves]:
+) -> tuple[Taxonomy, list[ExampleLabels], Scripted, Curves]:
     teacher, curves = Scripted(answer), Curves()
-    found = asyncio.run(extract_from_dataset(config, sample(rows), teacher, Sampling(), 1, curves.note))
+    found = asyncio.run(extract_from_dataset(config, sample(rows), teacher, Sampling(), 1, curves.add))
     return *found, teacher, curves
 
 
@@ -238,7 +239,7 @@ def test_results_come_in_the_order_of_the_items(items: list[int]) -> None:
             await asyncio.sleep(item % 3 / 10_000)
             return -item
 
-        return [each async for each in in_order(slow, items)]
+        return [each async for each in map_in_order(slow, items)]
 
     assert asyncio.run(made()) == [-item for item in items]
 
@@ -254,7 +255,7 @@ def test_no_more_than_a_window_is_under_way() -> None:
             await asyncio.sleep(0)
             running -= 1
 
-        return len([None async for _ in in_order(one, range(4 * WINDOW))])
+        return len([None async for _ in map_in_order(one, range(4 * WINDOW))])
 
     assert asyncio.run(made()) == 4 * WINDOW
     assert most <= WINDOW
@@ -265,7 +266,7 @@ def test_a_curve_is_short_rises_and_ends_exactly(steps: list[int]) -> None:
     curves, asked = Curves(), 0
     for step in steps:
         asked += step
-        curves.note("names", asked, asked // 2)
+        curves.add("names", asked, asked // 2)
     points = curves["names"]
     assert points[-1] == (asked, asked // 2)
     assert points == sorted(set(points))

@@ -13,9 +13,10 @@ from scripted_teacher import Scripted
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import CONTEXT_LENGTH
 from skillmill.skill_taxonomy.curation.check import find_faults
-from skillmill.skill_taxonomy.extraction.asking import Curves
+from skillmill.skill_taxonomy.extraction.agreement import QUIET_ROUNDS, REQUESTS_PER_ROUND
 from skillmill.skill_taxonomy.extraction.context import Context
-from skillmill.skill_taxonomy.extraction.from_teacher import AT_ONCE, QUIET_ROUNDS, extract
+from skillmill.skill_taxonomy.extraction.from_teacher import extract
+from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
@@ -118,11 +119,11 @@ def test_a_seed_that_the_teacher_takes_for_a_topic_stays_a_skill() -> None:
 
 def test_curves_tell_how_each_list_grew() -> None:
     curves = Curves()
-    asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, note=curves.note))
+    asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, note=curves.add))
     assert set(curves) == {"topic", "query types", *(what for what in curves if what.startswith("skills of "))}
     assert len(curves) == 6
     for points in curves.values():
-        assert [asked for asked, _ in points] == [AT_ONCE * (i + 1) for i in range(len(points))]
+        assert [asked for asked, _ in points] == [REQUESTS_PER_ROUND * (i + 1) for i in range(len(points))]
         assert points == sorted(points, key=lambda point: point[1])
     assert curves["topic"][-1][1] >= 4
 
@@ -143,7 +144,7 @@ def test_asking_ends_when_nothing_new_is_agreed_on() -> None:
     with pytest.raises(TeacherError, match="usable skills"):
         asyncio.run(extract(CONFIG, teacher, Sampling(), 1))
     about_topics = [request for request in teacher.asked if "five others" in request.messages[-1]["content"]]
-    assert len(about_topics) == AT_ONCE * (1 + QUIET_ROUNDS)
+    assert len(about_topics) == REQUESTS_PER_ROUND * (1 + QUIET_ROUNDS)
 
 
 def test_failures_garbage_and_copies_cost_their_call_alone() -> None:
@@ -197,7 +198,7 @@ def test_a_useless_teacher_ends_in_one_line_after_a_bounded_number_of_calls(garb
     teacher = Scripted(lambda question, seed: garbage)
     with pytest.raises(TeacherError, match="named 0 usable topics of 4 asked for, at least 2 are needed"):
         asyncio.run(extract(CONFIG, teacher, Sampling(), 1))
-    assert len(teacher.asked) == AT_ONCE * QUIET_ROUNDS
+    assert len(teacher.asked) == REQUESTS_PER_ROUND * QUIET_ROUNDS
 
 
 def test_a_teacher_that_is_gone_stops_at_once() -> None:
