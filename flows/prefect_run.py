@@ -23,7 +23,7 @@ from prefect.tasks import Task
 from skillmill.data.errors import SkillmillError, TeacherError
 from skillmill.flows.config import load_config
 from skillmill.flows.pipeline import Results, Step, run
-from skillmill.flows.report.page import funnel_markdown
+from skillmill.flows.report.funnel import funnel_markdown
 from skillmill.flows.runtime.logs import LOGGER
 
 

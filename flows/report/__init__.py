@@ -1,1 +1,1 @@
-"""Reports: where the rows fell, what a taxonomy holds."""
+"""Reports: `report.html` and the printed funnel of a run, and the page of a taxonomy."""

@@ -1,4 +1,4 @@
-"""The taxonomy as one page: hierarchy, counts, near-duplicates, findings, coverage. No scripts, no network."""
+"""The page of a taxonomy: skills by category, coverage, near-duplicates and findings. One file without scripts."""
 
 from pathlib import Path
 from typing import Any
@@ -12,33 +12,33 @@ from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
 from skillmill.skill_taxonomy.curation.similarity import LEXICAL, skill_vectors
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 
-# Teacher text is data: everything that enters the page is escaped.
+# Text of a teacher is escaped wherever it enters the page.
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 
 
 def write_page(taxonomy: Taxonomy, coverage: Coverage | None, path: Path) -> None:
-    """Write the page to `path`. Raises `StoreError`."""
+    """Write the page to `path`. Raises `StoreError` if it cannot be written."""
     write_atomic(path, page(taxonomy, coverage).encode())
 
 
 def page(taxonomy: Taxonomy, coverage: Coverage | None) -> str:
-    """The page as HTML."""
+    """Return the page as HTML; without `coverage` it has no numbers of rows."""
     categories: list[dict[str, Any]] = []
     for name, skills in by_category(taxonomy).items():
-        rows = [coverage.of(skill) if coverage else (0, 0) for skill in skills]
+        counts = [coverage.of(skill) if coverage else (0, 0) for skill in skills]
         categories.append(
             {
                 "name": name,
-                "skills": [(skill, *counts) for skill, counts in zip(skills, rows, strict=True)],
-                "held": sum(skill.split != "train" for skill in skills),
-                "covered": sum(count > 0 for count, _ in rows),
-                "rows": sum(count for count, _ in rows),
+                "skills": [(skill, rows, accepted) for skill, (rows, accepted) in zip(skills, counts, strict=True)],
+                "held_out": sum(skill.split != "train" for skill in skills),
+                "covered": sum(rows > 0 for rows, _ in counts),
+                "rows": sum(rows for rows, _ in counts),
             }
         )
-    alike = find_duplicates(taxonomy.skills, skill_vectors(taxonomy.skills, LEXICAL))
-    groups = [([taxonomy.skills[place] for place in group.places], group.why, group.similarity) for group in alike]
+    duplicates = find_duplicates(taxonomy.skills, skill_vectors(taxonomy.skills, LEXICAL))
+    groups = [([taxonomy.skills[place] for place in group.places], group.why, group.similarity) for group in duplicates]
     return _environment.get_template("taxonomy.html").render(
         taxonomy=taxonomy,
         categories=categories,

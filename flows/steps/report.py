@@ -4,8 +4,9 @@ from pathlib import Path
 
 from skillmill.flows.config import Config
 from skillmill.flows.plan import make_plan
-from skillmill.flows.report.funnel import print_funnel, survey
+from skillmill.flows.report.funnel import print_funnel
 from skillmill.flows.report.page import write_report
+from skillmill.flows.report.survey import survey
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace, read_state
 from skillmill.flows.steps.taxonomy import existing_taxonomy

@@ -1,4 +1,4 @@
-"""The funnel: what is counted, which rows are shown, and that a teacher's text stays text."""
+"""The report: counts, example rows, and escaped text of the teacher."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +8,14 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from skillmill.data.records import Sample, sample_row
+from skillmill.data.records import Sample, SampleRow, sample_row
 from skillmill.data.store import sample_store
+from skillmill.filters.apply import explanation_of
 from skillmill.flows.cli.main import app
 from skillmill.flows.config import Config, parse_config
-from skillmill.flows.report.funnel import A_REASON, Survey, cut, meaning, print_funnel, repeated, survey
+from skillmill.flows.report.funnel import print_funnel
+from skillmill.flows.report.survey import EXAMPLES_PER_REASON, Survey, survey
+from skillmill.flows.report.wording import cut, kept_row
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.generate import generate_step
 from skillmill.flows.steps.report import report_step
@@ -20,15 +23,15 @@ from skillmill.flows.steps.report import report_step
 PLAN = "0123456789abcdef"
 
 
-def row(index: int, *reasons: str, **sample: Any) -> dict[str, Any]:
+def row(index: int, *reasons: str, **sample: Any) -> SampleRow:
     made = Sample(**{"instruction": f"Question {index}?", "response": f"Answer {index}.", "reasons": reasons, **sample})
-    nothing: dict[str, Any] = dict.fromkeys(("topic", "query_type", "teacher", "grader", "prompts", "seed", "split"))
+    nothing: dict[str, Any] = dict.fromkeys(("topic", "query_type", "teacher", "prompts", "seed", "split"))
     return sample_row(
         made, **nothing, plan=PLAN, index=index, cell=f"{index}", kind="instruct_skill_mix", k=2, skills=["a", "b"]
     )
 
 
-def surveyed(folder: Path, *shards: list[dict[str, Any]]) -> Survey:
+def surveyed(folder: Path, *shards: list[SampleRow]) -> Survey:
     store = sample_store(folder)
     store.recover()
     start = 0
@@ -42,12 +45,12 @@ def test_each_reason_shows_the_rows_with_the_lowest_indices(tmp_path: Path) -> N
     first = [row(0, "refusal"), row(1), row(3, "echo", "refusal"), row(4, "refusal")]
     second = [row(7, "refusal"), row(8, "echo"), row(9, "too_short"), row(12)]
     found = surveyed(tmp_path, first, second)
-    assert [(reason, count, share) for reason, count, share, _ in found.fallen()] == [
+    assert [(reason, count, share) for reason, count, share, _ in found.by_reason()] == [
         ("refusal", 4, 0.5),
         ("echo", 2, 0.25),
         ("too_short", 1, 0.125),
     ]
-    indices = {reason: [each["index"] for each in rows] for reason, _, _, rows in found.fallen()}
+    indices = {reason: [each["index"] for each in rows] for reason, _, _, rows in found.by_reason()}
     assert indices == {"refusal": [0, 3, 4], "echo": [3, 8], "too_short": [9]}
     assert [each["index"] for each in found.accepted] == [1, 12]
     assert found.rejected["too_short"][0]["completion"][0]["content"] == "Answer 9."
@@ -56,14 +59,14 @@ def test_each_reason_shows_the_rows_with_the_lowest_indices(tmp_path: Path) -> N
     assert funnel.per_skill == {"a": 2, "b": 2}
 
 
-def test_a_row_that_a_person_accepted_did_not_fall(tmp_path: Path) -> None:
-    found = surveyed(tmp_path, [row(0, "refusal") | {"verdict": "accepted"}])
-    assert found.fallen() == []
+def test_a_row_that_an_override_accepts_is_not_counted_as_rejected(tmp_path: Path) -> None:
+    found = surveyed(tmp_path, [{**row(0, "refusal"), "verdict": "accepted"}])
+    assert found.by_reason() == []
     assert [each["index"] for each in found.accepted] == [0]
 
 
-def test_no_more_than_the_examples_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of shards that hold no example only the columns that are counted are read."""
+def test_only_examples_are_read_with_all_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the counted columns are read of a shard without examples."""
     read: list[Any] = []
     store = sample_store(tmp_path)
     rows_of = type(store).rows
@@ -75,36 +78,36 @@ def test_no_more_than_the_examples_are_read_whole(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(type(store), "rows", rows)
     shards = [[row(index, "refusal") for index in range(start, start + 5)] for start in range(0, 50, 5)]
     found = surveyed(tmp_path, *shards)
-    assert len(found.rejected["refusal"]) == A_REASON
+    assert len(found.rejected["refusal"]) == EXAMPLES_PER_REASON
     assert [start for start, whole in read if whole] == [0]
     assert len([start for start, whole in read if not whole]) == 10
 
 
 def test_the_terminal_gets_counts_shares_and_meanings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     print_funnel(surveyed(tmp_path, [row(0, "refusal"), row(1), row(2, "custom:bell\a \x1b[31mred [bold]")]))
-    said = capsys.readouterr().out
-    assert "3 cells, 1 with an accepted row (33.3%)" in said
-    assert "refusal" in said
-    assert "declines instead of" in said
-    assert "a filter of your own said so" in " ".join(said.split())
-    assert "\x1b" not in said
-    assert "\a" not in said
-    assert "[bold]" in said
+    printed = capsys.readouterr().out
+    assert "3 cells, 1 with an accepted row (33.3%)" in printed
+    assert "refusal" in printed
+    assert "declines instead of" in printed
+    assert "a filter of your own said so" in " ".join(printed.split())
+    assert "\x1b" not in printed
+    assert "\a" not in printed
+    assert "[bold]" in printed
 
 
-def test_a_duplicate_tells_which_row_was_kept() -> None:
+def test_a_duplicate_names_the_kept_row() -> None:
     signals = {"duplicate_of_index": 7.0, "duplicate_instruction": 1.0, "duplicate_response": 0.8125}
     assert (
-        repeated(row(9, "near_duplicate", signals=signals)) == "kept: index 7 (alike: instruction 1.00, response 0.81)"
+        kept_row(row(9, "near_duplicate", signals=signals)) == "kept: index 7 (alike: instruction 1.00, response 0.81)"
     )
     of_plan = row(9, "near_duplicate", signals=signals | {"duplicate_of_plan": float(0x0AB1C2D3)})
-    assert "kept: index 7 of plan 0ab1c2d3 (" in repeated(of_plan)
-    assert repeated(row(9, "refusal")) == ""
+    assert "kept: index 7 of plan 0ab1c2d3 (" in kept_row(of_plan)
+    assert kept_row(row(9, "refusal")) == ""
 
 
-def test_what_an_earlier_version_stored_has_no_meaning_but_is_shown(tmp_path: Path) -> None:
-    assert meaning("a_reason_of_old") == ""
-    assert surveyed(tmp_path, [row(0, "a_reason_of_old")]).fallen()[0][0] == "a_reason_of_old"
+def test_an_unknown_reason_is_shown_without_an_explanation(tmp_path: Path) -> None:
+    assert explanation_of("a_reason_of_old") == ""
+    assert surveyed(tmp_path, [row(0, "a_reason_of_old")]).by_reason()[0][0] == "a_reason_of_old"
 
 
 def test_long_texts_are_cut_and_say_so() -> None:
@@ -114,7 +117,7 @@ def test_long_texts_are_cut_and_say_so() -> None:
 
 @pytest.fixture
 def generated(tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Config:
-    """Rows of a teacher, generated and not exported."""
+    """The configuration of a run whose rows are generated and not exported."""
     monkeypatch.chdir(tmp_path)
     skills = [{"name": f"skill {letter}", "category": "c", "definition": f"Doing {letter}."} for letter in "abcdef"]
     types = [{"name": "How-to", "definition": "wants steps"}]
@@ -134,22 +137,22 @@ def generated(tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: 
 
 
 def rewrite(config: Config, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Change the stored rows, as another teacher would have made them."""
+    """Change the stored rows."""
     with open_workspace(config) as workspace:
         for shard in list(workspace.samples.shards):
             rows = [change(each) for each in workspace.samples.rows(shard).to_pylist()]
             workspace.samples.commit(shard.plan, shard.start, shard.stop, rows, shard.cells, shard.accepted)
 
 
-def test_the_page_escapes_masks_and_cuts_what_the_teacher_said(generated: Config) -> None:
+def test_the_page_escapes_masks_and_cuts_text_of_the_teacher(generated: Config) -> None:
     hostile = '<script>alert("x")</script> {{ 7 * 6 }} write to jane.roe@acme-corp.com now. ' + "long " * 1000
 
     def change(each: dict[str, Any]) -> dict[str, Any]:
-        said = {
+        texts = {
             "prompt": [{"role": "user", "content": hostile}],
             "completion": [{"role": "assistant", "content": hostile}],
         }
-        return {**each, **said, "verdict": "rejected", "reasons": ["refusal", "custom:<b>mine</b>"]}
+        return {**each, **texts, "verdict": "rejected", "reasons": ["refusal", "custom:<b>mine</b>"]}
 
     rewrite(generated, change)
     page = report_step(generated, None).read_text()
@@ -161,17 +164,17 @@ def test_the_page_escapes_masks_and_cuts_what_the_teacher_said(generated: Config
     assert "[e-mail address]" in page
     assert "characters more)" in page
     assert page.count("long ") < 2 * 3 * (700 + 300) / 5 + 10
-    assert page.count("<article>") == 2 * A_REASON
+    assert page.count("<article>") == 2 * EXAMPLES_PER_REASON
     assert "100.0%" in page
 
 
 def test_the_command_prints_the_funnel_before_any_export(generated: Config, capsys: pytest.CaptureFixture[str]) -> None:
     rewrite(generated, lambda each: {**each, "verdict": "rejected", "reasons": ["echo"]} if each["index"] % 2 else each)
     app(["report", "-c", "skillmill.yaml"], standalone_mode=False)
-    said = capsys.readouterr().out
-    assert "6 rows" in said
-    assert "echo" in said
-    assert str(generated.output / "report.html") in said
+    printed = capsys.readouterr().out
+    assert "6 rows" in printed
+    assert "echo" in printed
+    assert str(generated.output / "report.html") in printed
     page = (generated.output / "report.html").read_text()
     assert "the answer gives back the instruction" in page
-    assert "preference pairs" not in page  # nobody has made any yet
+    assert "preference pairs" not in page  # none is generated yet
