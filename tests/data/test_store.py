@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillmill.data.errors import StoreError
-from skillmill.data.records import Sample, sample_row
+from skillmill.data.records import Sample, SampleRow, sample_row
 from skillmill.data.store import ShardStore, sample_store
 
 PLAN = "a" * 16
 
 
-def rows(start: int, stop: int, plan: str = PLAN) -> list[dict[str, Any]]:
+def rows(start: int, stop: int, plan: str = PLAN) -> list[SampleRow]:
     return [
         sample_row(
             Sample(f"What is {i}?", f"It is {i}.", signals={"words": 3.0}),
@@ -29,8 +29,12 @@ def rows(start: int, stop: int, plan: str = PLAN) -> list[dict[str, Any]]:
             skills=["a", "b"],
             topic=None,
             query_type="How",
+            difficulty=None,
+            length=None,
+            language=None,
+            parent=None,
+            operator=None,
             teacher="test",
-            grader=None,
             prompts="0" * 16,
             seed=i,
             split="train",

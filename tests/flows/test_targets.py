@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.records import Sample, sample_of, sample_row
+from skillmill.data.records import Sample, SampleRow, sample_of, sample_row
 from skillmill.data.schemas import SAMPLE_SCHEMA
 from skillmill.data.store import ShardStore, sample_store
 from skillmill.flows.config import parse_config
@@ -78,8 +78,8 @@ def test_an_answer_must_have_room_for_its_length() -> None:
     assert parse_config({**few, "generation": {"length": "long", "kind": "skill_mix"}}).generation.targets
 
 
-def row(**columns: Any) -> dict[str, Any]:
-    cell = {
+def row(**columns: Any) -> SampleRow:
+    cell: dict[str, Any] = {
         "plan": "a" * 16,
         "index": 3,
         "cell": "b" * 16,

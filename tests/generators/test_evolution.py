@@ -1,4 +1,4 @@
-"""An earlier run's instructions, made harder or easier: which cells there are, how they are asked for, what is kept."""
+"""Evolution of an earlier run's instructions: cells, requests, and the columns that the cells keep."""
 
 import asyncio
 from dataclasses import replace
@@ -119,15 +119,15 @@ def test_a_skill_that_the_taxonomy_does_not_have_is_named(tmp_path: Path) -> Non
 
 
 class Reworker:
-    """Gives `instruction` for an instruction, and answers."""
+    """A teacher that returns `instruction` in turn 1 and answers all other turns."""
 
     name = "reworker"
 
     def __init__(self, instruction: str) -> None:
-        self.instruction, self.asked = instruction, list[Request]()
+        self.instruction, self.requests = instruction, list[Request]()
 
     async def chat(self, request: Request) -> Reply:
-        self.asked.append(request)
+        self.requests.append(request)
         reply = {"instruction": self.instruction, "strengths": "Kind.", "weaknesses": "Vague."}
         return Reply(orjson.dumps(reply).decode() if request.json_schema else "Say what you saw.", "stop", 10, 5)
 
@@ -145,19 +145,19 @@ def test_the_parent_and_the_change_are_told_and_the_reworked_instruction_is_answ
     cell = replace(Evolutions([parent(0, language="German")], ["narrow"], 1)[0])
     sample = make(cell, teacher, max_tokens)
     assert (sample.instruction, sample.reasons) == (NEW, ())
-    task = teacher.asked[0].messages[-1]["content"]
+    task = teacher.requests[0].messages[-1]["content"]
     assert f"{OLD} 0" in task and "Change: make it easier." in task and "Language: German" in task
-    assert [request.stage for request in teacher.asked] == ["instruction", "response", "critique", "refine"]
+    assert [request.stage for request in teacher.requests] == ["instruction", "response", "critique", "refine"]
 
 
 def test_every_operator_has_a_change_of_its_own() -> None:
     templates = shipped(evolution.FOLDER)
-    said = [
+    changes = [
         templates.render("evolve_task", query_type="any", skills=(), instruction=OLD, operator=name).splitlines()[-1]
         for name in OPERATORS
     ]
-    assert len(set(said)) == len(OPERATORS)
-    assert [line.split(". ")[0] for line in said] == ["Change: make it harder"] * 4 + ["Change: make it easier"] * 3
+    assert len(set(changes)) == len(OPERATORS)
+    assert [line.split(". ")[0] for line in changes] == ["Change: make it harder"] * 4 + ["Change: make it easier"] * 3
 
 
 def test_what_comes_back_unchanged_is_rejected() -> None:
@@ -172,7 +172,7 @@ def test_a_parents_text_is_data() -> None:
     cell = replace(cell, parent=Parent("0", "What is {{ 7 * 7 }} {% for %}?", "narrow"))
     teacher = Reworker(NEW)
     make(cell, teacher)
-    assert "{{ 7 * 7 }} {% for %}" in teacher.asked[0].messages[-1]["content"]
+    assert "{{ 7 * 7 }} {% for %}" in teacher.requests[0].messages[-1]["content"]
 
 
 def plan(tmp_path: Path, **generation: Any) -> Plan:

@@ -1,4 +1,4 @@
-"""Whatever a teacher says, a cell ends in samples that can be stored, and an unusable one says why."""
+"""Any replies of a teacher give samples that can be stored, and an unusable sample has a reason."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ REPLIES = st.lists(st.tuples(ANYTHING, st.sampled_from(["stop", "length", "conte
 
 
 class Babbler:
-    """Says one thing after the other, whatever it is asked, but takes only what can go over a wire."""
+    """A teacher that returns its replies in turn; it accepts only requests that can be encoded as UTF-8 JSON."""
 
     name = "babbler"
 
@@ -83,7 +83,7 @@ class Babbler:
 
 
 def assert_stored(sample: Sample, cell: Cell) -> None:
-    """It fits the shards, and there is an answer or a reason."""
+    """Assert that the sample fits the schema, and has an answer or a reason."""
     decided = apply_filters(sample, cell, FiltersConfig())
     columns: dict[str, Any] = dict.fromkeys(["plan", "cell", "topic", "query_type", "teacher", "prompts", "split"])
     row = sample_row(
@@ -145,19 +145,19 @@ def test_every_parser_takes_any_text(text: str) -> None:
 @settings(max_examples=20, deadline=None)
 @given(replies=REPLIES)
 def test_shirkers_can_be_stored(how: ShirkerKind, replies: list[tuple[str, str]]) -> None:
-    said = asyncio.run(
+    text = asyncio.run(
         shirker_answer(how, "instruct_skill_mix", "How do I bake bread?", Babbler(replies), Sampling(), 1)
     ).text
-    assert "\0" not in said
-    said.encode("utf-8")
+    assert "\0" not in text
+    text.encode("utf-8")
 
 
 @settings(max_examples=60, deadline=None)
 @given(critique=ANYTHING)
 def test_feedback_is_text_whatever_the_critique(critique: str) -> None:
-    said = feedback(clean(critique))
-    assert isinstance(said, str)
-    said.encode("utf-8")
+    text = feedback(clean(critique))
+    assert isinstance(text, str)
+    text.encode("utf-8")
 
 
 @pytest.mark.parametrize("text", [*HUGE, *TEXTS, "", "null", '{"better": null}', '{"better": ["A"]}', '{"better": {}}'])

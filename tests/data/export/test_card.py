@@ -1,6 +1,7 @@
 """The card's metadata survive any name."""
 
 from collections import Counter
+from typing import Any
 
 import yaml
 from huggingface_hub import DatasetCard
@@ -50,4 +51,5 @@ def test_the_header_is_what_the_hub_reads_whatever_the_names(name: str, reason: 
     }
     header = text.removeprefix("---\n").partition("\n---\n")[0]
     assert yaml.safe_load(header) == expected
-    assert DatasetCard(text).data.to_dict() == expected
+    metadata: Any = DatasetCard(text).data
+    assert metadata.to_dict() == expected

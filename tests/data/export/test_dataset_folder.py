@@ -1,4 +1,4 @@
-"""The exported folder is what `datasets` and TRL read."""
+"""`datasets` loads the exported folder."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import yaml
 from skillmill.data.export.card import CardFacts
 from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.reasons import Reason
-from skillmill.data.records import Sample, pair_id, row_id, sample_row
+from skillmill.data.records import Grade, PairRow, Sample, SampleRow, pair_id, row_id, sample_row
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
 from skillmill.filters.rows.echo import Echo
 from skillmill.filters.rows.refusal import Refusal
@@ -18,10 +18,8 @@ from skillmill.filters.rows.refusal import Refusal
 PLAN = "b" * 16
 
 
-def row(
-    index: int, generation: int = 0, reasons: tuple[Reason, ...] = (), total: float | None = None
-) -> dict[str, Any]:
-    grade = {"skills": [], "on_topic": 1.0, "makes_sense": 1.0, "within_limit": 1.0, "total": total}
+def row(index: int, generation: int = 0, reasons: tuple[Reason, ...] = (), total: float | None = None) -> SampleRow:
+    grade: Grade = {"skills": [], "on_topic": 1.0, "makes_sense": 1.0, "within_limit": 1.0, "total": total or 0.0}
     sample = Sample(
         f"Instruction {index}?",
         f"Answer {generation}.",
@@ -30,7 +28,8 @@ def row(
         signals={"words": 2.0},
         grade=grade if total is not None else None,
     )
-    columns: dict[str, Any] = {
+    columns: dict[str, Any] = dict.fromkeys(("difficulty", "length", "language", "parent", "operator"))
+    columns |= {
         "plan": PLAN,
         "index": index,
         "cell": f"{index:016x}",
@@ -47,7 +46,7 @@ def row(
     return sample_row(sample, **columns)
 
 
-def exported(root: Path, rows: list[dict[str, Any]], pairs: list[dict[str, Any]] | None = None) -> Path:
+def exported(root: Path, rows: list[SampleRow], pairs: list[PairRow] | None = None) -> Path:
     stores = samples, pair_rows, _ = sample_store(root), pair_store(root), grade_store(root)
     for store in stores:
         store.recover()
@@ -65,7 +64,7 @@ def load(folder: Path, configuration: str | None = None) -> datasets.Dataset:
     return datasets.load_dataset(str(folder), configuration, split="train", cache_dir=str(folder.parent / ".hf"))
 
 
-PAIR = {
+PAIR: PairRow = {
     "id": pair_id(row_id(PLAN, 1, 0), "brevity"),
     "prompt": [{"role": "user", "content": "Instruction 1?"}],
     "chosen": [{"role": "assistant", "content": "Long."}],
@@ -131,8 +130,8 @@ def test_a_second_export_is_the_same_and_replaces_the_first(tmp_path: Path) -> N
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".export")]
 
 
-def test_a_later_export_is_not_taken_for_an_earlier_one(tmp_path: Path) -> None:
-    """`datasets` keeps what it has loaded under a name that knows neither the folder nor the rows."""
+def test_a_later_export_is_not_confused_with_a_cached_earlier_one(tmp_path: Path) -> None:
+    """`datasets` caches a dataset under a name that depends on neither the folder nor the rows."""
     cache = str(tmp_path / ".hf")
     for run, index in (("first", 1), ("second", 2)):
         folder = exported(tmp_path / run, [row(index)])

@@ -1,4 +1,4 @@
-"""What an export holds beside the rows: dropped pairs counted, SELF-style records, a stress set."""
+"""Counts of dropped pairs, and the configurations `self` and `stress`."""
 
 from pathlib import Path
 from typing import Any
@@ -12,32 +12,32 @@ from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.export.funnel import Funnel
 from skillmill.data.export.self_records import feedback, self_record
 from skillmill.data.export.sft_rows import AnswersByPlan
-from skillmill.data.records import Sample, pair_id, row_id, sample_row
+from skillmill.data.records import PairRow, Sample, SampleRow, StressAnswerRow, pair_id, row_id, sample_row
 from skillmill.data.store import grade_store, pair_store, sample_store
 
 PLAN, PAIRS = "b" * 16, "c" * 16
 
 
-def row(index: int, reasons: tuple[str, ...] = (), **sample: Any) -> dict[str, Any]:
-    made = Sample(f"Instruction {index}?", f"Refined {index}.", reasons=reasons, **sample)
+def row(index: int, reasons: tuple[str, ...] = (), **sample: Any) -> SampleRow:
+    result = Sample(f"Instruction {index}?", f"Refined {index}.", reasons=reasons, **sample)
     columns: dict[str, Any] = dict.fromkeys(
         ("topic", "difficulty", "length", "language", "parent", "operator", "prompts", "teacher", "split")
     )
     columns |= {"plan": PLAN, "index": index, "cell": f"{index}", "kind": "instruct_skill_mix", "k": 2, "seed": index}
-    return sample_row(made, **columns, skills=["irony", "haiku"], query_type="How-to")
+    return sample_row(result, **columns, skills=["irony", "haiku"], query_type="How-to")
 
 
-def pair(index: int, source: str, reason: str | None = None) -> dict[str, Any]:
-    of = row_id(PLAN, index, 0)
+def pair(index: int, source: str, reason: str | None = None) -> PairRow:
+    row = row_id(PLAN, index, 0)
     return {
-        "id": pair_id(of, source),
+        "id": pair_id(row, source),
         "prompt": [{"role": "user", "content": f"Instruction {index}?"}],
         "chosen": [{"role": "assistant", "content": f"Refined {index}."}],
         "rejected": [{"role": "assistant", "content": "Short."}],
         "chosen_source": "accepted",
         "rejected_source": source,
         "margin": 0.5,
-        "row": of,
+        "row": row,
         "chosen_words": 2,
         "rejected_words": 1,
         "reason": reason,
@@ -46,8 +46,8 @@ def pair(index: int, source: str, reason: str | None = None) -> dict[str, Any]:
 
 def exported(
     root: Path,
-    rows: list[dict[str, Any]],
-    pairs: list[dict[str, Any]] | None = None,
+    rows: list[SampleRow],
+    pairs: list[PairRow] | None = None,
     stress: AnswersByPlan | None = None,
 ) -> tuple[Path, Funnel]:
     stores = samples, pair_rows, _ = sample_store(root), pair_store(root), grade_store(root)
@@ -68,20 +68,20 @@ def load(folder: Path, configuration: str) -> datasets.Dataset:
 
 
 def test_dropped_pairs_are_counted_and_not_exported(tmp_path: Path) -> None:
-    made = [pair(1, "brevity"), pair(2, "brevity", "cut_off"), pair(1, "draft", "no_draft"), pair(3, "brevity")]
-    folder, funnel = exported(tmp_path, [row(1), row(2), row(3, ("refusal",))], made)
+    pairs = [pair(1, "brevity"), pair(2, "brevity", "cut_off"), pair(1, "draft", "no_draft"), pair(3, "brevity")]
+    folder, funnel = exported(tmp_path, [row(1), row(2), row(3, ("refusal",))], pairs)
     assert load(folder, "preference")["id"] == [pair_id(row_id(PLAN, 1, 0), "brevity")]
     assert funnel.pairs == 1
-    told = funnel.as_dict()["preference"]
-    assert (told["brevity"]["pairs"], told["brevity"]["dropped"]) == (1, {"cut_off": 1})
-    assert told["draft"]["dropped"] == {"no_draft": 1}
+    counts = funnel.as_dict()["preference"]
+    assert (counts["brevity"]["pairs"], counts["brevity"]["dropped"]) == (1, {"cut_off": 1})
+    assert counts["draft"]["dropped"] == {"no_draft": 1}
     card = (folder / "README.md").read_text()
     assert "| brevity | 1 | 1 | 2 | 1 | 2.00 | 100% | 0.50 |" in card
     assert "| draft | 0 | 1 | – | – | – | – | – |" in card
     assert "| brevity | cut_off | 1 |" in card
 
 
-def test_self_has_the_answer_what_was_said_of_it_and_the_refined_one(tmp_path: Path) -> None:
+def test_self_has_the_answer_its_feedback_and_the_refined_answer(tmp_path: Path) -> None:
     critique = '{"strengths": "It is short.", "weaknesses": "Ask me@example.com."}'
     rows = [row(1, draft="First.", critique=critique), row(2, draft="First."), row(3, critique="None.")]
     folder, funnel = exported(tmp_path, rows)
@@ -98,7 +98,7 @@ def test_self_has_the_answer_what_was_said_of_it_and_the_refined_one(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("critique", "said"),
+    ("critique", "expected"),
     [
         ('{"good_enough": false, "weaknesses": " Too vague. "}', "Weaknesses: Too vague."),
         ('{"good_enough": false}', '{"good_enough": false}'),
@@ -107,14 +107,14 @@ def test_self_has_the_answer_what_was_said_of_it_and_the_refined_one(tmp_path: P
         ("[1]", "[1]"),
     ],
 )
-def test_feedback_is_in_plain_words(critique: str, said: str) -> None:
-    assert feedback(critique) == said
+def test_feedback_is_in_plain_words(critique: str, expected: str) -> None:
+    assert feedback(critique) == expected
     record = self_record(row(1, draft="First.", critique=critique))
     assert record is not None
-    assert record["feedback"] == said
+    assert record["feedback"] == expected
 
 
-def stress_answer(index: int, text: str) -> dict[str, Any]:
+def stress_answer(index: int, text: str) -> StressAnswerRow:
     return {"row": row_id(PLAN, index, 0), "index": index, "source": "junk", "text": text}
 
 
@@ -125,7 +125,7 @@ def test_stress_has_the_sft_rows_with_some_answers_replaced_and_marked(tmp_path:
     stress, sft = load(folder, "stress"), load(folder, "sft")
     assert stress["id"] == sft["id"]
     assert stress["prompt"] == sft["prompt"]
-    assert [said[0]["content"] for said in stress["completion"]] == [
+    assert [completion[0]["content"] for completion in stress["completion"]] == [
         "Refined 1.",
         "Ask [masked].",
         "Refined 6.",
@@ -137,8 +137,9 @@ def test_stress_has_the_sft_rows_with_some_answers_replaced_and_marked(tmp_path:
     assert "in 1 of them the answer `replaced_by` a low-effort one (junk: 1) | 4 |" in card
 
 
-def test_the_default_is_sft_and_stress_is_there_only_where_it_was_asked_for(tmp_path: Path) -> None:
-    for number, stress in enumerate((None, {PLAN: [stress_answer(1, "Whatever.")]})):
+def test_the_default_is_sft_and_stress_exists_only_if_requested(tmp_path: Path) -> None:
+    requested: tuple[AnswersByPlan | None, ...] = (None, {PLAN: [stress_answer(1, "Whatever.")]})
+    for number, stress in enumerate(requested):
         folder, _ = exported(
             tmp_path / f"{number}", [row(1, draft="First.", critique="Vague.")], [pair(1, "junk")], stress
         )

@@ -1,18 +1,26 @@
-"""What is told of the pairs of a source."""
-
-from typing import Any
+"""Statistics of the pairs of one source."""
 
 from skillmill.data.export.pair_counts import PairCounts, count_pairs
+from skillmill.data.records import PairRow
 
 
-def pair(
-    source: str, chosen: int, rejected: int, margin: float | None = None, reason: str | None = None
-) -> dict[str, Any]:
-    words = {"chosen_words": chosen, "rejected_words": rejected}
-    return {"row": "r", "rejected_source": source, "margin": margin, "reason": reason, **words}
+def pair(source: str, chosen: int, rejected: int, margin: float | None = None, reason: str | None = None) -> PairRow:
+    return {
+        "id": "i",
+        "prompt": [],
+        "chosen": [],
+        "rejected": [],
+        "chosen_source": "accepted",
+        "rejected_source": source,
+        "margin": margin,
+        "row": "r",
+        "chosen_words": chosen,
+        "rejected_words": rejected,
+        "reason": reason,
+    }
 
 
-def test_lengths_are_told_per_source_of_the_pairs_that_were_kept() -> None:
+def test_lengths_are_counted_per_source_over_the_kept_pairs() -> None:
     counts: dict[str, PairCounts] = {}
     count_pairs([pair("brevity", 200, 50, 0.5), pair("junk", 100, 150)], counts)
     count_pairs(
@@ -33,6 +41,6 @@ def test_lengths_are_told_per_source_of_the_pairs_that_were_kept() -> None:
 def test_a_source_without_a_pair_has_no_lengths() -> None:
     counts: dict[str, PairCounts] = {}
     count_pairs([pair("draft", 9, 0, reason="no_draft")], counts)
-    told = counts["draft"].as_dict()
-    assert (told["pairs"], told["dropped"]) == (0, {"no_draft": 1})
-    assert {told[key] for key in ("chosen_words", "rejected_words", "ratio", "chosen_longer", "margin")} == {None}
+    statistics = dict(counts["draft"].as_dict())
+    assert (statistics.pop("pairs"), statistics.pop("dropped")) == (0, {"no_draft": 1})
+    assert set(statistics.values()) == {None}

@@ -1,15 +1,14 @@
 """`skillmill taxonomy show | check | merge | split` on files, as a person calls them."""
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from skillmill.data.records import Sample, sample_row
 from skillmill.data.store import sample_store
-from skillmill.flows.cli.main import main
 from skillmill.flows.report.coverage import coverage_of
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
@@ -36,19 +35,12 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`command("check", "mine.yaml")` in a folder with mine.yaml: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    (tmp_path / "mine.yaml").write_text(FILE)
+def command(command_line: Command) -> Command:
+    """Call `command("check", "mine.yaml")` in a folder with mine.yaml: exit code, standard output, standard error."""
+    Path("mine.yaml").write_text(FILE)
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["skillmill", "taxonomy", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return int(str(ended.value.code)), said.out, said.err
+        return command_line("taxonomy", *arguments)
 
     return call
 
@@ -56,7 +48,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def run_with_rows(root: Path, *skills: list[str]) -> None:
     store = sample_store(root)
     store.recover()
-    facts = {"plan": "a" * 16, "kind": "skill_mix", "topic": "Bees", "query_type": None, "teacher": "t", "grader": None}
+    facts: dict[str, Any] = {"plan": "a" * 16, "kind": "skill_mix", "topic": "Bees", "query_type": None, "teacher": "t"}
     rows = [
         sample_row(
             Sample("Write.", "Text.", reasons=() if i else ("too_short",)),
@@ -145,7 +137,7 @@ def test_split_freezes_in_the_file_and_says_what(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "complaint"),
     [
         (["check", "nothing.yaml"], "cannot read nothing.yaml: No such file"),
         (["check", "bad.yaml"], "bad.yaml:2: skills[0].nam: unknown key"),
@@ -166,12 +158,12 @@ def test_split_freezes_in_the_file_and_says_what(command: Command) -> None:
         (["show", "builtin:nothing"], "there is no builtin:nothing"),
     ],
 )
-def test_bad_usage_is_one_clear_line_and_writes_nothing(command: Command, arguments: list[str], said: str) -> None:
+def test_bad_usage_is_one_clear_line_and_writes_nothing(command: Command, arguments: list[str], complaint: str) -> None:
     Path("bad.yaml").write_text("skills:\n- nam: irony\n")
     code, _, err = command(*arguments)
     assert code == 2
     assert err.splitlines()[-1].startswith("skillmill: ")
-    assert said in err
+    assert complaint in err
     assert sorted(path.name for path in Path().iterdir()) == ["bad.yaml", "mine.yaml"]
     assert Path("mine.yaml").read_text() == FILE
 
