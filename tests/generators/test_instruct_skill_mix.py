@@ -1,4 +1,4 @@
-"""Instruct-SkillMix on a teacher that answers like one."""
+"""Instruct-SkillMix on a scripted teacher: turns, forms, rewrites, and instructions requested again."""
 
 import asyncio
 import re
@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE
+from skillmill.data.records import Sample
 from skillmill.filters.config import FiltersConfig
 from skillmill.flows.config import parse_config
 from skillmill.flows.plan import make_plan
@@ -35,7 +36,7 @@ CRITIQUE = {"strengths": "It is kind.", "weaknesses": "It has no example."}
 
 
 class Writer:
-    """Answers by stage and keeps the requests."""
+    """A teacher that answers by stage and records its requests."""
 
     name = "writer"
 
@@ -47,20 +48,26 @@ class Writer:
             "refine": "Be kind: bring tea, and then name a number.",
             **replies,
         }
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
 
     async def chat(self, request: Request) -> Reply:
-        self.asked.append(request)
+        self.requests.append(request)
         return Reply(self.replies[request.stage], "stop", prompt_tokens=10, completion_tokens=5)
 
     def request(self, stage: str) -> Request:
-        return next(request for request in self.asked if request.stage == stage)
+        return next(request for request in self.requests if request.stage == stage)
+
+    def properties(self, stage: str) -> dict[str, Any]:
+        schema = self.request(stage).json_schema
+        assert schema is not None
+        properties: dict[str, Any] = schema["properties"]
+        return properties
 
 
 EXAMPLES = InstructSkillMix(Sampling()).instruction.examples
 
 
-def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024, **options: Any) -> list:
+def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024, **options: Any) -> list[Sample]:
     generator: Generator = InstructSkillMix(Sampling(max_tokens=max_tokens), generations, **options)
     return asyncio.run(generator.make(CELL, teacher))
 
@@ -68,11 +75,11 @@ def make(teacher: Writer, generations: int = 1, max_tokens: int = 1024, **option
 def test_four_turns_make_a_sample() -> None:
     teacher = Writer()
     (sample,) = make(teacher)
-    assert [request.stage for request in teacher.asked] == ["instruction", "response", "critique", "refine"]
+    assert [request.stage for request in teacher.requests] == ["instruction", "response", "critique", "refine"]
     assert sample.instruction == QUESTION
     assert sample.draft == "Be kind."
     assert sample.response == "Be kind: bring tea, and then name a number."
-    assert orjson.loads(sample.critique) == CRITIQUE
+    assert orjson.loads(sample.critique or "") == CRITIQUE
     assert (sample.prompt_tokens, sample.completion_tokens) == (40, 20)
     assert sample.accepted
 
@@ -105,11 +112,11 @@ def test_the_short_form_refines_in_a_conversation_of_its_own() -> None:
 def test_the_answers_are_asked_for_by_definitions_where_there_are_any() -> None:
     teacher = Writer()
     make(teacher)
-    for request in teacher.asked[1:]:
-        told = " ".join(message["content"] for message in request.messages)
-        assert "metaphor" not in told
-        assert "speaking of one thing by naming another" in told
-        assert "hyperbole" in told
+    for request in teacher.requests[1:]:
+        prompt = " ".join(message["content"] for message in request.messages)
+        assert "metaphor" not in prompt
+        assert "speaking of one thing by naming another" in prompt
+        assert "hyperbole" in prompt
 
 
 def test_one_instruction_and_an_answer_per_generation() -> None:
@@ -117,8 +124,8 @@ def test_one_instruction_and_an_answer_per_generation() -> None:
     samples = make(teacher, generations=3)
     assert [sample.generation for sample in samples] == [0, 1, 2]
     assert [sample.completion_tokens for sample in samples] == [20, 15, 15]
-    assert len(teacher.asked) == 1 + 3 * 3
-    assert len({request.seed for request in teacher.asked}) == 10
+    assert len(teacher.requests) == 1 + 3 * 3
+    assert len({request.seed for request in teacher.requests}) == 10
 
 
 @pytest.mark.parametrize("reply", ["How?", "{", '{"instruction": null}', '{"instruction": " "}'])
@@ -127,7 +134,7 @@ def test_an_unusable_instruction_ends_the_row_and_is_kept(reply: str) -> None:
     (sample,) = make(teacher, generations=2)
     assert sample.reasons == (UNPARSABLE,)
     assert sample.draft == reply
-    assert len(teacher.asked) == 1
+    assert len(teacher.requests) == 1
 
 
 @pytest.mark.parametrize("copied", [*EXAMPLES[0].short.values(), EXAMPLES[0].full])
@@ -151,13 +158,13 @@ def test_a_critique_in_another_form_still_counts() -> None:
 def test_a_small_budget_asks_for_a_short_form_and_holds_it() -> None:
     teacher = Writer(instruction=orjson.dumps(SHORT).decode())
     make(teacher, max_tokens=200)
-    properties = teacher.request("instruction").json_schema["properties"]
+    properties = teacher.properties("instruction")
     assert {key: field["pattern"] for key, field in properties.items()} == dict.fromkeys(SHORT, QUESTION_PATTERN)
-    assert teacher.request("response").sampling.stop == ["\n\n"]
+    assert (teacher.request("response").sampling.model_extra or {})["stop"] == ["\n\n"]
     assert "paragraph" in teacher.request("response").messages[0]["content"]
     generous = Writer()
     make(generous)
-    assert "pattern" not in generous.request("instruction").json_schema["properties"]["instruction"]
+    assert "pattern" not in generous.properties("instruction")["instruction"]
     assert "350 words" in generous.request("response").messages[0]["content"]
 
 
@@ -184,12 +191,12 @@ def test_the_short_form_asks_a_question_for_each_skill_and_answers_each_in_a_par
     teacher = Writer(instruction=orjson.dumps(SHORT).decode())
     (sample,) = make(teacher, max_tokens=200)
     stages = ["instruction", "response", "response", "critique", "refine", "refine"]
-    assert [request.stage for request in teacher.asked] == stages
+    assert [request.stage for request in teacher.requests] == stages
     assert sample.instruction == " ".join(SHORT.values())
     assert sample.response == "\n\n".join(["Be kind: bring tea, and then name a number."] * 2)
-    asked = [request.messages[-1]["content"] for request in teacher.asked if request.stage == "refine"]
-    assert asked == list(SHORT.values())
-    assert len({request.seed for request in teacher.asked}) == len(stages)
+    questions = [request.messages[-1]["content"] for request in teacher.requests if request.stage == "refine"]
+    assert questions == list(SHORT.values())
+    assert len({request.seed for request in teacher.requests}) == len(stages)
 
 
 def test_the_short_form_needs_a_question_for_every_skill() -> None:
@@ -209,7 +216,7 @@ def test_a_paragraph_that_was_cut_off_marks_the_row() -> None:
 
 
 class CutOffAt(Writer):
-    """Runs into its token limit in the given stages."""
+    """Reaches its token limit in the given stages."""
 
     def __init__(self, *stages: str, **replies: str) -> None:
         super().__init__(**replies)
@@ -224,7 +231,7 @@ REWRITTEN = "Bring tea, then name a number."
 
 
 def stages(teacher: Writer) -> list[str]:
-    return [request.stage for request in teacher.asked]
+    return [request.stage for request in teacher.requests]
 
 
 def test_an_answer_that_was_cut_off_is_asked_for_once_more() -> None:
@@ -246,9 +253,9 @@ def test_a_second_cut_is_left_to_the_filters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("max_tokens", "rewrite", "asked"), [(1024, None, 1), (1024, False, 0), (200, None, 0), (200, True, 1)]
+    ("max_tokens", "rewrite", "rewrites"), [(1024, None, 1), (1024, False, 0), (200, None, 0), (200, True, 1)]
 )
-def test_the_short_form_rewrites_only_when_told_to(max_tokens: int, rewrite: bool | None, asked: int) -> None:
+def test_the_short_form_rewrites_only_when_told_to(max_tokens: int, rewrite: bool | None, rewrites: int) -> None:
     class FirstCut(CutOffAt):
         async def chat(self, request: Request) -> Reply:
             reply = await super().chat(request)
@@ -259,7 +266,7 @@ def test_the_short_form_rewrites_only_when_told_to(max_tokens: int, rewrite: boo
     parts = SHORT if max_tokens == 200 else {"instruction": QUESTION}
     teacher = FirstCut("refine", rewrite=REWRITTEN, instruction=orjson.dumps(parts).decode())
     make(teacher, max_tokens=max_tokens, rewrite=rewrite)
-    assert stages(teacher).count("rewrite") == asked  # of two paragraphs the one alone that was cut
+    assert stages(teacher).count("rewrite") == rewrites  # only one of the two paragraphs was cut off
 
 
 def critique(good_enough: object) -> str:
@@ -271,14 +278,14 @@ def test_a_draft_that_its_critique_calls_good_enough_is_the_answer() -> None:
     (sample,) = make(teacher, refine="needed")
     assert stages(teacher) == ["instruction", "response", "critique"]
     assert (sample.response, sample.draft) == ("Be kind.", None)
-    assert orjson.loads(sample.critique)["good_enough"] is True
-    assert teacher.request("critique").json_schema["properties"]["good_enough"] == {"type": "boolean"}
+    assert orjson.loads(sample.critique or "")["good_enough"] is True
+    assert teacher.properties("critique")["good_enough"] == {"type": "boolean"}
     assert "good_enough" in teacher.request("critique").messages[-1]["content"]
 
 
-@pytest.mark.parametrize("said", [critique(False), critique("true"), orjson.dumps(CRITIQUE).decode(), "good_enough"])
-def test_any_other_critique_is_followed(said: str) -> None:
-    teacher = Writer(critique=said)
+@pytest.mark.parametrize("reply", [critique(False), critique("true"), orjson.dumps(CRITIQUE).decode(), "good_enough"])
+def test_any_other_critique_is_followed(reply: str) -> None:
+    teacher = Writer(critique=reply)
     (sample,) = make(teacher, refine="needed")
     assert stages(teacher)[-1] == "refine"
     assert sample.draft == "Be kind."
@@ -294,15 +301,15 @@ def test_a_refinement_that_is_always_made_asks_for_no_decision() -> None:
     teacher = Writer(critique=critique(True))
     make(teacher)
     assert stages(teacher)[-1] == "refine"
-    assert "good_enough" not in teacher.request("critique").json_schema["properties"]
+    assert "good_enough" not in teacher.properties("critique")
     assert "good_enough" not in teacher.request("critique").messages[-1]["content"]
 
 
 class Names(Writer):
-    """Names a skill in its first instruction, and in its second not."""
+    """Names a skill in its first instruction only."""
 
     async def chat(self, request: Request) -> Reply:
-        first = request.stage == "instruction" and not self.asked
+        first = request.stage == "instruction" and not self.requests
         reply = await super().chat(request)
         return replace(reply, text='{"instruction": "Which metaphor fits a late rent?"}') if first else reply
 
@@ -310,7 +317,7 @@ class Names(Writer):
 def test_an_instruction_that_names_its_skills_is_asked_for_again_where_the_option_says_so() -> None:
     teacher = Names()
     (sample,) = make(teacher, ask_again=1)
-    first, second, *_ = teacher.asked
+    first, second, *_ = teacher.requests
     assert first.stage == second.stage == "instruction"
     assert first.seed != second.seed
     assert sample.instruction == QUESTION

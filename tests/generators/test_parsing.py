@@ -1,11 +1,12 @@
-"""What the parsers make of replies, good ones and any others."""
+"""The parsers of replies: well-formed replies, and any text."""
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.generators.parsing import answer_and_explanation, clean, string_field, unquoted
+from skillmill.generators.parsing import answer_and_explanation, string_field, unquoted
+from skillmill.teachers.structured import clean
 
 ANY_TEXT = st.one_of(
     st.text(alphabet=st.characters()),  # lone surrogates included

@@ -1,4 +1,4 @@
-"""Both generators on the embedded model: real replies in the asked-for form, a small budget, honest filters."""
+"""Both generators on the embedded model: real replies in the requested form, with a small token budget."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Skill-Mix on a teacher that answers like one."""
+"""Skill-Mix on a scripted teacher: turns, orders, limits, and unusable replies."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE
+from skillmill.data.records import Sample
 from skillmill.generators.base import Generator
 from skillmill.generators.skill_mix import FOLDER, SkillMix, prompt_variables, reply_schema
 from skillmill.skill_taxonomy.cells import Cell
@@ -27,16 +28,16 @@ def cell(k: int = 2, seed: int = 7) -> Cell:
 
 
 class Writer:
-    """Answers by stage and keeps the requests."""
+    """A teacher that answers by stage and records its requests."""
 
     name = "writer"
 
     def __init__(self, draft: str, review: str, finish: str = "stop") -> None:
         self.replies = {"draft": draft, "review": review}
-        self.finish, self.asked = finish, list[Request]()
+        self.finish, self.requests = finish, list[Request]()
 
     async def chat(self, request: Request) -> Reply:
-        self.asked.append(request)
+        self.requests.append(request)
         return Reply(self.replies[request.stage], self.finish, prompt_tokens=100, completion_tokens=20)
 
 
@@ -44,7 +45,7 @@ DRAFT = '{"answer": "Her knight was a thief. It rains.", "explanation": "The kni
 REVIEW = '{"answer": "Her knight was a thief, and is it not warm today?", "explanation": "A knight steals nothing."}'
 
 
-def make(teacher: Writer, k: int = 2, generations: int = 1, seed: int = 7, **options: Any) -> list:
+def make(teacher: Writer, k: int = 2, generations: int = 1, seed: int = 7, **options: Any) -> list[Sample]:
     generator: Generator = SkillMix(SAMPLING, generations, **options)
     return asyncio.run(generator.make(cell(k, seed), teacher))
 
@@ -61,7 +62,7 @@ def test_the_reviewed_answer_is_the_sample() -> None:
 def test_the_review_sees_the_whole_conversation() -> None:
     teacher = Writer(DRAFT, REVIEW)
     make(teacher)
-    first, second = teacher.asked
+    first, second = teacher.requests
     assert second.messages[:-1] == [*first.messages, {"role": "assistant", "content": DRAFT}]
     assert "one sentence" in second.messages[-1]["content"]
 
@@ -82,13 +83,13 @@ def test_generations_are_drawn_with_seeds_of_their_own() -> None:
     teacher = Writer(DRAFT, REVIEW)
     samples = make(teacher, generations=2)
     assert [sample.generation for sample in samples] == [0, 1]
-    assert len({request.seed for request in teacher.asked}) == 4
+    assert len({request.seed for request in teacher.requests}) == 4
     again = Writer(DRAFT, REVIEW)
     make(again, generations=2)
-    assert [request.seed for request in again.asked] == [request.seed for request in teacher.asked]
+    assert [request.seed for request in again.requests] == [request.seed for request in teacher.requests]
     other = Writer(DRAFT, REVIEW)
     make(other, generations=2, seed=8)
-    assert not {request.seed for request in other.asked} & {request.seed for request in teacher.asked}
+    assert not {request.seed for request in other.requests} & {request.seed for request in teacher.requests}
 
 
 def test_a_reply_in_another_form_is_kept_and_said_so() -> None:
@@ -131,7 +132,7 @@ def test_a_small_budget_holds_the_text_to_its_limit(k: int, fits: list[bool]) ->
 def test_a_single_turn_is_the_draft_alone() -> None:
     teacher = Writer(DRAFT, REVIEW)
     (sample,) = make(teacher, turns=1)
-    assert [request.stage for request in teacher.asked] == ["draft"]
+    assert [request.stage for request in teacher.requests] == ["draft"]
     assert sample.response == "Her knight was a thief. It rains."
     assert (sample.draft, sample.explanation) == (None, "The knight is a thief.")
     assert (sample.prompt_tokens, sample.completion_tokens) == (100, 20)
@@ -145,7 +146,7 @@ PAPER = "Answer: Her knight was a thief, as thieves go.\nExplanation: The knight
 def test_the_papers_order_tells_the_limit_in_the_second_turn_alone() -> None:
     teacher = Writer(PAPER.replace("thief", "rogue"), PAPER)
     (sample,) = make(teacher, k=3, order="paper")
-    first, second = teacher.asked
+    first, second = teacher.requests
     assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
     opening, review = first.messages[0]["content"], second.messages[-1]["content"]
     assert "sentence" not in opening and "at most two sentences" in review

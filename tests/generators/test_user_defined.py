@@ -1,4 +1,4 @@
-"""Generators and prompts of the user's own, from a configuration's folder."""
+"""User-defined generators, and user-supplied prompts, from a configuration's folder."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ DOCUMENTED = (Path(__file__).parents[2] / "docs" / "generators.md").read_text(en
 
 
 class Echo:
-    """Says what it was asked last."""
+    """A teacher that returns the last message of each request."""
 
     name = "echo"
 
@@ -40,8 +40,9 @@ def made(plan: Plan) -> list[Sample]:
 
 
 def documented(language: str, page: str = DOCUMENTED) -> str:
-    """The one code block of a language in a page's section on generators of one's own."""
+    """Return the only code block of a language in a page's section on user-defined generators."""
     section = page.partition("## A generator of your own")[2]
+    block: str
     [block] = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return block
 
@@ -131,6 +132,7 @@ def test_a_prompt_of_the_users_own_replaces_the_shipped_one(tmp_path: Path) -> N
     own = plan_of(tmp_path, SKILL_MIX, request="Show {{ skills[0].name }} on {{ topic }}.")
     (sample,) = made(own)
     cell = next(iter(own.combinations.cells()))
+    assert cell.topic is not None
     assert sample.instruction == f"Show {cell.skills[0].name} on {cell.topic.name}."
     assert own.fingerprint != shipped.fingerprint
     assert own.generator.prompts != shipped.generator.prompts

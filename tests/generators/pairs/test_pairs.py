@@ -1,4 +1,4 @@
-"""Preference pairs from five sources: what is paired, what is dropped, and why."""
+"""Preference pairs from all sources: which pairs are built, and which are dropped for which reason."""
 
 import asyncio
 from collections.abc import Sequence

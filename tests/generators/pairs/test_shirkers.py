@@ -1,4 +1,4 @@
-"""Deliberate shirkers."""
+"""Low-effort answers of the teacher."""
 
 import asyncio
 

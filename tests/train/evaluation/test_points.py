@@ -1,4 +1,4 @@
-"""Tables of points: the forms they may have, and what is said of those that are wrong."""
+"""Tables of points: their forms, and the errors for invalid ones."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ def test_a_missing_column_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (row(points=[1, 0, 1, 1]), r"points: combination c, generation 0, grading 0: found 4 for k = 2; expected"),
         (row(points=[1, 0, 1, 1, 2]), r"points: .*: found 2; expected a list of k \+ 3 points from 0 to 1"),
@@ -156,14 +156,14 @@ def test_a_missing_column_is_named(name: str) -> None:
         (row(category=None), r"category: .*: found .*; expected"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(given: Row, said: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^{said}") as raised:
+def test_what_is_wrong_is_told_in_one_line(given: Row, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{message}") as raised:
         read(given)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "message"),
     [
         (row(), "grading: combination c, generation 0, grading 0: is in the table twice"),
         (
@@ -172,8 +172,8 @@ def test_what_is_wrong_is_told_in_one_line(given: Row, said: str) -> None:
         ),
     ],
 )
-def test_rows_have_to_fit_together(second: Row, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_rows_have_to_fit_together(second: Row, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         read(row(skills=["pun", "irony"]), second)
 
 

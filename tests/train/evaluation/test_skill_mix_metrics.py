@@ -1,4 +1,4 @@
-"""Skill-Mix's metrics: golden numbers, the rules one by one, and laws that hold for any points."""
+"""Skill-Mix metrics: golden numbers, the definitions one by one, and properties that hold for any points."""
 
 from typing import Any
 
