@@ -1,9 +1,9 @@
-"""The least that asking costs: aiohttp and orjson, the pipeline's own two, with nothing around them.
+"""A minimal client of the chat API with aiohttp and orjson, which the pipeline uses too: the lower bound of its cost.
 
     python benchmarks/bare_client.py URL ROWS IN_FLIGHT
 
-`teachers.py` runs it in a process of its own, as it runs the pipeline, so that a CPU time of ours stands beside one
-taken in the same minute on the same machine.
+`teachers.py` runs it in a separate process, like the pipeline, so that both CPU times are measured on the same machine
+within minutes.
 """
 
 import asyncio

@@ -1,9 +1,10 @@
-"""Random k-tuples: ours beside the published approach (shuffle the whole list, take the first k).
+"""Speed of drawing random k-tuples, compared with the published method: shuffle the whole list, take the first k.
 
     python benchmarks/combinations.py [--json OUT]
 
-Prints one line a figure: N = 3,000 skills in 100 categories, 100 topics, k = 4. Ratios are of one run on one machine.
-`cells` are whole cells (names, order in the prompt, seed), `bulk` cells are rows of indices.
+Prints one line per figure, for 3,000 skills in 100 categories, 100 topics and k = 4. Both sides of a ratio are measured
+in one run on one machine. `cells` are complete cells (names, order in the prompt, seed), `bulk` cells are rows of
+indices.
 """
 
 import argparse
@@ -23,7 +24,7 @@ BLOCK = 100_000
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:
-    """The fastest of a few runs."""
+    """Return the time of the fastest of several runs."""
     best = float("inf")
     for _ in range(times):
         start = time.perf_counter()
@@ -33,7 +34,10 @@ def seconds(work: Callable[[], object], times: int = 5) -> float:
 
 
 def shuffled(count: int) -> None:
-    """The published way: a cell costs a shuffle of all skills, and nothing keeps it from coming twice."""
+    """Draw cells by the method of Skill-Mix's released code (arXiv 2310.17567).
+
+    Each cell costs a shuffle of all skills, and cells can repeat.
+    """
     skills, topics = list(range(SKILLS)), list(range(TOPICS))
     dice = random.Random(0)
     for _ in range(count):
@@ -43,6 +47,7 @@ def shuffled(count: int) -> None:
 
 
 def peak_mib(work: Callable[[], object]) -> float:
+    """Return the peak of Python's allocated memory, in MiB."""
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]
@@ -51,17 +56,17 @@ def peak_mib(work: Callable[[], object]) -> float:
 
 
 def access_us(plan: Combinations) -> float:
-    """Microseconds for a whole cell at a position far from the last one."""
+    """Return the microseconds for one complete cell at positions that are far apart."""
     return seconds(lambda: [plan[i] for i in range(0, 10**9, 10**6)]) / 1000 * 1e6
 
 
 def bulk_rate(plan: Combinations, start: int = 0) -> float:
-    """Positions per second, gaps included."""
+    """Return the positions per second, including those without a cell."""
     return BLOCK / seconds(lambda: plan.bulk(start, start + BLOCK))
 
 
 def cell_rate(plan: Combinations, count: int = 2000) -> float:
-    """Whole cells per second, one after the other, gaps passed over."""
+    """Return the complete cells per second in order, skipping positions without a cell."""
     return count / seconds(lambda: list(islice(plan.cells(), count)))
 
 

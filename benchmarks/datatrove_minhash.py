@@ -1,9 +1,9 @@
-"""datatrove's four MinHash stages over the column `response` of a Parquet file: prints seconds, rows kept, peak MiB.
+"""Run datatrove's four MinHash stages on the column `response` of a Parquet file; print seconds, kept rows, peak MiB.
 
     PYTHON datatrove_minhash.py FILE.parquet FOLDER
 
-Run by `near_duplicates.py` with a Python that has datatrove and spaCy. One process, one task; imports and the start of
-its tokenizer are not counted.
+`near_duplicates.py` starts it with a Python that has datatrove and spaCy. It uses one process and one task. The time
+excludes imports and the loading of the tokenizer.
 """
 
 import resource
@@ -30,7 +30,7 @@ SAME_AS_OURS = MinhashConfig(n_grams=3, num_buckets=25, hashes_per_bucket=5)
 def main() -> None:
     path, folder = Path(sys.argv[1]), sys.argv[2]
     reader = ParquetReader(str(path.parent), glob_pattern=path.name, text_key="response", id_key="id")
-    load_word_tokenizer(Languages.english).word_tokenize("so that it is there")
+    load_word_tokenizer(Languages.english).word_tokenize("loads the tokenizer")
     start = time.perf_counter()
     stages = [
         [reader, MinhashDedupSignature(f"{folder}/signatures", SAME_AS_OURS)],

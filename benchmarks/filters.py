@@ -1,9 +1,9 @@
-"""The cheap tier on files of realistic rows: rows/s on one core, and peak memory, for 10^4 to 10^6 rows.
+"""Rows per second and peak memory of the shirker model on one core, for files of 10^4 to 10^6 realistic rows.
 
     python benchmarks/filters.py [--rows 10000 100000]
 
-Each size runs in a process of its own, so that its peak memory is its own. Answers have 30 to 300 English words, nearly
-half of them the commonest, in sentences, paragraphs and lists.
+Each size runs in a separate process, so that its peak memory can be measured. Answers have 30 to 300 English words in
+sentences, paragraphs and lists; nearly half of the words are among the most frequent ones.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CHUNK = 10_000
 
 
 def answer(dice: random.Random) -> str:
-    """A text of 30 to 300 words."""
+    """Return a random text of 30 to 300 words."""
     sentences, left = [], dice.randint(30, 300)
     while left > 0:
         size = min(dice.randint(6, 22), left)
@@ -40,16 +40,18 @@ def answer(dice: random.Random) -> str:
 
 
 def chunks(rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield `rows` random rows with the columns `instruction` and `response`."""
     dice = random.Random(0)
     for start in range(0, rows, CHUNK):
         size = min(CHUNK, rows - start)
-        asked = [
+        instructions = [
             f"How do I {dice.choice(VOCABULARY)} {dice.choice(VOCABULARY)} in row {start + i}?" for i in range(size)
         ]
-        yield pa.RecordBatch.from_pydict({"instruction": asked, "response": [answer(dice) for _ in range(size)]})
+        yield pa.RecordBatch.from_pydict({"instruction": instructions, "response": [answer(dice) for _ in range(size)]})
 
 
 def write(path: Path, rows: int) -> None:
+    """Write the rows to a Parquet file."""
     batches = chunks(rows)
     first = next(batches)
     with pq.ParquetWriter(path, first.schema) as writer:
@@ -59,6 +61,7 @@ def write(path: Path, rows: int) -> None:
 
 
 def measure(path: Path, rows: int) -> None:
+    """Score the file and print the speed and the peak memory of this process."""
     model = load_model()
     start, used = time.perf_counter(), time.process_time()
     score_file(path, "instruction", "response", path.with_suffix(".out.parquet"), model, model.threshold)

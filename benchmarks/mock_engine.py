@@ -1,10 +1,10 @@
-"""A mock engine: a real HTTP server that takes its time, has so many slots, fails as told, and counts.
+"""A mock engine: an HTTP server with latencies, a limited number of slots, configurable faults and statistics.
 
-It speaks the OpenAI chat protocol and vLLM's `/metrics`. At most `--slots` requests run at once, the others wait
-in line. Run as a script it prints its port and serves until it is killed; `GET /stats` tells what it saw.
+It implements the OpenAI chat API and vLLM's `/metrics`. At most `--slots` requests run at once; the others wait in a
+queue. As a script, it prints its port and serves until it is killed; `GET /stats` returns its statistics.
 
-Raw asyncio with a parser of its own: it shares two cores with the client that it measures, and a web framework
-would cost as much as that client.
+It uses asyncio without a web framework and parses HTTP itself, because it shares two cores with the client that it
+measures, and a framework would use as much CPU time as that client.
 """
 
 import argparse
@@ -26,9 +26,12 @@ FAULTS = ("server_error", "rate_limit", "cut", "broken_json")
 
 @dataclass(frozen=True)
 class Settings:
-    """`sigma` 0 is a fixed latency, else the median of a lognormal one. `faults` is the share of requests that fail.
+    """Settings of the mock engine.
 
-    A request that starts while `kv_requests` run is preempted once: it takes twice its time.
+    `latency`: seconds of every request if `sigma` is 0, else the median of a lognormal distribution. `characters`:
+    length of an answer. `faults`: share of the requests that fail. `bad`: a request that contains one of these texts
+    gets HTTP 400. `kv_requests`: how many requests fit the KV cache; a request that starts beyond them is preempted
+    once, which doubles its time.
     """
 
     slots: int
@@ -43,7 +46,11 @@ class Settings:
 
 @dataclass
 class Engine:
-    """Slots, a line before them, and the books: times in seconds, `busy` in slot-seconds."""
+    """The slots, the queue and the statistics.
+
+    `drawn`: latencies drawn so far, in seconds. `busy`: slot-seconds used. `first`, `last`: times of the first start
+    and the latest change. `payload`: bytes of the answers sent. `arrivals`: how often each request body arrived.
+    """
 
     settings: Settings
     running: int = 0
@@ -57,7 +64,7 @@ class Engine:
     busy: float = 0.0
     first: float = 0.0
     last: float = 0.0
-    asked: Counter[bytes] = field(default_factory=Counter)
+    arrivals: Counter[bytes] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     _changed: float = 0.0
 
@@ -65,11 +72,12 @@ class Engine:
         self._dice = random.Random(self.settings.seed)
 
     def reply(self, body: bytes) -> tuple[bytes, dict[str, Any]]:
-        """The answer to a request and its `usage`; four characters are a token."""
+        """Return the answer to a request and its `usage`; four characters count as one token."""
         text = answer(body, self.settings.characters)
         return text, {"prompt_tokens": len(body) // 4, "completion_tokens": len(text) // 4}
 
     def submit(self, connection: "Connection") -> None:
+        """Start the request of a connection, or put it into the queue if all slots are taken."""
         if self.running < self.settings.slots:
             self._start(connection)
         else:
@@ -102,17 +110,18 @@ class Engine:
         self.most_running = max(self.most_running, self.running)
 
     def stats(self) -> dict[str, Any]:
-        """`occupancy`: running requests over slots, integrated from the first start to the last end.
+        """Return the statistics as JSON values.
 
-        `work_share` is the same from the latencies that were drawn, so that a server that is late itself does not
-        count as busy; `best_share` is what a client without any cost reaches with these draws, the last request's
-        wait included. `repeated`: requests whose very body came before.
+        `occupancy`: running requests over slots, averaged from the first start to the last end. `work_share`: the same
+        computed from the drawn latencies, which excludes delays of the server itself. `best_share`: the occupancy of a
+        client without any cost for the same latencies; it is below 1 because slots become idle before the last request
+        ends. `repeated`: requests whose body had arrived before.
         """
         window = self.last - self.first
         slot_seconds = self.settings.slots * window
         return {
-            "asked": self.asked.total(),
-            "repeated": self.asked.total() - len(self.asked),
+            "requests": self.arrivals.total(),
+            "repeated": self.arrivals.total() - len(self.arrivals),
             "served": self.served,
             "payload_bytes": self.payload,
             "failed": dict(self.failed),
@@ -126,7 +135,7 @@ class Engine:
         }
 
     def metrics(self) -> str:
-        """The gauges and counters of vLLM's endpoint that a client can steer by."""
+        """Return the metrics of vLLM's endpoint that a client can use to set its concurrency."""
         gauges = {
             "num_requests_running": self.running,
             "num_requests_waiting": len(self.waiting),
@@ -139,7 +148,7 @@ class Engine:
 
 
 def best_share(seconds: list[float], slots: int) -> float:
-    """The occupancy of `slots` that take one request after the other with no pause in between."""
+    """Return the occupancy of `slots` that start the next request, in order, as soon as one ends."""
     ends = [0.0] * slots
     for each in seconds:
         heapq.heapreplace(ends, ends[0] + each)
@@ -147,7 +156,7 @@ def best_share(seconds: list[float], slots: int) -> float:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection; the client sends its next request after the answer to the last."""
+    """One keep-alive connection; the client sends a request after the answer to its previous one."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._received, self.body = engine, b"", b""
@@ -178,19 +187,20 @@ class Connection(asyncio.Protocol):
 
     def _chat(self, body: bytes) -> None:
         engine, settings = self._engine, self._engine.settings
-        tries = engine.asked[body_key(body)] = engine.asked[body_key(body)] + 1
+        tries = engine.arrivals[body_key(body)] = engine.arrivals[body_key(body)] + 1
         if any(marker.encode() in body for marker in settings.bad):
             engine.failed["bad_prompt"] += 1
             return self._send(400, b'{"error": {"message": "this prompt is not welcome"}}')
         dice = random.Random(b"%d %s" % (tries, body)) if settings.faults else None
         self._fault = dice.choice(FAULTS) if dice and dice.random() < settings.faults else ""
-        if self._fault == "rate_limit":  # a server that sheds load does so at once
+        if self._fault == "rate_limit":  # like a real server, it rejects the request before it takes a slot
             engine.failed["rate_limit"] += 1
             return self._send(429, b'{"error": {"message": "slow down"}}', b"Retry-After: 0.1\r\n")
         self.body = body
         return engine.submit(self)
 
     def answer(self) -> None:
+        """Send the answer to the request, or its fault."""
         engine = self._engine
         if self._fault:
             engine.failed[self._fault] += 1
@@ -214,20 +224,21 @@ class Connection(asyncio.Protocol):
 
 
 def body_key(body: bytes) -> bytes:
+    """Return a key of eight bytes for a request body."""
     return hash(body).to_bytes(8, "big", signed=True)
 
 
 @functools.cache
 def story() -> str:
-    """64 KiB of words drawn as language draws them (few often, many seldom), so that it compresses like a text."""
+    """Return 64 KiB of random words with the frequencies of Zipf's law, so that it compresses like real text."""
     dice = random.Random(0)
     words = ["".join(dice.choices("etaoinshrdlucmfwygpbvk", k=dice.randint(2, 9))) for _ in range(8000)]
-    told = dice.choices(words, weights=[1 / rank for rank in range(3, len(words) + 3)], k=16000)
-    return ". ".join(" ".join(told[i : i + 12]).capitalize() for i in range(0, len(told), 12))[: 2**16]
+    drawn = dice.choices(words, weights=[1 / rank for rank in range(3, len(words) + 3)], k=16000)
+    return ". ".join(" ".join(drawn[i : i + 12]).capitalize() for i in range(0, len(drawn), 12))[: 2**16]
 
 
 def answer(body: bytes, characters: int) -> bytes:
-    """A stretch of the story that the request alone decides; in the form of Skill-Mix where a schema is asked for."""
+    """Return a passage of the story, decided by the request body; as Skill-Mix JSON if the request has a schema."""
     start = random.Random(body).randrange(len(story()))
     text = (story() + story())[start : start + characters] + "."
     if b'"response_format"' not in body:
@@ -236,15 +247,18 @@ def answer(body: bytes, characters: int) -> bytes:
 
 
 def completion(text: bytes, usage: dict[str, Any]) -> bytes:
+    """Return the body of a chat completion."""
     message = {"role": "assistant", "content": text.decode()}
     return orjson.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage})
 
 
 async def listen(engine: Engine) -> asyncio.Server:
+    """Start the server on a free port of the loopback interface."""
     return await asyncio.get_running_loop().create_server(lambda: Connection(engine), "127.0.0.1", 0, backlog=4096)
 
 
 async def serve(engine: Engine) -> None:
+    """Print the port and serve until the process is killed."""
     server = await listen(engine)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -258,7 +272,9 @@ def main() -> None:
     arguments.add_argument("--characters", type=int, default=900, help="of an answer")
     arguments.add_argument("--faults", type=float, default=0.0, help="share of requests that fail, in four ways")
     arguments.add_argument("--bad", nargs="*", default=[], help="requests that contain such a text get HTTP 400")
-    arguments.add_argument("--kv-requests", type=int, default=0, help="what fits the KV cache (default: the slots)")
+    arguments.add_argument(
+        "--kv-requests", type=int, default=0, help="requests that fit the KV cache (default: the slots)"
+    )
     arguments.add_argument("--seed", type=int, default=0, help="of the latencies")
     options = vars(arguments.parse_args())
     options["kv_requests"] = options["kv_requests"] or options["slots"]

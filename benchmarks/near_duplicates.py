@@ -1,15 +1,15 @@
-"""Near-duplicates on one core: rows/s, peak memory, what is found, and how long a resumed run takes to know it again.
+"""Near-duplicate search on one core: rows per second, peak memory, duplicates found, and the time to resume a run.
 
     python benchmarks/near_duplicates.py [--rows 10000 100000 1000000] [--datatrove PYTHON]
 
-Rows have an instruction of 8 to 60 words and an answer of 30 to 300, drawn from 20,000 words by Zipf's law. 2 % of the
-answers are copies of earlier ones, 3 % have every thirtieth word changed at random: `near` where that leaves a Jaccard
-similarity of 0.7 or more of their runs of three words, else `less near`. Each size runs in a process of its
-own, so that its peak memory is its own; reading the Parquet file is part of the time, imports are not.
+Rows have an instruction of 8 to 60 words and an answer of 30 to 300 words, drawn from 20,000 words by Zipf's law. 2 %
+of the answers are copies of earlier ones. Another 3 % are copies in which each word is replaced with a probability of
+1/30: kind `near` if the Jaccard similarity of the 3-grams is still at least 0.7, else `less near`. Each size runs in a
+separate process, so that its peak memory can be measured. The time includes reading the Parquet file, but no imports.
 
-With `--datatrove`, a Python that has datatrove and spaCy (`.venv-datatrove` of `make bench-filters`), its four MinHash
-stages then run over the answers of the same files, with the same shingles, bands and hashes, beside ours over answers
-alone.
+`--datatrove` names a Python that has datatrove and spaCy (`.venv-datatrove` of `make bench-filters`). Its four MinHash
+stages run on the answers of the same files with the same shingles, bands and hashes, and are compared with our search
+on answers only.
 """
 
 import argparse
@@ -42,6 +42,7 @@ SHARES = np.cumsum(1 / (np.arange(len(WORDS)) + 2.7))
 
 
 def texts(dice: np.random.Generator, count: int, least: int, most: int) -> list[str]:
+    """Return random texts of `least` to `most` words."""
     lengths = dice.integers(least, most + 1, count)
     drawn = WORDS[np.searchsorted(SHARES, dice.random(lengths.sum()) * SHARES[-1])]
     ends = np.cumsum(lengths)
@@ -49,6 +50,7 @@ def texts(dice: np.random.Generator, count: int, least: int, most: int) -> list[
 
 
 def reworded(dice: np.random.Generator, text: str) -> str:
+    """Return the text with about one in thirty words replaced by a random word."""
     words = np.array(text.split())
     changed = dice.random(len(words)) < 1 / 30
     words[changed] = dice.choice(WORDS, changed.sum())
@@ -56,11 +58,13 @@ def reworded(dice: np.random.Generator, text: str) -> str:
 
 
 def jaccard(one: str, other: str) -> float:
-    runs = [set(zip(words, words[1:], words[2:], strict=False)) for words in (one.split(), other.split())]
-    return len(runs[0] & runs[1]) / len(runs[0] | runs[1])
+    """Return the Jaccard similarity of the 3-grams of two texts."""
+    ngrams = [set(zip(words, words[1:], words[2:], strict=False)) for words in (one.split(), other.split())]
+    return len(ngrams[0] & ngrams[1]) / len(ngrams[0] | ngrams[1])
 
 
 def chunks(rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield random rows; the column `planted` has the kind of copy, "" for an original."""
     dice, earlier = np.random.default_rng(0), [""]
     for start in range(0, rows, CHUNK):
         size = min(CHUNK, rows - start)
@@ -78,6 +82,7 @@ def chunks(rows: int) -> Iterator[pa.RecordBatch]:
 
 
 def write(path: Path, rows: int) -> None:
+    """Write the rows to a Parquet file."""
     batches = chunks(rows)
     first = next(batches)
     with pq.ParquetWriter(path, first.schema) as writer:
@@ -87,34 +92,36 @@ def write(path: Path, rows: int) -> None:
 
 
 def batches_of(path: Path, size: int, instruction: bool) -> Iterator[tuple[list[RowTexts], list[str]]]:
+    """Yield the texts of at most `size` rows of the file, and the kinds of copies among them."""
     number = 0
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             rows = batch.to_pylist()
-            found = [
+            row_texts = [
                 RowTexts(number + i, number + i, row["instruction"] if instruction else "", row["response"])
                 for i, row in enumerate(rows)
             ]
             number += len(rows)
             for start in range(0, len(rows), size):
                 part = slice(start, start + size)
-                yield found[part], [row["planted"] for row in rows[part]]
+                yield row_texts[part], [row["planted"] for row in rows[part]]
 
 
 def measure(
     path: Path, rows: int, size: int, instruction: bool, results: "multiprocessing.Queue[tuple[float, float]]"
 ) -> None:
+    """Search the file `size` rows at a time, print the figures and put rows per second and peak MiB into `results`."""
     work = path.with_suffix(".signatures")
     work.unlink(missing_ok=True)
     options = NearDuplicates(instruction=instruction)
     start, used = time.perf_counter(), time.process_time()
     corpus, kept = Corpus(work, options, PLAN), []
     planted = dict.fromkeys(KINDS, 0)
-    hit = dict(planted)
+    found = dict(planted)
     for batch, plants in batches_of(path, size, instruction):
         for text, plant, match in zip(batch, plants, corpus.decide(batch), strict=True):
             planted[plant] += 1
-            hit[plant] += match is not None
+            found[plant] += match is not None
             if match is None:
                 kept.append(text.row)
     wall, cpu = time.perf_counter() - start, time.process_time() - used
@@ -125,20 +132,20 @@ def measure(
     again.keep(kept)
     resumed = time.perf_counter() - start
     assert again.computed == 0
-    shares = ", ".join(f"{hit[kind] / count:.1%} of {kind or 'other'}" for kind, count in planted.items() if count)
+    shares = ", ".join(f"{found[kind] / count:.1%} of {kind or 'other'}" for kind, count in planted.items() if count)
     compared = "both texts" if instruction else "answers"
     print(
         f"{rows:>9,} rows, {compared}, {size:>5,} at a time: {rows / wall:>6,.0f} rows/s ({rows / cpu:,.0f} per CPU "
         f"second), {peak:,.0f} MiB peak, {work.stat().st_size / 2**20:,.0f} MiB on disk, "
-        f"known again in {resumed:.1f} s; rejected {shares}"
+        f"resumed in {resumed:.1f} s; rejected {shares}"
     )
     results.put((rows / wall, peak))
 
 
 def in_a_process(*arguments: object) -> tuple[float, float]:
-    """Rows a second and peak MiB."""
+    """Call `measure` in a new process; return rows per second and peak MiB."""
     context = multiprocessing.get_context("spawn")
-    results = context.Queue()
+    results: multiprocessing.Queue[tuple[float, float]] = context.Queue()
     process = context.Process(target=measure, args=(*arguments, results))
     process.start()
     process.join()
@@ -148,7 +155,7 @@ def in_a_process(*arguments: object) -> tuple[float, float]:
 
 
 def datatrove(python: str, path: Path, rows: int) -> float:
-    """Rows a second of datatrove's MinHash over the answers of the file."""
+    """Return the rows per second of datatrove's MinHash on the answers of the file."""
     script = Path(__file__).with_name("datatrove_minhash.py")
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([python, script, path, folder], capture_output=True, text=True)
@@ -163,7 +170,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--datatrove", metavar="PYTHON", help="a Python with datatrove and spaCy")
-    parser.add_argument("--datatrove-rows", type=int, default=10_000, help="no more than so many rows for datatrove")
+    parser.add_argument(
+        "--datatrove-rows", type=int, default=10_000, help="the largest number of rows on which datatrove runs"
+    )
     arguments = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[name] = "1"

@@ -1,17 +1,17 @@
-"""The cheapest generator there is: one question a cell. What it costs is what the pipeline costs."""
+"""A generator with one request per cell and no parsing, so that a run with it shows the cost of the pipeline."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from skillmill.data.records import Sample
+from skillmill.data.records import Message, Sample
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import Request, Sampling, Teacher
 
 
 @dataclass(frozen=True)
 class OneTurn:
-    """`[row N]` in the question lets the mock engine refuse chosen rows."""
+    """Asks one question per cell. The marker `[row N]` in it lets the mock engine reject chosen rows."""
 
     sampling: Sampling
     generations: int = 1
@@ -21,7 +21,7 @@ class OneTurn:
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
         skills = ", ".join(skill.name for skill in cell.skills)
         question = f"Write a text about {cell.topic.name if cell.topic else 'anything'} that shows {skills}."
-        messages = [{"role": "user", "content": f"{question} [row {cell.index}]"}]
+        messages: list[Message] = [{"role": "user", "content": f"{question} [row {cell.index}]"}]
         reply = await teacher.chat(Request(messages, self.sampling, cell.seed))
         return [
             Sample(

@@ -1,4 +1,4 @@
-"""A prefix cache as inference engines have it, to count what it would serve of given requests."""
+"""A simulated prefix cache of an inference engine, which counts the prompt tokens it would serve."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
@@ -9,7 +9,10 @@ Tokens = list[int]
 
 @dataclass(frozen=True)
 class Event:
-    """A request when it comes, or, with its `answer`, when that has been given. `turn`: what the request is for."""
+    """The arrival of a request or, with an `answer`, its completion.
+
+    `turn`: the purpose of the request, e.g. "critique". `prompt` and `answer` are token ids.
+    """
 
     turn: str
     prompt: Tokens
@@ -17,46 +20,54 @@ class Event:
 
 
 class PrefixCache:
-    """Keys and values in blocks of tokens, as vLLM keeps them: a block is found by itself and all before it.
+    """A cache of keys and values in blocks of `block` tokens, like that of vLLM.
 
-    `capacity`: tokens, the blocks used longest ago leave first, of one sequence the last before the first. What is in
-    flight is not held back, as an engine holds it.
+    A block is identified by its own tokens and all tokens before it. With a `capacity`, in tokens, the least recently
+    used blocks are evicted first, and of one sequence the last block before the first. Unlike in an engine, the blocks
+    of requests in flight can be evicted.
     """
 
     def __init__(self, block: int, capacity: int | None = None) -> None:
-        self.block, self.most = block, capacity // block if capacity else None
-        self._kept: OrderedDict[int, None] = OrderedDict()
+        self.block, self._max_blocks = block, capacity // block if capacity else None
+        self._blocks: OrderedDict[int, None] = OrderedDict()
 
     def read(self, prompt: Tokens) -> int:
-        """The tokens of a prompt that are there already. At least its last one is always computed."""
+        """Return the number of tokens of a prompt that are in the cache, then add the prompt to the cache.
+
+        The last token of a prompt is always computed, so the block that contains it does not count.
+        """
         keys = self._keys(prompt)
-        found = next((i for i, key in enumerate(keys) if key not in self._kept), len(keys))
+        hits = next((i for i, key in enumerate(keys) if key not in self._blocks), len(keys))
         self.write(prompt)
-        return min(found, (len(prompt) - 1) // self.block) * self.block
+        return min(hits, (len(prompt) - 1) // self.block) * self.block
 
     def write(self, sequence: Tokens) -> None:
+        """Add all whole blocks of a sequence, and evict blocks beyond the capacity."""
         for key in reversed(self._keys(sequence)):
-            self._kept[key] = None
-            self._kept.move_to_end(key)
-        while self.most and len(self._kept) > self.most:
-            self._kept.popitem(last=False)
+            self._blocks[key] = None
+            self._blocks.move_to_end(key)
+        while self._max_blocks and len(self._blocks) > self._max_blocks:
+            self._blocks.popitem(last=False)
 
     def _keys(self, sequence: Tokens) -> list[int]:
-        keys, last = [], 0
+        keys, previous = [], 0
         for end in range(self.block, len(sequence) + 1, self.block):
-            last = hash((last, *sequence[end - self.block : end]))
-            keys.append(last)
+            previous = hash((previous, *sequence[end - self.block : end]))
+            keys.append(previous)
         return keys
 
 
 def cached(
-    events: Iterable[Event], cache: PrefixCache, kept: Callable[[Event], bool] = lambda answered: True
+    events: Iterable[Event], cache: PrefixCache, is_reusable: Callable[[Event], bool] = lambda completion: True
 ) -> Counter[str]:
-    """The tokens of each turn that the cache served. `kept`: whether it has an answer, read again as a later prompt."""
+    """Return the number of prompt tokens that the cache serves, by turn.
+
+    `is_reusable` decides for a completed request whether its answer is added to the cache.
+    """
     served = Counter[str]()
     for event in events:
         if event.answer is None:
             served[event.turn] += cache.read(event.prompt)
-        elif kept(event):
+        elif is_reusable(event):
             cache.write(event.prompt + event.answer)
     return served

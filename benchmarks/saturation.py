@@ -1,10 +1,11 @@
-"""Tokens per second through the pipeline over those of the bare engine, on the same prompts and the same tokens.
+"""Throughput of the pipeline relative to the bare engine, for the same prompts and the same number of tokens.
 
     python benchmarks/saturation.py --engine embedded|vllm [--rows N] [--rounds N] [--json OUT]
 
-One engine in one process answers both, in turns (bare, pipeline, pipeline, bare …), so that what else the machine does
-falls on both alike. Bare: all requests at once by the engine's own interface. Pipeline: `generate` from its first
-request to its last shard, with journal, filters and shards. Every answer has the same length, whatever it says.
+One engine in one process serves both sides in alternation (bare, pipeline, pipeline, bare …), so that other load on the
+machine affects both equally. Bare: all requests are sent at once through the engine's own interface. Pipeline:
+`generate` from its first request to its last shard, with journal and filters. Every answer has the same number of
+tokens.
 """
 
 import argparse
@@ -31,12 +32,12 @@ from skillmill.teachers.engines.vllm import Vllm, sampling_params
 
 TARGET = 0.95
 SLOTS = {"embedded": 8, "vllm": 32}
-"""Requests that the engine decodes together."""
+"""Requests that the engine decodes at once."""
 WAITING = {"embedded": 0, "vllm": 16}
-"""How many more are in flight: llama.cpp's slots are our threads, vLLM keeps a line of its own."""
+"""Further requests in flight: vLLM has its own queue, while each slot of llama.cpp is a thread of ours."""
 TOKENS = 64
 ENGINE_ARGS: dict[str, dict[str, Any]] = {
-    # both sides have the same prompts: what is kept of old ones would make it easier for the second
+    # Caches of earlier prompts are off: both sides send the same prompts, and the second side would profit.
     "embedded": {"cache_ram_mib": 0},
     "vllm": {
         "enforce_eager": True,
@@ -50,17 +51,19 @@ ENGINE_ARGS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Recorder:
-    """A teacher that only notes what it is asked."""
+    """A teacher that records its requests and returns empty replies."""
 
     name: str = "recorder"
     requests: list[Request] = field(default_factory=list)
 
     async def chat(self, request: Request) -> Reply:
+        """Record a request."""
         self.requests.append(request)
         return Reply("", "stop", 0, 0)
 
 
 def configuration(engine: str, rows: int, seed: int, folder: Path) -> Config:
+    """Return the configuration of a run with one request per row and answers of `TOKENS` tokens."""
     teacher = {
         "kind": engine,
         "max_in_flight": SLOTS[engine] + WAITING[engine],
@@ -74,7 +77,7 @@ def configuration(engine: str, rows: int, seed: int, folder: Path) -> Config:
 
 
 def requests_of(config: Config) -> list[Request]:
-    """What the pipeline will ask, without asking it."""
+    """Return the requests that the pipeline will send, without sending them."""
     plan, recorder = current_plan(config), Recorder()
 
     async def all_cells() -> None:
@@ -86,6 +89,8 @@ def requests_of(config: Config) -> list[Request]:
 
 
 def bare_embedded(engine: Embedded, requests: list[Request]) -> int:
+    """Send the requests to llama.cpp; return the number of generated tokens."""
+
     def one(request: Request) -> int:
         chunks: list[dict[str, Any]] = []
         plain = {key: value for key, value in chat_body(request).items() if not key.startswith("stream")}
@@ -97,6 +102,7 @@ def bare_embedded(engine: Embedded, requests: list[Request]) -> int:
 
 
 def bare_vllm(engine: Vllm, requests: list[Request]) -> int:
+    """Send the requests to vLLM; return the number of generated tokens."""
     names = itertools.count()
 
     async def one(request: Request) -> int:
@@ -112,18 +118,20 @@ def bare_vllm(engine: Vllm, requests: list[Request]) -> int:
 
 
 def timed(work: Callable[[], int]) -> tuple[int, float]:
-    begin = time.monotonic()
-    return work(), time.monotonic() - begin
+    """Return the result of `work` and its seconds."""
+    start = time.monotonic()
+    return work(), time.monotonic() - start
 
 
 def measure(kind: str, rows: int, rounds: int, folder: Path) -> dict[str, Any]:
+    """Return the tokens per second of both sides over all rounds, and their ratio."""
     module = embedded if kind == "embedded" else vllm
     engine = module.shared_engine(configuration(kind, rows, 0, folder).teacher)
     bare: Callable[[Any, list[Request]], int] = bare_vllm if kind == "vllm" else bare_embedded
-    bare(engine, requests_of(configuration(kind, SLOTS[kind], 0, folder)))  # warms up
+    bare(engine, requests_of(configuration(kind, SLOTS[kind], 0, folder)))  # warm-up
     spent: dict[str, list[tuple[int, float]]] = {"bare": [], "pipeline": []}
-    for turn in range(rounds):
-        config = configuration(kind, rows, turn + 1, folder)
+    for number in range(rounds):
+        config = configuration(kind, rows, number + 1, folder)
         requests = requests_of(config)
 
         def through_pipeline(config: Config = config) -> int:
@@ -133,12 +141,12 @@ def measure(kind: str, rows: int, rounds: int, folder: Path) -> dict[str, Any]:
             return bare(engine, requests)
 
         order = [("bare", directly), ("pipeline", through_pipeline)]
-        for side, work in order if turn % 2 == 0 else order[::-1]:
+        for side, work in order if number % 2 == 0 else order[::-1]:
             spent[side].append(timed(work))
             tokens, seconds = spent[side][-1]
             if tokens != rows * TOKENS:
                 raise SystemExit(f"{side}: {tokens} tokens instead of {rows * TOKENS}: the sides are not comparable")
-            print(f"round {turn + 1} {side:8} {tokens / seconds:8.1f} tokens/s", flush=True)
+            print(f"round {number + 1} {side:8} {tokens / seconds:8.1f} tokens/s", flush=True)
     speed = {side: sum(n for n, _ in runs) / sum(s for _, s in runs) for side, runs in spent.items()}
     return {"engine": kind, "rows": rows, "rounds": rounds, **speed, "ratio": speed["pipeline"] / speed["bare"]}
 
@@ -150,17 +158,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    os.chdir(Path(__file__).parent)  # where `one_turn` is found
+    os.chdir(Path(__file__).parent)  # `one_turn` is imported from here
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(options.engine, options.rows, options.rounds, Path(folder))
+        result = measure(options.engine, options.rows, options.rounds, Path(folder))
     close_engines()
-    verdict = "met" if found["ratio"] >= TARGET else "MISSED"
+    verdict = "met" if result["ratio"] >= TARGET else "MISSED"
     print(
-        f"saturation, {found['engine']}: {found['pipeline']:.1f} of {found['bare']:.1f} tokens/s, "
-        f"ratio {found['ratio']:.3f} >= {TARGET} {verdict}"
+        f"saturation, {result['engine']}: {result['pipeline']:.1f} of {result['bare']:.1f} tokens/s, "
+        f"ratio {result['ratio']:.3f} >= {TARGET} {verdict}"
     )
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2))
+        options.json.write_text(json.dumps(result, indent=2))
     raise SystemExit(verdict != "met")
 
 

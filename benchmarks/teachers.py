@@ -1,8 +1,8 @@
-"""What the pipeline costs beside its teacher: the real command against a mock engine, a line per figure.
+"""Cost of the pipeline apart from its teacher: runs the command against a mock engine and prints one line per figure.
 
     python benchmarks/teachers.py [occupancy throughput memory faults] [--json OUT]
 
-docs/benchmarks.md says what each figure means. Exit 1 where one misses its target.
+docs/benchmarks.md explains the figures. The exit code is 1 if a figure misses its target.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from skillmill.filters.apply import row_filters
 HERE = Path(__file__).parent
 SLOTS = 64
 IN_FLIGHT = 96
-"""Half as many again as the engine's slots: a line that is never empty and never deep."""
+"""1.5 times the engine's slots, so that its queue is short but never empty."""
 LOGNORMAL = ("--latency", "0.2", "--sigma", "0.6", "--seed", "2")
-"""The line's last requests decide what is possible: 0.92 to 0.97 over seeds, 0.959 with this one."""
+"""The best possible occupancy depends on the last requests: 0.92 to 0.97 over seeds, 0.959 with this one."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`bound` says on which side of `target` a figure is good; one without a target is only shown."""
+    """A measured value. `bound` is ">=" or "<=" the `target`; a figure with neither is only shown."""
 
     name: str
     value: float
@@ -45,17 +45,18 @@ class Figure:
 
     @property
     def met(self) -> bool:
+        """Whether the value meets its target, True if there is none."""
         holds = {"": True, ">=": self.value >= (self.target or 0), "<=": self.value <= (self.target or 0)}
         return holds[self.bound]
 
     def __str__(self) -> str:
-        wanted = f"{self.bound} {self.target:g} {'met' if self.met else 'MISSED'}" if self.bound else ""
-        return f"{self.name:52} {self.value:10.3f} {self.unit:12} {wanted}"
+        target = f"{self.bound} {self.target:g} {'met' if self.met else 'MISSED'}" if self.bound else ""
+        return f"{self.name:52} {self.value:10.3f} {self.unit:12} {target}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process of ours from start to end."""
+    """Resources of one client process from start to end."""
 
     wall_s: float
     cpu_s: float
@@ -63,20 +64,22 @@ class Run:
 
 
 class Engine:
-    """A mock engine in a process of its own."""
+    """A mock engine in a separate process."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         self.process, self.url = process, f"http://127.0.0.1:{int(process.stdout.readline())}"
 
     def stats(self) -> dict[str, Any]:
+        """Return the statistics of the engine so far."""
         with urllib.request.urlopen(f"{self.url}/stats") as response:
-            found: dict[str, Any] = json.load(response)
-        return found
+            stats: dict[str, Any] = json.load(response)
+        return stats
 
 
 @contextmanager
 def engine(*options: object) -> Iterator[Engine]:
+    """Run a mock engine with command line options within the block."""
     command = [sys.executable, str(HERE / "mock_engine.py"), *map(str, options)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -88,12 +91,13 @@ def engine(*options: object) -> Iterator[Engine]:
 
 @contextmanager
 def folder() -> Iterator[Path]:
+    """Create a temporary folder for the block."""
     with tempfile.TemporaryDirectory(prefix="bench-teachers-") as name:
         yield Path(name)
 
 
 def start(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn") -> "subprocess.Popen[bytes]":
-    """`skillmill generate` on the built-in taxonomy: journal and shards on, filters off, no Prefect."""
+    """Start `skillmill generate` on the built-in taxonomy without filters and without Prefect."""
     config = {
         "name": "bench",
         "output_dir": str(at / "out"),
@@ -107,13 +111,14 @@ def start(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:O
 
 
 def python(at: Path, *arguments: object) -> "subprocess.Popen[bytes]":
-    """With bytecode, as an installed package has it; in this folder, where `one_turn` lies."""
+    """Start Python in this folder, from which `one_turn` is imported, with bytecode files as in an installation."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.Popen(command, cwd=HERE, env=environment, stderr=(at / "stderr").open("ab"))
 
 
 def finish(process: "subprocess.Popen[bytes]", at: Path, begun: float) -> Run:
+    """Wait for a process that was started at the monotonic time `begun`; exit if it failed."""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -122,17 +127,20 @@ def finish(process: "subprocess.Popen[bytes]", at: Path, begun: float) -> Run:
 
 
 def generate(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn") -> Run:
+    """Run `skillmill generate` to its end."""
     begun = time.monotonic()
     return finish(start(at, url, rows, in_flight, kind), at, begun)
 
 
 def bare_client(at: Path, url: str, rows: int, in_flight: int) -> Run:
+    """Run `bare_client.py` to its end."""
     begun = time.monotonic()
     return finish(python(at, "bare_client.py", url, rows, in_flight), at, begun)
 
 
 def rows_of(at: Path) -> list[dict[str, Any]]:
-    from skillmill.data.store import sample_store  # pyarrow: not before the processes that are measured
+    """Return id, verdict and reasons of the generated rows."""
+    from skillmill.data.store import sample_store  # it imports pyarrow, which the measured processes must not inherit
 
     store = sample_store(at / "out")
     plans = dict.fromkeys(shard.plan for shard in store.shards)
@@ -140,12 +148,14 @@ def rows_of(at: Path) -> list[dict[str, Any]]:
 
 
 def journal_bytes(at: Path) -> int:
+    """Return the size of the journal on the disk."""
     return sum(path.stat().st_size for path in (at / "out" / ".work").glob("journal.sqlite*"))
 
 
 def occupancy() -> Iterator[Figure]:
+    """Measure how busy the pipeline keeps an engine with lognormal latencies, and what it costs."""
     rows = 4000
-    for _ in range(2):  # the first one writes the bytecode
+    for _ in range(2):  # the first run writes the bytecode files
         with engine("--latency", 0) as mock, folder() as at:
             start_up = generate(at, mock.url, 1, 1)
     yield Figure("start-up: CPU of a run of one row", start_up.cpu_s, "s")
@@ -166,12 +176,13 @@ def occupancy() -> Iterator[Figure]:
         beyond = 1000 * (run.cpu_s - start_up.cpu_s) / (rows * calls)
         yield Figure(f"the same without start-up, {name}", beyond, "ms/request")
         yield Figure(f"wall outside the engine's window, {name}", run.wall_s - stats["window_s"], "s", "<=", 4.0)
-        yield Figure(f"longest line before the engine, {name}", stats["most_waiting"], "requests")
+        yield Figure(f"longest queue of the engine, {name}", stats["most_waiting"], "requests")
         yield Figure(f"journal over payload on the disk, {name}", disk / stats["payload_bytes"], "", "<=", 1.5)
         yield Figure(f"peak memory, {name}", run.peak_mb, "MB")
 
 
 def throughput() -> Iterator[Figure]:
+    """Measure rows per second with a fixed latency and many requests in flight."""
     rows, latency = 10_000, 0.5
     for in_flight, target in ((256, 0.90), (1024, 0.65)):
         with engine("--slots", in_flight, "--latency", latency) as mock, folder() as at:
@@ -187,7 +198,7 @@ def throughput() -> Iterator[Figure]:
 
 
 def memory() -> Iterator[Figure]:
-    """Without near-duplicate search: `near_duplicates.py` prints what that adds a row."""
+    """Measure peak memory without near-duplicate search, whose memory per row `near_duplicates.py` prints."""
     peak: dict[int, float] = {}
     for rows in (10_000, 100_000):
         with engine("--slots", 256, "--latency", 0.1, "--characters", 4096) as mock, folder() as at:
@@ -202,24 +213,25 @@ def memory() -> Iterator[Figure]:
 
 
 def faults() -> Iterator[Figure]:
+    """Count rows and requests with a faulty engine, bad prompts and a killed run."""
     rows = 2000
     with engine("--slots", SLOTS, *LOGNORMAL, "--faults", 0.2) as mock, folder() as at:
         generate(at, mock.url, rows, IN_FLIGHT)
-        stats, found = mock.stats(), rows_of(at)
+        stats, stored = mock.stats(), rows_of(at)
     failed = sum(stats["failed"].values())
     assert len(stats["failed"]) == 4, stats
-    yield Figure("faults: share of requests that failed", failed / stats["asked"], "in 4 ways")
-    yield Figure("faults: rows that arrived", _accepted(found), f"of {rows}", ">=", rows)
-    yield Figure("faults: rows that arrived twice", len(found) - len({row["id"] for row in found}), "", "<=", 0)
+    yield Figure("faults: share of requests that failed", failed / stats["requests"], "in 4 ways")
+    yield Figure("faults: rows that arrived", _accepted(stored), f"of {rows}", ">=", rows)
+    yield Figure("faults: rows that arrived twice", len(stored) - len({row["id"] for row in stored}), "", "<=", 0)
 
     bad = [f"[row {row}]" for row in range(100, 1000, 200)]
     with engine("--slots", SLOTS, *LOGNORMAL, "--bad", *bad) as mock, folder() as at:
         generate(at, mock.url, 1000, IN_FLIGHT)
-        stats, found = mock.stats(), rows_of(at)
-    reasons = Counter(reason for row in found for reason in row["reasons"])
-    yield Figure("5 bad prompts: good rows", _accepted(found), "of 995", ">=", 995)
+        stats, stored = mock.stats(), rows_of(at)
+    reasons = Counter(reason for row in stored for reason in row["reasons"])
+    yield Figure("5 bad prompts: good rows", _accepted(stored), "of 995", ">=", 995)
     yield Figure("5 bad prompts: rows with reason bad_request", reasons["bad_request"], "of 5", ">=", 5)
-    yield Figure("5 bad prompts: requests for 1,000 rows", stats["asked"], "", "<=", 1000)
+    yield Figure("5 bad prompts: requests for 1,000 rows", stats["requests"], "", "<=", 1000)
 
     rows = 4000
     with engine("--slots", SLOTS, *LOGNORMAL) as mock, folder() as at:
@@ -229,9 +241,9 @@ def faults() -> Iterator[Figure]:
         process.send_signal(signal.SIGKILL)
         process.wait()
         generate(at, mock.url, rows, IN_FLIGHT)
-        stats, found = mock.stats(), rows_of(at)
-    yield Figure("kill -9 half way: requests asked again", stats["repeated"], "", "<=", IN_FLIGHT)
-    yield Figure("kill -9 half way: rows", len({row["id"] for row in found}), f"of {rows}", ">=", rows)
+        stats, stored = mock.stats(), rows_of(at)
+    yield Figure("kill -9 half way: repeated requests", stats["repeated"], "", "<=", IN_FLIGHT)
+    yield Figure("kill -9 half way: rows", len({row["id"] for row in stored}), f"of {rows}", ">=", rows)
 
 
 def _accepted(rows: list[dict[str, Any]]) -> int:
@@ -243,7 +255,7 @@ GROUPS = {"occupancy": occupancy, "throughput": throughput, "memory": memory, "f
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}; all where none is named")
+    arguments.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}; default: all")
     arguments.add_argument("--json", type=Path)
     options = arguments.parse_args()
     unknown = set(options.groups) - set(GROUPS)
@@ -256,11 +268,11 @@ def main() -> None:
             figures.append(figure)
             print(figure, flush=True)
         load.append(os.getloadavg()[0])
-        print(f"load after {group}: {load[-1]:.2f} (ours and the engine's included)", flush=True)
+        print(f"load after {group}: {load[-1]:.2f} (including this benchmark)", flush=True)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        found = [asdict(figure) | {"met": figure.met} for figure in figures]
-        options.json.write_text(json.dumps({"cores": os.cpu_count(), "load": load, "figures": found}, indent=1))
+        results = [asdict(figure) | {"met": figure.met} for figure in figures]
+        options.json.write_text(json.dumps({"cores": os.cpu_count(), "load": load, "figures": results}, indent=1))
     sys.exit(not all(figure.met for figure in figures))
 
 

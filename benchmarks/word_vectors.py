@@ -44,7 +44,8 @@ def components(vectors: np.ndarray, size: int) -> np.ndarray:
     centred = vectors - vectors.mean(axis=0)
     projected = centred @ np.linalg.svd(centred, full_matrices=False)[2][:size].T
     projected /= np.linalg.norm(projected, axis=1, keepdims=True)
-    return np.round(127 * projected).astype(np.int8)
+    rounded: np.ndarray = np.round(127 * projected).astype(np.int8)
+    return rounded
 
 
 def comparison(words: list[str], rows: np.ndarray) -> str:

@@ -56,7 +56,7 @@ class Sample:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     reasons: tuple[str, ...] = ()
-    """`Reason` values, and the names of user-defined filters as `custom:name`."""
+    """`Reason` values, and reasons of user-defined filters with the prefix `custom:`."""
     signals: dict[str, float] = field(default_factory=dict)
     grade: Grade | None = None
     """None if the sample was not graded or the grader gave no usable reply."""

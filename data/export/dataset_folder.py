@@ -79,21 +79,18 @@ class _Export:
 
     def write_samples(self, samples: ShardStore, grades: ShardStore, plans: Sequence[str]) -> set[str]:
         """Write all configurations but `preference`. Return the ids of the `sft` rows."""
-        signals_file = self.folder / ".signals.arrow"
         shards = [shard for plan in plans for shard in samples.of_plan(plan)]
+        signals_file = self.folder / ".signals.arrow"
+        schema = struct_schema(keep_signals(_verified_signals(samples, shards), signals_file))
         stress_answers = {plan: StressAnswers((self.stress or {}).get(plan, ())) for plan in plans}
         sft_ids: set[str] = set()
         with ExitStack() as files:
-            schema = struct_schema(keep_signals(_verified_signals(samples, shards), signals_file))
             schemas = {"sft": schema, "rejected": schema, "self": SELF_SCHEMA, "grades": GRADING_SCHEMA}
             if self.stress is not None:
                 schemas[STRESS] = STRESS_SCHEMA
             writers = {name: files.enter_context(self._open(name, schema)) for name, schema in schemas.items()}
-            other_columns = [name for name in samples.schema.names if name != SIGNALS]
             for shard, signals in zip(shards, kept_signals(signals_file), strict=True):
-                table = samples.read_unverified(shard, other_columns).append_column(SIGNALS, signals)
-                stored: list[SampleRow] = table.to_pylist()
-                rows = [masked_row(row, self.mask) for row in stored]
+                rows = [masked_row(row, self.mask) for row in _verified_rows(samples, shard, signals)]
                 self.funnel.count(rows)
                 sft = list(sft_rows(rows))
                 sft_ids.update(row["id"] for row in sft)
@@ -128,8 +125,16 @@ class _Export:
 
 
 def _verified_signals(samples: ShardStore, shards: Iterable[Shard]) -> Iterator[pa.ChunkedArray]:
+    """Verify the shards and yield their `signals`."""
     for shard in shards:
         yield samples.rows(shard, [SIGNALS])[SIGNALS]
+
+
+def _verified_rows(samples: ShardStore, shard: Shard, signals: pa.Array) -> list[SampleRow]:
+    """Return the rows of a shard that `_verified_signals` has verified, with its `signals` from there."""
+    columns = [name for name in samples.schema.names if name != SIGNALS]
+    rows: list[SampleRow] = samples.read_unverified(shard, columns).append_column(SIGNALS, signals).to_pylist()
+    return rows
 
 
 def _with_signal_struct(row: SampleRow) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The mock engine does what it says, and the benchmark measures the real command with it."""
+"""The mock engine: slots, metrics and faults; and one run of the teacher benchmark."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
+    sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module
 
@@ -46,7 +46,7 @@ def test_the_slots_hold_and_the_occupancy_is_their_integral() -> None:
         stats = mock.stats()
     assert len({answer["choices"][0]["message"]["content"] for answer in answers}) == 4
     assert stats["most_running"] == stats["most_waiting"] == 2
-    assert (stats["asked"], stats["repeated"], stats["served"]) == (5, 1, 5)
+    assert (stats["requests"], stats["repeated"], stats["served"]) == (5, 1, 5)
     # Two rounds of two and a lone request: five slots of 0.2 s in 2 x 0.6 s.
     assert stats["best_share"] == pytest.approx(5 / 6)
     assert stats["window_s"] >= 0.6
@@ -59,17 +59,17 @@ def test_best_share_is_that_of_slots_that_never_pause() -> None:
     assert mock_engine.best_share([], 2) == 0.0
 
 
-def test_its_metrics_are_those_that_the_teacher_follows() -> None:
+def test_its_metrics_are_those_that_the_teacher_reads() -> None:
     with bench.engine("--slots", 2, "--latency", 1, "--kv-requests", 1) as mock, ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(ask, mock.url, f"question {i}") for i in range(3)]
-        while mock.stats()["asked"] < 3:
+        replies = [pool.submit(ask, mock.url, f"question {i}") for i in range(3)]
+        while mock.stats()["requests"] < 3:
             time.sleep(0.02)
         with urllib.request.urlopen(f"{mock.url}/metrics") as response:
-            found = vllm_load(response.read().decode())
-        for each in asked:
-            each.result()
-    assert found is not None
-    assert (found.running, found.waiting, found.kv_used, found.preemptions) == (2, 1, 1.0, 1)
+            load = vllm_load(response.read().decode())
+        for reply in replies:
+            reply.result()
+    assert load is not None
+    assert (load.running, load.waiting, load.kv_used, load.preemptions) == (2, 1, 1.0, 1)
 
 
 def test_it_fails_in_four_ways_and_refuses_bad_prompts() -> None:
@@ -100,6 +100,8 @@ def test_the_benchmark_runs_the_real_command(tmp_path: Path) -> None:
     assert stats["served"] == 60
     assert {row["verdict"] for row in bench.rows_of(tmp_path)} == {"accepted"}
     assert 0 < run.cpu_s < run.wall_s * 2
-    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # where a child's peak counts from
-    assert 20 < run.peak_mb < max(500, ours + 1)
+    own_peak = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    )  # the peak of a child starts at that of its parent
+    assert 20 < run.peak_mb < max(500, own_peak + 1)
     assert bench.Figure("x", 2.0, "s", "<=", 1.0).met is False

@@ -1,4 +1,4 @@
-"""The token benchmark: the prefix cache is one, and the real command stays within what an example may cost."""
+"""The token benchmark: the simulated prefix cache, and the token budget of an example."""
 
 import importlib
 import re
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.append(str(BENCHMARKS))  # they import each other as scripts do
+sys.path.append(str(BENCHMARKS))  # the benchmarks import each other as scripts
 bench, prefix_cache = importlib.import_module("tokens"), importlib.import_module("prefix_cache")
 sys.path.remove(str(BENCHMARKS))
 
@@ -23,22 +23,22 @@ def test_a_prompt_is_read_up_to_its_last_token_in_whole_blocks() -> None:
     cache = PrefixCache(4)
     assert [cache.read(list(range(8))) for _ in range(2)] == [0, 4]
     assert cache.read(list(range(9))) == 8
-    assert cache.read([9, *range(1, 9)]) == 0  # a block is known by all that stands before it too
+    assert cache.read([9, *range(1, 9)]) == 0  # a block is identified by the tokens before it too
 
 
 def test_an_answer_is_part_of_the_next_prompt() -> None:
-    asked = Event("first", [1, 2, 3, 4])
-    events = [asked, Event("first", asked.prompt, [5, 6, 7, 8]), Event("second", [1, 2, 3, 4, 5, 6, 7, 8, 9])]
+    request = Event("first", [1, 2, 3, 4])
+    events = [request, Event("first", request.prompt, [5, 6, 7, 8]), Event("second", [1, 2, 3, 4, 5, 6, 7, 8, 9])]
     assert cached(events, PrefixCache(4)) == {"first": 0, "second": 8}
-    assert cached(events, PrefixCache(4), lambda answered: False) == {"first": 0, "second": 4}
+    assert cached(events, PrefixCache(4), lambda completion: False) == {"first": 0, "second": 4}
 
 
-def test_what_was_used_longest_ago_leaves_first_and_ends_before_beginnings() -> None:
+def test_the_least_recently_used_blocks_are_evicted_last_block_first() -> None:
     cache = PrefixCache(2, capacity=8)
     cache.read([1, 1, 2, 2, 3, 3])
-    cache.read([7, 7, 8, 8])  # five blocks, one too many: the end of the first
+    cache.read([7, 7, 8, 8])  # five blocks, one above the capacity: the last block of the first prompt is evicted
     assert cache.read([1, 1, 2, 2, 3, 3, 0]) == 4
-    assert cache.read([7, 7, 8, 8, 0]) == 2  # whose end left when that one came back
+    assert cache.read([7, 7, 8, 8, 0]) == 2  # its last block was evicted by the prompt before
 
 
 @given(SEQUENCES, st.integers(1, 8), st.integers(1, 64))
@@ -51,7 +51,7 @@ def test_no_cache_serves_more_than_a_larger_one(prompts: list[list[int]], block:
 
 
 class Words:
-    """Whole words for tokens: as quick as the real tokenizer is slow to load."""
+    """A tokenizer whose tokens are whole words; unlike the real one, it loads at once."""
 
     def prompt(self, messages: list[dict[str, str]]) -> list[int]:
         return self.text(
@@ -67,27 +67,26 @@ def author() -> Any:
     return bench.Author()
 
 
-def test_what_instruct_skill_mix_may_cost(author: Any) -> None:
-    """The targets of issue 5: the long form, refined always, against a caching engine."""
-    found = bench.figures(*bench.ours("instruct_skill_mix", 32, Words(), author))
-    assert found["rows"] == 32
-    assert {turn: of["calls"] for turn, of in found["turns"].items()} == dict.fromkeys(
+def test_instruct_skill_mix_stays_within_its_token_budget(author: Any) -> None:
+    result = bench.figures(*bench.pipeline_events("instruct_skill_mix", 32, Words(), author))
+    assert result["rows"] == 32
+    assert {turn: row["calls"] for turn, row in result["turns"].items()} == dict.fromkeys(
         ("instruction", "response", "critique", "refine"), 1.0
     )
-    theirs = bench.figures(bench.published(32, Words(), author), 32)
-    assert bench.check(found, theirs)
-    assert found["input"] < theirs["input"] / 4
-    assert min(found["caches"].values()) > 0.5
+    published = bench.figures(bench.published_events(32, Words(), author), 32)
+    assert bench.check(result, published)
+    assert result["input"] < published["input"] / 4
+    assert min(result["caches"].values()) > 0.5
 
 
-def test_both_turns_of_skill_mix_are_told_apart(author: Any) -> None:
-    found = bench.figures(*bench.ours("skill_mix", 8, Words(), author))
-    assert list(found["turns"]) == ["draft", "review"]
-    assert found["turns"]["review"]["cached"] > found["turns"]["draft"]["cached"]
+def test_both_turns_of_skill_mix_are_distinguished(author: Any) -> None:
+    result = bench.figures(*bench.pipeline_events("skill_mix", 8, Words(), author))
+    assert list(result["turns"]) == ["draft", "review"]
+    assert result["turns"]["review"]["cached"] > result["turns"]["draft"]["cached"]
 
 
 def test_the_published_structure_sends_its_opening_five_times(author: Any) -> None:
-    events = bench.published(16, Words(), author)
+    events = bench.published_events(16, Words(), author)
     prompts = {turn: [event.prompt for event in events if event.turn == turn] for turn in ("turn 0", "turn 4")}
     assert len({event.turn for event in events}) == 5
     assert sum(event.answer is None for event in events) == 5 * 16

@@ -1,4 +1,4 @@
-"""A shard is there whole or not at all, whatever moment a crash picks."""
+"""The store of shards survives a crash at any step, torn manifests, damaged files and a full disk."""
 
 import os
 import resource
@@ -68,7 +68,7 @@ def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:
     assert table["verdict"].to_pylist() == ["accepted"] * 10
 
 
-def test_a_short_shard_that_is_taken_up_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
+def test_a_short_shard_that_is_continued_ends_with_the_same_bytes(tmp_path: Path) -> None:
     at_once, in_steps = opened(tmp_path / "a"), opened(tmp_path / "b")
     commit(at_once, 0, 10)
     for stop in (3, 7, 10):
@@ -84,7 +84,7 @@ class Died(Exception):
 
 @pytest.fixture
 def die_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Make the n-th durable step (fsync or rename) the last thing the process does."""
+    """Return a function that makes the process fail at its n-th durable step (fsync or rename), counted from 0."""
 
     def arm(n: int) -> None:
         count = iter(range(n))
@@ -117,7 +117,7 @@ def test_a_crash_at_any_step_leaves_the_old_state_or_the_new(
     monkeypatch.undo()
     again = opened(tmp_path / "run")
     [shard] = again.of_plan(PLAN)
-    assert crashed == (step < 4)  # a commit has four durable steps; beyond them nothing is left to interrupt
+    assert crashed == (step < 4)  # a commit has four durable steps
     assert shard.stop in (5, 9)
     assert again.rows(shard).num_rows == shard.stop
     commit(again, 0, 9)
@@ -127,7 +127,7 @@ def test_a_crash_at_any_step_leaves_the_old_state_or_the_new(
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
-@settings(max_examples=30, deadline=None)  # it syncs to a disk that others use
+@settings(max_examples=30, deadline=None)  # fsync is slow while other processes use the disk
 @given(cut=st.integers(0, 300))
 def test_a_torn_manifest_line_costs_that_line_alone(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     root = tmp_path_factory.mktemp("torn")
@@ -173,7 +173,7 @@ def test_a_full_disk_is_one_clear_error_and_keeps_what_was_there(tmp_path: Path)
     store = opened(tmp_path)
     commit(store, 0, 5)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # the kernel's own refusal to write more
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # the kernel fails larger writes
     try:
         with pytest.raises(StoreError, match="cannot write"):
             commit(store, 5, 500)
