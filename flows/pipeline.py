@@ -1,12 +1,12 @@
 """The run as plain function calls; `prefect_run.py` runs the same calls as Prefect tasks."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.config import Config
-from skillmill.flows.runtime.progress import say
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
@@ -16,6 +16,8 @@ from skillmill.flows.steps.taxonomy import taxonomy_step
 from skillmill.flows.steps.train import train_step
 from skillmill.teachers.middleware.accounting import BudgetMet
 from skillmill.train.trl_arguments import check_train
+
+log = logging.getLogger(__name__)
 
 Step = Callable[..., Any]
 Results = dict[str, Path]
@@ -45,7 +47,7 @@ def run(
     try:
         step("taxonomy", taxonomy_step)(config)
     except BudgetMet as met:  # there is no taxonomy to generate from yet
-        say(f"taxonomy: {met}")
+        log.info(f"taxonomy: {met}")
         return {}
     outcome = step("generate", generate_step)(config)
     step("filter", filter_step)(config, again=False)

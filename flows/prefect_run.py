@@ -96,7 +96,7 @@ def _messages_in_run_log() -> Iterator[None]:
 
     Outside of the command line this also sets the level, so that Prefect's console shows messages of level INFO.
     """
-    logger, handler = logging.getLogger(LOGGER), _RunLogHandler(flow_run.get_id())
+    logger, handler = logging.getLogger(LOGGER), _RunLogHandler(flow_run.id)
     level = logger.level
     if level == logging.NOTSET:
         logger.setLevel(logging.INFO)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from skillmill.filters.grading.rubric import rubric_fingerprint
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.runtime.in_order import rows_at_once
-from skillmill.flows.runtime.progress import say
 from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher, teacher_name
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.middleware.accounting import Usage
 from skillmill.teachers.middleware.journal import Journal
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def generated_at_once(config: Config, plan: Plan) -> int:
 def warn_of_self_grading(config: Config, plan: Plan) -> None:
     """Warn in one line if the teacher grades its own answers."""
     if config.grader is None and asks_a_model(config, plan):
-        say("warning: grader: null: the teacher grades its own work, and models favour what they wrote themselves")
+        log.warning(
+            "warning: grader: null: the teacher grades its own work, and models favour what they wrote themselves"
+        )
 
 
 def grading_fingerprints(config: Config) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """Progress of a step: one live line on a terminal, a log message every few seconds elsewhere."""
 
 import logging
-import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from skillmill.flows.runtime.logs import ON_LIVE_LINE, installed_handler, shows_live_line
+from skillmill.flows.runtime.logs import ON_LIVE_LINE, shows_live_line
 from skillmill.teachers.middleware.accounting import Usage
 
 if TYPE_CHECKING:
@@ -96,11 +95,3 @@ def duration(seconds: float) -> str:
 def money(amount: float) -> str:
     """Return an amount with two decimals, with four if it is below 1."""
     return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
-
-
-def say(text: str) -> None:
-    """Log a message for people; the `log` of each module is going to replace this function."""
-    if installed_handler() is None:
-        print(text, file=sys.stderr, flush=True)
-    else:
-        log.log(logging.WARNING if text.startswith("warning: ") else logging.INFO, text)

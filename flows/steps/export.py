@@ -1,5 +1,7 @@
 """The export step: write the Hugging Face dataset folder of the current plan."""
 
+import logging
+
 from skillmill.data.export.card import CardFacts
 from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.export.funnel import Funnel
@@ -8,13 +10,14 @@ from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.rows.pairs import pairs_plan
-from skillmill.flows.runtime.progress import say
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.filter import apply_new_overrides
 from skillmill.flows.steps.pairs import STRESSED
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 from skillmill.teachers.build import teacher_name
+
+log = logging.getLogger(__name__)
 
 
 def export_step(config: Config) -> Funnel:
@@ -36,7 +39,9 @@ def export_step(config: Config) -> Funnel:
         mask, stress = masker(config.filters.safety), _stress_answers(workspace, plan)
         funnel, checksum = write_dataset_folder(*stores, folder, facts, mask, stress)
         update_run_json(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
-    say(f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}")
+    log.info(
+        f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}"
+    )
     return funnel
 
 
@@ -46,7 +51,7 @@ def _stress_answers(workspace: Workspace, plan: Plan) -> AnswersByPlan | None:
         return None
     name = read_plan_note(workspace, STRESSED).get(plan.fingerprint)
     if name is None:
-        say("export: no configuration `stress` yet: run `skillmill pairs` first, which asks for its answers")
+        log.info("export: no configuration `stress` yet: run `skillmill pairs` first, which asks for its answers")
         return None
     answers = (row for table in workspace.stress.tables([name]) for row in table.to_pylist())
     return {plan.fingerprint: answers}

@@ -4,6 +4,7 @@ Nothing is generated. A grader is asked only about rows that have no grade by th
 """
 
 import asyncio
+import logging
 
 from skillmill.filters.overrides import read_overrides
 from skillmill.flows.config import Config
@@ -12,11 +13,13 @@ from skillmill.flows.rows.decide import load_rules, overrides_fingerprint
 from skillmill.flows.rows.grading import grading_fingerprints, warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, apply_overrides, overrides_without_effect, redecide
 from skillmill.flows.runtime.loop import run
-from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 from skillmill.teachers.middleware.accounting import BudgetMet
+
+log = logging.getLogger(__name__)
 
 DECIDED = "decided"
 """The key of `run.json` under which each plan has the fingerprints of the rules that its rows were decided by."""
@@ -31,7 +34,7 @@ def filter_step(config: Config, again: bool = True) -> None:
     with open_workspace(config) as workspace, Progress("filter") as progress:
         if redecide_if_changed(workspace, plan, progress, again) is None:
             shards = workspace.samples.of_plan(plan.fingerprint)
-            say(f"filter: {sum(shard.rows for shard in shards)} rows, all decided by these settings")
+            log.info(f"filter: {sum(shard.rows for shard in shards)} rows, all decided by these settings")
         _warn_of_useless_overrides(workspace, plan)
 
 
@@ -66,7 +69,7 @@ def redecide_if_changed(
         write_plan_note(workspace, DECIDED, key, wanted)
     _say_what_changed("filter", outcome)
     if outcome.stopped:
-        say(f"filter: {BudgetMet(outcome.stopped)}")
+        log.info(f"filter: {BudgetMet(outcome.stopped)}")
     return outcome
 
 
@@ -86,9 +89,9 @@ def _say_what_changed(step: str, outcome: FilterOutcome) -> None:
     changed = f"{outcome.newly_accepted} now accepted, {outcome.newly_rejected} now rejected"
     share = f", {outcome.accepted} of {outcome.cells} cells accepted"
     graded = f", {outcome.graded} graded" if outcome.graded else ""
-    say(f"{step}: {outcome.rows} rows decided again, {changed}{share}{graded}, {outcome.shards} shards rewritten")
+    log.info(f"{step}: {outcome.rows} rows decided again, {changed}{share}{graded}, {outcome.shards} shards rewritten")
 
 
 def _warn_of_useless_overrides(workspace: Workspace, plan: Plan) -> None:
     for line in overrides_without_effect(workspace, plan, read_overrides(workspace.config.output)):
-        say(f"warning: {line}")
+        log.warning(f"warning: {line}")

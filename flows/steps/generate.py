@@ -1,5 +1,6 @@
 """The generate step: generate rows up to the target and report how far the plan has come."""
 
+import logging
 from dataclasses import asdict
 
 from skillmill.flows.config import Config
@@ -8,12 +9,14 @@ from skillmill.flows.predict import known_sizes, predict
 from skillmill.flows.rows.generate import GenerateOutcome, generate
 from skillmill.flows.rows.grading import warn_of_self_grading
 from skillmill.flows.runtime.loop import run
-from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import redecide_if_changed
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.middleware.accounting import BudgetMet
+
+log = logging.getLogger(__name__)
 
 
 def generate_step(config: Config) -> GenerateOutcome:
@@ -54,9 +57,11 @@ def generate_step(config: Config) -> GenerateOutcome:
         finally:
             update_run_json(workspace, {"status": status, "reason": so_far.stopped or so_far.missed})
         has_new_rows = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
-    say(f"generate: {_progress_text(outcome)}" + ("" if has_new_rows or outcome.stopped else " (nothing left to do)"))
+    log.info(
+        f"generate: {_progress_text(outcome)}" + ("" if has_new_rows or outcome.stopped else " (nothing left to do)")
+    )
     if outcome.stopped:
-        say(f"generate: {BudgetMet(outcome.stopped)}")
+        log.info(f"generate: {BudgetMet(outcome.stopped)}")
     return outcome
 
 
@@ -64,7 +69,9 @@ def _say_if_plan_changed(workspace: Workspace, plan: Plan) -> None:
     state = read_state(workspace.config.output)
     changed = changed_keys(state.get("plan_parts"), plan)
     if changed:
-        say(f"generate: changed since the last run: {', '.join(changed)}; plan {plan.fingerprint[:8]} starts beside it")
+        log.info(
+            f"generate: changed since the last run: {', '.join(changed)}; plan {plan.fingerprint[:8]} starts beside it"
+        )
 
 
 def _progress_text(outcome: GenerateOutcome) -> str:

@@ -1,17 +1,21 @@
 """The pairs step: preference pairs of the accepted rows, and the replacements of the stress set."""
 
+import logging
+
 from skillmill.data.reasons import PairReason
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.rows.pairs import PairsOutcome, make_pairs, pairs_plan
 from skillmill.flows.rows.stress import StressOutcome, make_stress, stress_plan, wanted_replacements
 from skillmill.flows.runtime.loop import run
-from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.filter import DECIDED
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.middleware.accounting import BudgetMet
+
+log = logging.getLogger(__name__)
 
 STRESSED = "stressed"
 """The key of `run.json` under which each plan has the fingerprint of its stress set."""
@@ -27,7 +31,7 @@ def pairs_step(config: Config) -> PairsOutcome:
         if config.export.stress is not None and not outcome.stopped:
             outcome.stopped = _make_stress(workspace, plan).stopped
     if outcome.stopped:
-        say(f"pairs: {BudgetMet(outcome.stopped)}")
+        log.info(f"pairs: {BudgetMet(outcome.stopped)}")
     return outcome
 
 
@@ -49,9 +53,13 @@ def _make_pairs(workspace: Workspace, plan: Plan) -> PairsOutcome:
             _record_stop(workspace, outcome.stopped)
     lost = ", ".join(f"{reason} {count}" for reason, count in sorted(outcome.dropped.items()))
     done = "" if outcome.rows or outcome.stopped else " (nothing left to do)"
-    say(f"pairs: {outcome.pairs} made from {', '.join(config.sources)}{f'; dropped: {lost}' if lost else ''}{done}")
+    log.info(
+        f"pairs: {outcome.pairs} made from {', '.join(config.sources)}{f'; dropped: {lost}' if lost else ''}{done}"
+    )
     if outcome.rows and outcome.dropped[PairReason.NOT_GRADED] == outcome.rows:
-        say("pairs: low_grade gives none, no row has a graded answer beside it: set grading.when to unsure or always")
+        log.info(
+            "pairs: low_grade gives none, no row has a graded answer beside it: set grading.when to unsure or always"
+        )
     return outcome
 
 
@@ -75,7 +83,7 @@ def _make_stress(workspace: Workspace, plan: Plan) -> StressOutcome:
         finally:
             _record_stop(workspace, outcome.stopped)
     kept = f"; {outcome.without} rows keep theirs, the teacher gave none" if outcome.without else ""
-    say(f"pairs: {outcome.replaced} of {outcome.wanted} answers of the stress set{kept}")
+    log.info(f"pairs: {outcome.replaced} of {outcome.wanted} answers of the stress set{kept}")
     return outcome
 
 

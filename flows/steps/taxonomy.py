@@ -1,6 +1,7 @@
 """The taxonomy step: load or make the taxonomy of the run, once."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, configured_generator, make_plan
 from skillmill.flows.rows.decide import load_rules
 from skillmill.flows.runtime.loop import run
-from skillmill.flows.runtime.progress import Pace, Progress, say
+from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.skill_taxonomy.extraction.context import read_context
@@ -22,6 +23,8 @@ from skillmill.skill_taxonomy.sources import TEACHER_SOURCES, builtin
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import BudgetMet
+
+log = logging.getLogger(__name__)
 
 EXEMPLARS = "taxonomy_examples.parquet"
 """The file beside `taxonomy.yaml` with the examples of the dataset and the skills that each needs."""
@@ -47,7 +50,7 @@ def taxonomy_step(config: Config) -> Taxonomy:
         taxonomy = known or _extract_and_record(workspace)
         save_taxonomy(taxonomy, path)
         update_run_json(workspace, {})
-    say(
+    log.info(
         f"taxonomy: {len(taxonomy.skills)} skills, {len(taxonomy.topics)} topics, "
         f"{len(taxonomy.query_types)} query types from {source}, in {path}"
     )

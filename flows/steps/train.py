@@ -1,13 +1,15 @@
 """The train steps: train the student on the export with SFT or DPO."""
 
+import logging
 from pathlib import Path
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
-from skillmill.flows.runtime.progress import say
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
+
+log = logging.getLogger(__name__)
 
 
 def train_step(config: Config, method: str) -> Path:
@@ -34,7 +36,7 @@ def train_step(config: Config, method: str) -> Path:
     with open_workspace(config) as workspace:
         facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
         update_run_json(workspace, {f"train_{method}": facts})
-    say(
+    log.info(
         f"train {method}: {result.rows} rows, {result.steps} steps, loss "
         f"{result.first_loss:.3f} to {result.final_loss:.3f}, in {result.path}"
     )

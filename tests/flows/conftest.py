@@ -1,12 +1,13 @@
 """Fixtures of the tests that call skillmill as a person does."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from skillmill.flows.cli.main import main
+from skillmill.flows.runtime.logs import terminal_log
 
 CommandLine = Callable[..., tuple[int, str, str]]
 
@@ -26,3 +27,10 @@ def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         return int(str(ended.value.code)), captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def messages_on_stderr() -> Iterator[None]:
+    """Write skillmill's messages to standard error, as the command line does."""
+    with terminal_log():
+        yield

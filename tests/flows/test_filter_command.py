@@ -71,6 +71,7 @@ def say_so(config: Config, *lines: dict[str, Any]) -> None:
     (config.output / "overrides.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_deciding_again_by_the_same_settings_changes_no_byte(runs: Runs, capfd: pytest.CaptureFixture[str]) -> None:
     config = runs("out")
     run(config)
@@ -170,6 +171,7 @@ def test_a_crash_at_any_durable_step_is_mended_by_the_next_run(
         assert data(stricter) == data(fresh) != as_it_was
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_person_has_the_last_word(runs: Runs, capfd: pytest.CaptureFixture[str]) -> None:
     config = runs("out")
     run(config)

@@ -144,6 +144,7 @@ def test_a_used_up_space_says_so(configure: Any) -> None:
     assert not (config.output / "taxonomy.yaml").exists()
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_another_k_starts_a_new_plan_and_names_the_change(configure: Any, capfd: pytest.CaptureFixture[str]) -> None:
     run(configure(generation={"samples": 10}))
     first = state(configure())["plan"]

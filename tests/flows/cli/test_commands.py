@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -15,7 +16,8 @@ HEAVY = "pydantic orjson pyarrow pandas numpy jinja2 prefect datasets rich aioht
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    groups, commands = [("skillmill", get_command(app))], []
+    groups: list[tuple[str, Any]] = [("skillmill", get_command(app))]
+    commands: list[tuple[str, Any]] = []
     for name, group in groups:  # grows as subgroups are found
         for verb, command in getattr(group, "commands", {}).items():
             (groups if hasattr(command, "commands") else commands).append((f"{name} {verb}", command))

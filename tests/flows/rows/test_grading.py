@@ -245,6 +245,7 @@ def test_unsure_leaves_out_what_the_cheap_tier_is_sure_of(runs: Runs) -> None:
     assert sum(row["grader"] is not None for row in all_rows(config)) == len([s for s in scores if s >= middle])
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_budget_ends_the_grading_of_stored_rows_and_a_higher_one_goes_on(
     runs: Runs, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,6 +272,7 @@ def test_skills_with_rules_ask_no_grader(runs: Runs) -> None:
     assert all(row["grade"] for row in graded)
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_teacher_that_grades_its_own_work_is_warned_of(runs: Runs, capfd: pytest.CaptureFixture[str]) -> None:
     config = runs("out", grader=None, grading=ALWAYS)
     run(config)

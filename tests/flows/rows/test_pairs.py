@@ -91,6 +91,7 @@ def test_every_source_gives_pairs_or_reasons_and_all_of_it_is_counted(configure:
     assert "| low_grade | not_graded |" in (config.output / "export" / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_nothing_graded_is_said_in_one_line(configure: Any, capfd: pytest.CaptureFixture[str]) -> None:
     config = configure(generation={"samples": 6, "generations": 2}, pairs={"sources": ["low_grade"]})
     run(config)
@@ -170,6 +171,7 @@ def test_the_stress_set_takes_the_answers_of_the_pairs(configure: Any) -> None:
     assert state(stressed)["funnel"]["stress"] == {"brevity": len(replaced)}
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_the_stress_set_follows_the_rows_and_needs_no_pairs(configure: Any, capfd: pytest.CaptureFixture[str]) -> None:
     stress = {"stress": {"kind": "both", "share": 0.5}}
     config = configure(pairs={"sources": []}, export=stress, generation={"samples": 8, "shard_rows": 3})
