@@ -189,7 +189,8 @@ def _merge(entries: list[Entry]) -> Entry:
         if field == "split":
             update[field] = max(values, key=_SPLITS_BY_STRICTNESS.index)
         elif field == "aliases":
-            names = {canonical(name): name for e in reversed(entries) for name in (*reversed(e.aliases), e.name)}  # type: ignore[attr-defined]
+            all_names = [(entry.name, *getattr(entry, "aliases", ())) for entry in entries]
+            names = {canonical(name): name for own in reversed(all_names) for name in reversed(own)}
             names.pop(canonical(kept.name))
             update[field] = tuple(reversed(names.values()))
         elif field not in ("name", "min_words"):

@@ -185,7 +185,9 @@ class Combinations:
             block = min(ceil(_KEPT_PER_BLOCK / self._share_kept), _MAX_BLOCK if bulk else _MAX_SCALAR_BLOCK)
         for at in range(start, self.size, block):
             if block == 1:
-                yield self[at]  # type: ignore[misc]  # without thinning no cell is skipped
+                cell = self[at]
+                if cell is not None:
+                    yield cell
                 continue
             skills, themes = self.bulk(at, min(at + block, self.size))
             for row in np.nonzero(themes >= 0)[0].tolist():

@@ -1,6 +1,7 @@
 """Clusters of similar fine labels, so that a teacher names some clusters instead of merging thousands of labels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,13 +48,13 @@ def cluster(vectors: SkillVectors, wanted: int, seed: int) -> Clusters:
     return Clusters(list(members.values()), np.argsort(distances, axis=1, kind="stable"))
 
 
-def _dense(rows: object, seed: int) -> np.ndarray:
+def _dense(rows: Any, seed: int) -> np.ndarray:
     """Return the rows as a dense float64 matrix, of `DIMENSIONS` columns if they are sparse and have more."""
     if not hasattr(rows, "toarray"):
         return np.asarray(rows, np.float64)
     from sklearn.decomposition import TruncatedSVD
 
-    size = min(rows.shape) - 1  # type: ignore[attr-defined]
+    size = min(rows.shape) - 1
     if size <= DIMENSIONS:
         return np.asarray(rows.toarray(), np.float64)
     return np.asarray(TruncatedSVD(DIMENSIONS, random_state=seed).fit_transform(rows), np.float64)

@@ -1,4 +1,4 @@
-"""The language list as somebody gets it: large, well formed, and with what Skill-Mix published held out."""
+"""The built-in language list: large, well formed, and with the entries that Skill-Mix published held out."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The `taxonomy:` block, and what `taxonomy check` finds."""
+"""The `taxonomy:` block of the configuration, and findings of `taxonomy check`."""
 
 from pathlib import Path
 

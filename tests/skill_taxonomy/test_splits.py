@@ -1,4 +1,4 @@
-"""What is held out stays out: of every training cell, under every name, in every file."""
+"""Held-out skills and topics are in no training cell, under any of their names."""
 
 from itertools import islice
 
@@ -13,7 +13,7 @@ from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.draw.thinning import CategoryMix
 from skillmill.skill_taxonomy.formats import read_taxonomy, taxonomy_text
 from skillmill.skill_taxonomy.splits import By, hold_out, members
-from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy, Topic, canonical, fingerprint
+from skillmill.skill_taxonomy.taxonomy import Skill, Split, Taxonomy, Topic, canonical, fingerprint
 
 BY = st.sampled_from(["category", "skill", "topic"])
 SHARES = st.sampled_from([0.0, 0.1, 0.3, 0.5])
@@ -83,7 +83,8 @@ FORTY = Taxonomy(
 
 
 def held_names(taxonomy: Taxonomy, split: str = "test") -> set[str]:
-    return {entry.name for entry in (*taxonomy.skills, *taxonomy.topics) if entry.split == split}
+    entries: tuple[Skill | Topic, ...] = (*taxonomy.skills, *taxonomy.topics)
+    return {entry.name for entry in entries if entry.split == split}
 
 
 def test_whole_categories_go_and_the_share_is_met_as_closely_as_they_allow() -> None:
@@ -131,8 +132,8 @@ def test_a_split_changes_the_fingerprint_and_survives_the_file() -> None:
     assert read_taxonomy(text, "") == held
 
 
-def cells(taxonomy: Taxonomy, split: str) -> list[Cell]:
-    return list(islice(Combinations(taxonomy, "skill_mix", "topic", {2: 1.0}, 0, split=split).cells(), 200))  # type: ignore[arg-type]
+def cells(taxonomy: Taxonomy, split: Split) -> list[Cell]:
+    return list(islice(Combinations(taxonomy, "skill_mix", "topic", {2: 1.0}, 0, split=split).cells(), 200))
 
 
 def test_test_cells_are_of_held_out_skills_and_held_out_topics() -> None:
@@ -165,6 +166,8 @@ def test_where_only_topics_are_held_out_test_cells_have_training_skills() -> Non
         ("topic", {"test": 0.6, "validation": 0.4}, [], "every topic would be held out"),
     ],
 )
-def test_a_split_that_cannot_be_is_a_configuration_error(by: By, shares: dict, names: list[str], message: str) -> None:
+def test_a_split_that_cannot_be_is_a_configuration_error(
+    by: By, shares: dict[Split, float], names: list[str], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         hold_out(FORTY, by, shares, 7, names)

@@ -66,7 +66,7 @@ EXPECTED = [
 ]
 
 
-def found(text: str) -> list[tuple[int, str, str, str]]:
+def findings_of(text: str) -> list[tuple[int, str, str, str]]:
     lines = LineNumbers(text)
     return [
         (lines[f.location], f.severity, f.entry, f.message)
@@ -76,11 +76,11 @@ def found(text: str) -> list[tuple[int, str, str, str]]:
 
 @pytest.mark.parametrize(("line", "severity", "entry", "message"), EXPECTED)
 def test_each_fault_is_found_on_its_line(line: int, severity: str, entry: str, message: str) -> None:
-    assert [f for f in found(FAULTY) if f[:3] == (line, severity, entry) and message in f[3]], found(FAULTY)
+    assert [f for f in findings_of(FAULTY) if f[:3] == (line, severity, entry) and message in f[3]], findings_of(FAULTY)
 
 
 def test_findings_come_in_the_order_of_the_file() -> None:
-    places = [line for line, *_ in found(FAULTY)]
+    places = [line for line, *_ in findings_of(FAULTY)]
     assert max(b - a for a, b in zip(places[1:], places, strict=False)) <= 3  # within an entry only
 
 
@@ -102,18 +102,20 @@ def skill(name: str, category: str = "c", definition: str = "Doing a thing that 
     ],
 )
 def test_a_definition_by_its_own_name(definition: str, severity: str) -> None:
-    messages = [f for f in found("skills:\n" + skill("budget planning", definition=definition)) if "definition" in f[3]]
+    messages = [
+        f for f in findings_of("skills:\n" + skill("budget planning", definition=definition)) if "definition" in f[3]
+    ]
     assert [(line, given) for line, given, *_ in messages] == [(2, severity)]
 
 
 def test_a_name_inside_another_word_is_no_use_of_the_name() -> None:
     text = "skills:\n" + skill("fine art", definition="Refine artful things that a small party starts.")
-    assert found(text) == []
+    assert findings_of(text) == []
 
 
 def test_unbalanced_categories() -> None:
     names = "abcdefghijklmnopqrstuvwxyz"
     rows = [skill(f"large {a}{a}{a} thing", "large") for a in names[:20]]
     rows += [skill(f"{c} {a}{a}{a} thing", c) for c in ("first", "second", "third") for a in names[:4]]
-    messages = [message for _, _, entry, message in found("skills:\n" + "".join(rows)) if entry == "large"]
+    messages = [message for _, _, entry, message in findings_of("skills:\n" + "".join(rows)) if entry == "large"]
     assert messages == ["unbalanced: 20 skills, where the median category has 4"]

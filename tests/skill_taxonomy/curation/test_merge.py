@@ -1,4 +1,4 @@
-"""Duplicates are found, put in a plan that a person amends, and merged without touching the rest of the file."""
+"""Duplicates are found, written to a plan that a person amends, and merged with the rest of the file unchanged."""
 
 import os
 import random
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.yaml_file import LineNumbers
 from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
 from skillmill.skill_taxonomy.curation.edit import edit_text
 from skillmill.skill_taxonomy.curation.merge import MergePlan, apply_plan, load_plan, plan_text, propose_plan
@@ -51,7 +52,7 @@ def skills(*names: str) -> tuple[Skill, ...]:
     return tuple(Skill(name=name) for name in names)
 
 
-def found(*names: str) -> list[tuple[list[str], str]]:
+def duplicates_of(*names: str) -> list[tuple[list[str], str]]:
     entries = skills(*names)
     groups = find_duplicates(entries, skill_vectors(entries, LEXICAL))
     return [([names[place] for place in group.places], group.why) for group in groups]
@@ -73,8 +74,8 @@ def found(*names: str) -> list[tuple[list[str], str]]:
 )
 def test_the_duplicates_of_published_lists_are_found_with_the_reason(names: list[str], why: str) -> None:
     """Pairs of the kinds that the lists of Instruct-SkillMix hold."""
-    assert found(*names, "soil chemistry", "tax law") == [(names, why)]
-    assert found("soil chemistry", *reversed(names))[0][1] == why
+    assert duplicates_of(*names, "soil chemistry", "tax law") == [(names, why)]
+    assert duplicates_of("soil chemistry", *reversed(names))[0][1] == why
 
 
 def test_a_group_of_many_is_one_group_and_keeps_the_shortest_name() -> None:
@@ -84,7 +85,7 @@ def test_a_group_of_many_is_one_group_and_keeps_the_shortest_name() -> None:
         "conflict resolution",
         "conflicts resolution",
     ]
-    assert found(*names) == [([names[2], names[3], names[0], names[1]], "inflected, head word")]
+    assert duplicates_of(*names) == [([names[2], names[3], names[0], names[1]], "inflected, head word")]
 
 
 def test_aliases_join_skills() -> None:
@@ -105,10 +106,10 @@ def test_nothing_is_similar_by_way_of_a_third() -> None:
 
 
 def test_five_thousand_skills_take_seconds() -> None:
-    dice = random.Random(0)
+    rng = random.Random(0)
     words = "plan budget market water energy soil food travel law music design software garden speech proof".split()
     many = tuple(
-        Skill(name=f"{dice.choice(words)} {dice.choice(words)} {i}", definition=" ".join(dice.choices(words, k=10)))
+        Skill(name=f"{rng.choice(words)} {rng.choice(words)} {i}", definition=" ".join(rng.choices(words, k=10)))
         for i in range(5000)
     )
     start = time.process_time()
@@ -171,7 +172,7 @@ def test_an_amended_plan_is_what_is_applied(tmp_path: Path) -> None:
     assert len(after.topics) == 2
 
 
-def arguments(path: Path) -> tuple[MergePlan, str, object]:
+def arguments(path: Path) -> tuple[MergePlan, str, LineNumbers]:
     plan, lines = load_plan(path)
     return plan, str(path), lines
 

@@ -1,4 +1,4 @@
-"""A plan is a function: laws of the keyed permutation and of the cells drawn through it."""
+"""Properties of the unranked permutation and of the cells drawn through it."""
 
 from collections import Counter
 from itertools import combinations as all_subsets
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.data.errors import ConfigError
+from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.draw.combinations import Combinations, interleaving
 from skillmill.skill_taxonomy.draw.permutation import permutation
 from skillmill.skill_taxonomy.draw.unranking import AnySubset, DifferentCategories, OneCategory, Unranking
@@ -26,6 +27,13 @@ def taxonomy(skills: int, topics: int = 3, query_types: int = 2) -> Taxonomy:
 
 def skill_mix(tax: Taxonomy, shares: dict[int, float], seed: int = 0) -> Combinations:
     return Combinations(tax, "skill_mix", "topic", shares, seed)
+
+
+def cell_at(plan: Combinations, index: int) -> Cell:
+    """Return the cell at a position of a plan that skips none."""
+    cell = plan[index]
+    assert cell is not None
+    return cell
 
 
 @given(st.integers(1, 700), st.integers())
@@ -84,7 +92,7 @@ def test_unranking_large_conditioned_spaces_in_bulk_equals_scalar(
 def test_a_small_space_is_walked_through_completely() -> None:
     plan = skill_mix(taxonomy(skills=10, topics=4), {3: 1.0}, seed=7)
     assert plan.size == comb(10, 3) * 4 == 480  # C(10, 3) = 120
-    keys = {plan[i].key for i in range(plan.size)}
+    keys = {cell_at(plan, i).key for i in range(plan.size)}
     assert len(keys) == 480
     with pytest.raises(IndexError):
         plan[480]
@@ -92,18 +100,18 @@ def test_a_small_space_is_walked_through_completely() -> None:
 
 def test_a_million_draws_of_a_large_space_repeat_nothing() -> None:
     plan = skill_mix(taxonomy(skills=1000, topics=100), {4: 1.0}, seed=1)
-    skills, abouts = plan.bulk(0, 1_000_000)
+    skills, themes = plan.bulk(0, 1_000_000)
     ranked = np.zeros(len(skills), np.int64)
     for column in range(4):
         ranked = ranked * 1000 + skills[:, column]
-    cells = ranked * 100 + abouts
+    cells = ranked * 100 + themes
     assert len(np.unique(cells)) == 1_000_000
 
 
 def test_same_seed_same_plan_another_seed_another() -> None:
     def draw(seed: int) -> list[str]:
         plan = skill_mix(taxonomy(50, 20), {2: 1.0}, seed)
-        return [plan[i].key for i in range(200)]
+        return [cell_at(plan, i).key for i in range(200)]
 
     assert draw(5) == draw(5)
     assert len(set(draw(5)) & set(draw(6))) < 20  # 24,500 cells: two samples of 200 hardly meet
@@ -117,22 +125,22 @@ def test_same_seed_same_plan_another_seed_another() -> None:
 def test_bulk_equals_scalar(skills: int, shares: dict[int, float], seed: int) -> None:
     plan = skill_mix(taxonomy(skills, 5), shares, seed)
     stop = min(plan.size, 120)
-    bulk_skills, bulk_abouts = plan.bulk(0, stop)
+    bulk_skills, bulk_themes = plan.bulk(0, stop)
     for i in range(stop):
-        cell = plan[i]
+        cell = cell_at(plan, i)
         assert cell.topic is not None
         assert {plan.skills[j].name for j in bulk_skills[i] if j >= 0} == {skill.name for skill in cell.skills}
-        assert plan.themes[bulk_abouts[i]].name == cell.topic.name
+        assert plan.themes[bulk_themes[i]].name == cell.topic.name
 
 
 def test_bulk_equals_scalar_beyond_64_bits() -> None:
     plan = skill_mix(taxonomy(3000, 100), {8: 1.0})
     assert plan.size > 2**64
-    skills, abouts = plan.bulk(1000, 1020)
-    for row, about, i in zip(skills, abouts, range(1000, 1020), strict=True):
-        cell = plan[i]
+    skills, themes = plan.bulk(1000, 1020)
+    for row, theme, i in zip(skills, themes, range(1000, 1020), strict=True):
+        cell = cell_at(plan, i)
         assert {plan.skills[j].name for j in row} == {skill.name for skill in cell.skills}
-        assert cell.topic == plan.themes[about]
+        assert cell.topic == plan.themes[theme]
 
 
 def test_yaml_order_does_not_matter() -> None:
@@ -151,7 +159,7 @@ def test_held_out_skills_and_topics_leave_the_space() -> None:
     )
     plan = skill_mix(held_out, {2: 1.0})
     assert plan.size == comb(5, 2) * 2
-    cells = [plan[i] for i in range(plan.size)]
+    cells = [cell_at(plan, i) for i in range(plan.size)]
     assert "skill 0000" not in {skill.name for cell in cells for skill in cell.skills}
     assert "topic 0000" not in {cell.topic.name for cell in cells if cell.topic}
 
@@ -166,14 +174,14 @@ def test_a_mixture_keeps_its_shares_over_every_period(weights: dict[int, int], s
 
 def test_a_mixture_ends_where_the_first_k_is_used_up() -> None:
     plan = skill_mix(taxonomy(4, 1), {1: 0.5, 2: 0.5})
-    drawn = Counter(plan[i].k for i in range(plan.size))
+    drawn = Counter(cell_at(plan, i).k for i in range(plan.size))
     assert drawn[1] == 4
     assert drawn[2] in (4, 5)
 
 
 def test_skill_order_in_the_prompt_varies() -> None:
     plan = skill_mix(taxonomy(10), {2: 1.0})
-    first_is_smaller = [plan[i].skills[0].name < plan[i].skills[1].name for i in range(100)]
+    first_is_smaller = [cell_at(plan, i).skills[0].name < cell_at(plan, i).skills[1].name for i in range(100)]
     assert 20 < sum(first_is_smaller) < 80
 
 

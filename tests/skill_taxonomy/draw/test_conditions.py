@@ -1,4 +1,4 @@
-"""Weights, category mixes and aliases: what they keep, what they skip, and that bulk says the same as scalar."""
+"""Weights, category mixes and aliases: which cells are kept, and that bulk and scalar access agree."""
 
 import time
 from collections import Counter
@@ -55,14 +55,14 @@ def test_bulk_scalar_and_iteration_agree_under_any_condition(
         return
     stop = min(plan.size, 150)
     scalar = [plan[i] for i in range(stop)]
-    bulk_skills, bulk_abouts = plan.bulk(0, stop)
-    for cell, row, about in zip(scalar, bulk_skills, bulk_abouts, strict=True):
+    bulk_skills, bulk_themes = plan.bulk(0, stop)
+    for cell, row, theme in zip(scalar, bulk_skills, bulk_themes, strict=True):
         if cell is None:
-            assert about == -1
+            assert theme == -1
             assert set(row) == {-1}
         else:
             assert {plan.skills[j] for j in row if j >= 0} == set(cell.skills)
-            assert plan.themes[about] == cell.topic
+            assert plan.themes[theme] == cell.topic
     kept = [cell for cell in scalar if cell is not None]
     assert list(islice(plan.cells(), len(kept))) == kept
     assert list(islice(plan.cells(stop), 1)) == list(

@@ -1,4 +1,4 @@
-"""The permutation shuffles as a good shuffle does: chi-square tests, with fixed keys, against even odds."""
+"""Chi-square tests of the permutation, with fixed keys, against a uniform shuffle."""
 
 from collections import Counter
 from itertools import permutations
@@ -55,12 +55,12 @@ def test_skills_topics_and_their_neighbours_are_even_in_a_large_plan() -> None:
     taxonomy = Taxonomy(
         skills=tuple(Skill(name=f"skill {i}") for i in range(300)), topics=tuple(Topic(name=f"{i}") for i in range(50))
     )
-    skills, abouts = Combinations(taxonomy, "skill_mix", "topic", {3: 1.0}, 5).bulk(0, 200_000)
+    skills, themes = Combinations(taxonomy, "skill_mix", "topic", {3: 1.0}, 5).bulk(0, 200_000)
     each = np.bincount(skills.ravel(), minlength=300)
     assert oddness(each, each.mean()) < TOO_ODD
-    following = np.bincount(abouts[:-1] * 50 + abouts[1:], minlength=2500)
+    following = np.bincount(themes[:-1] * 50 + themes[1:], minlength=2500)
     assert oddness(following, following.mean()) < TOO_ODD
-    with_topic = np.bincount(skills[:, 0] // 30 * 50 + abouts, minlength=500).reshape(10, 50)
+    with_topic = np.bincount(skills[:, 0] // 30 * 50 + themes, minlength=500).reshape(10, 50)
     per_tenth = with_topic.sum(axis=1, keepdims=True) / 50  # the lowest skill of a cell is a low one: rows differ
     assert float(((with_topic - per_tenth)[:5] ** 2 / per_tenth[:5]).sum()) < 5 * 49 + TOO_ODD * sqrt(2 * 5 * 49)
 

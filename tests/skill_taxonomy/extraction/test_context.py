@@ -1,4 +1,4 @@
-"""What stands before a question: a bounded excerpt of a document, a few seed skills, always as data."""
+"""The context of a question: a bounded excerpt of a document and a few seed skills, always as data."""
 
 from pathlib import Path
 

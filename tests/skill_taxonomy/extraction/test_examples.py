@@ -1,4 +1,4 @@
-"""Datasets of any format, sampled: what is read of a row, which rows, and what is said where nothing fits."""
+"""Samples of datasets in every known format, and the errors for those that cannot be read."""
 
 import json
 from collections.abc import Callable

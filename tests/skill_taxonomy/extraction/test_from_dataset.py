@@ -1,4 +1,4 @@
-"""Skills out of a dataset, against teachers that answer by looking at the request: well, badly, or not at all."""
+"""Extraction from a dataset by scripted teachers that answer well, badly or not at all."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Extraction against teachers that answer by looking at the request: well, badly, or not at all."""
+"""Extraction from scripted teachers that answer well, badly or not at all."""
 
 import asyncio
 import random
@@ -119,11 +119,11 @@ def test_a_seed_that_the_teacher_takes_for_a_topic_stays_a_skill() -> None:
 
 def test_curves_tell_how_each_list_grew() -> None:
     curves = Curves()
-    asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, note=curves.add))
-    assert set(curves) == {"topic", "query types", *(what for what in curves if what.startswith("skills of "))}
+    asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, progress=curves.add))
+    assert set(curves) == {"topic", "query types", *(name for name in curves if name.startswith("skills of "))}
     assert len(curves) == 6
     for points in curves.values():
-        assert [asked for asked, _ in points] == [REQUESTS_PER_ROUND * (i + 1) for i in range(len(points))]
+        assert [answers for answers, _ in points] == [REQUESTS_PER_ROUND * (i + 1) for i in range(len(points))]
         assert points == sorted(points, key=lambda point: point[1])
     assert curves["topic"][-1][1] >= 4
 
