@@ -1,1 +1,1 @@
-"""User input: datasets, YAML files, Python modules, and the wording of validation errors."""
+"""User input: datasets, files of rows, YAML files, Python modules, and the wording of validation errors."""
