@@ -178,9 +178,9 @@ def merge_groups(entries: Sequence[Entry], groups: Iterable[Sequence[int]]) -> I
 
 
 def _merge(entries: list[Entry]) -> Entry:
-    """Return the first entry with empty fields filled from the others, which become its aliases.
+    """Return the first entry with its empty fields filled from the others and their names as aliases.
 
-    The entry gets the strictest split of all: "test" before "validation" before "train".
+    Its split is the strictest of all: "test" before "validation" before "train".
     """
     kept = entries[0]
     update: dict[str, Any] = {}
