@@ -14,8 +14,8 @@ from skillmill.skill_taxonomy.cells import SKILL_MIX, derived_seed
 def pair_margin(row: SampleRow, rejected: RejectedAnswer, shirker: Shirker) -> float | None:
     """Return by how much the chosen side is better: the difference of the grades, else of the shirker scores.
 
-    The shirker model is calibrated for answers in English. Without a grade, the margin of other rows, of Skill-Mix
-    texts and of empty answers is None.
+    The shirker model is calibrated for English answers to instructions. Without grades, the margin is None for other
+    languages, for Skill-Mix texts, and for an empty rejected answer.
     """
     if rejected.margin is not None:
         return rejected.margin
