@@ -91,4 +91,5 @@ class AdditiveModel:
         log_odds = np.full(len(features), self.intercept - self._arrays.mean.sum())
         for beyond, slope in self._beyond_bends(features):
             log_odds += beyond @ slope
-        return 1 / (1 + np.exp(-np.maximum(np.minimum(log_odds, 30), -30)))
+        probability: Floats = 1 / (1 + np.exp(-np.maximum(np.minimum(log_odds, 30), -30)))
+        return probability

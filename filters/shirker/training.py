@@ -71,7 +71,8 @@ class LabelledRows:
     @property
     def adversarial(self) -> NDArray[np.bool_]:
         """Whether each row is an adversarial answer, bool (rows,)."""
-        return self.label == ADVERSARIAL_LABEL
+        is_adversarial: NDArray[np.bool_] = self.label == ADVERSARIAL_LABEL
+        return is_adversarial
 
 
 def labelled_rows(

@@ -91,7 +91,9 @@ def half_similarities(sums: Vectors) -> Vectors:
     to_first, to_second, between = products[:, 0, 1], products[:, 0, 2], products[:, 1, 2]
     dots = np.array([to_first + to_second, to_first, to_second, between])
     squares = np.array([subject * (first + 2 * between + second), subject * first, subject * second, first * second])
-    return np.divide(dots, np.sqrt(np.maximum(squares, 0)), out=np.zeros_like(dots), where=squares > 0)
+    cosines: Vectors = np.zeros_like(dots)
+    np.divide(dots, np.sqrt(np.maximum(squares, 0)), out=cosines, where=squares > 0)
+    return cosines
 
 
 def nearest_similarities(subject: KnownWords, answer: KnownWords) -> tuple[float, float]:
