@@ -221,7 +221,7 @@ def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> N
 def test_a_set_at_an_address(tmp_path: Path) -> None:
     jsonl(tmp_path / "bees.jsonl", [{"question": QUESTION}])
     serving = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
-    script = "import sys, pathlib; from skillmill.filters.config import Contamination as C; "
+    script = "import sys, pathlib; from skillmill.filters.contamination.filter import Contamination as C; "
     script += "from skillmill.filters.contamination.ngram_index import with_index; "
     script += "print(with_index(C(sets=(sys.argv[1],)), pathlib.Path(sys.argv[2])).index)"
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serving) as server:
