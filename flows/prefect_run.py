@@ -21,10 +21,10 @@ from prefect.settings import PREFECT_API_URL
 from prefect.tasks import Task
 
 from skillmill.data.errors import SkillmillError, TeacherError
+from skillmill.data.terminal import LOGGER
 from skillmill.flows.config import load_config
 from skillmill.flows.pipeline import Results, Step, run
 from skillmill.flows.report.funnel import funnel_markdown
-from skillmill.flows.runtime.logs import LOGGER
 
 
 def reach_prefect() -> None:

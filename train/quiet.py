@@ -2,13 +2,13 @@
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.terminal import shows_progress
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -32,11 +32,6 @@ def require_extra() -> None:
         raise ConfigError('train: needs the extra: pip install "skillmill[train]"') from error
 
 
-def is_terminal() -> bool:
-    """Return whether standard error is a terminal; only then are progress bars shown."""
-    return sys.stderr.isatty()
-
-
 @contextmanager
 def offline_and_quiet() -> Iterator[None]:
     """Disable hub access, telemetry, warnings, logs below ERROR, and progress bars if there is no terminal.
@@ -53,7 +48,7 @@ def offline_and_quiet() -> Iterator[None]:
         _attributes(huggingface_hub.constants, HF_HUB_OFFLINE=True, HF_HUB_DISABLE_TELEMETRY=True),
         _attributes(datasets.config, HF_HUB_OFFLINE=True, HF_DATASETS_OFFLINE=True),
         _levels("trl", "accelerate", "datasets", "peft", "transformers"),
-        _no_progress_bars() if not is_terminal() else nullcontext(),
+        _no_progress_bars() if not shows_progress() else nullcontext(),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")

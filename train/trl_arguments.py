@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.terminal import shows_progress
 from skillmill.train.config import StageConfig, TrainConfig
 from skillmill.train.job import Job
 from skillmill.train.machine import machine_arguments
-from skillmill.train.quiet import is_terminal, require_extra
+from skillmill.train.quiet import require_extra
 
 
 def trl_arguments(config_class: Any, job: Job, work: Path, **overrides: Any) -> Any:
@@ -28,7 +29,7 @@ def trl_arguments(config_class: Any, job: Job, work: Path, **overrides: Any) -> 
             except ValueError:
                 raise ConfigError(f"{prefix}.{key}: expected a number, got {value!r}") from None
     try:
-        return config_class(output_dir=str(work), disable_tqdm=not is_terminal(), **arguments)
+        return config_class(output_dir=str(work), disable_tqdm=not shows_progress(), **arguments)
     except (TypeError, ValueError, ImportError) as error:
         raise ConfigError(f"{prefix}: {one_line(error)}") from error
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from skillmill.flows.runtime.logs import LOGGER, installed_handler
+from skillmill.data.terminal import LOGGER
+from skillmill.flows.runtime.logs import installed_handler
 
 
 def _set_quiet(value: bool) -> None:

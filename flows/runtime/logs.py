@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-LOGGER = "skillmill"
+from skillmill.data.terminal import LOGGER
 
 ON_LIVE_LINE = "on_live_line"
 """Attribute of a record that is already visible on the live progress line; only other handlers take it."""
@@ -72,10 +72,3 @@ def installed_handler() -> TerminalHandler | None:
     """Return the handler that `terminal_log` installed, or None outside of it."""
     handlers = logging.getLogger(LOGGER).handlers
     return next((handler for handler in handlers if isinstance(handler, TerminalHandler)), None)
-
-
-def shows_live_line() -> bool:
-    """Return whether a live progress line fits: a terminal, plain text, and messages of level INFO are wanted."""
-    handler = installed_handler()
-    wanted = logging.getLogger(LOGGER).isEnabledFor(logging.INFO)
-    return handler is not None and wanted and not handler.as_json and sys.stderr.isatty()

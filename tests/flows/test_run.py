@@ -12,10 +12,8 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from typer.main import get_command
 
 from skillmill.data.errors import ConfigError, SkillmillError, StoreError, TeacherError
-from skillmill.flows.cli.main import app
 from skillmill.flows.config import Config, parse_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.rows.generate import GenerateOutcome, generate
@@ -292,12 +290,3 @@ def test_init_writes_a_file_that_runs_and_does_not_overwrite_it(tmp_path: Path) 
     again = command("init", "here", cwd=tmp_path)
     assert again.returncode == 2
     assert "already there" in again.stderr
-
-
-def test_every_command_has_help_with_an_example() -> None:
-    groups, verbs = [("skillmill", get_command(app))], []
-    for name, group in groups:  # grows as subgroups are found
-        for verb, found in group.commands.items():
-            (groups if hasattr(found, "commands") else verbs).append((f"{name} {verb}", found))
-    assert len(verbs) > 15
-    assert [name for name, verb in verbs if f"Example: {name} " not in f"{verb.help} "] == []

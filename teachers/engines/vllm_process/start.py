@@ -17,6 +17,8 @@ from skillmill.teachers.embedded_model.weights import cache_dir
 from skillmill.teachers.engines.vllm_process.child import PARENT
 from skillmill.teachers.engines.vllm_process.model import LORA
 
+log = logging.getLogger(__name__)
+
 _RESERVED_ARGS = {"model": "model", "served_model_name": "model"}
 """Arguments of vLLM that another key of the section sets, and that key."""
 _CAUSE = re.compile(r"^(?:\(.*?\) ERROR [^\]]*\] )?(?:[\w.]+\.)?(\w+(?:Error|Exception)): (.*\S)", re.MULTILINE)
@@ -67,7 +69,7 @@ def start_engine(model: str, engine_args: dict[str, Any], section: str = "teache
         except Exception as error:
             keys = f"{section}.model, {section}.engine_args"
             raise ConfigError(f"{keys}: vLLM refuses {model}: {_one_line(error)}") from None
-    print(f"teacher: starting vLLM, its log is {log_path()}", file=sys.stderr, flush=True)
+    log.info("teacher: starting vLLM, its log is %s", log_path())
     log_start = log_path().stat().st_size
     os.environ[PARENT] = str(os.getpid())
     with output_into_log() as terminal, redirect_stderr(terminal):  # our own progress still reaches the terminal
@@ -94,9 +96,9 @@ def _defaults() -> dict[str, Any]:
 
 def engine_failure(what: str, log_start: int, error: BaseException) -> SkillmillError:
     """Return the one-line error for a failed engine, with the cause found in the log after byte `log_start`."""
-    with log_path().open(errors="replace") as log:
-        log.seek(log_start)
-        cause = _CAUSE.search(log.read())
+    with log_path().open(errors="replace") as log_file:
+        log_file.seek(log_start)
+        cause = _CAUSE.search(log_file.read())
     why = f"{cause[1]}: {cause[2]}"[:300] if cause else _one_line(error)
     return TeacherError(f"vllm: the engine {what} ({why}); its log is {log_path()}")
 
@@ -117,10 +119,10 @@ def output_into_log() -> Iterator[TextIO]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-    log = os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log_file = os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         for descriptor in saved:
-            os.dup2(log, descriptor)
+            os.dup2(log_file, descriptor)
         with os.fdopen(os.dup(saved[2]), "w", buffering=1, errors="replace") as terminal:
             yield terminal
     finally:
@@ -129,7 +131,7 @@ def output_into_log() -> Iterator[TextIO]:
         for descriptor, before in saved.items():
             os.dup2(before, descriptor)
             os.close(before)
-        os.close(log)
+        os.close(log_file)
 
 
 def _one_line(error: BaseException) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import typer
 
+from skillmill.data.terminal import LOGGER
 from skillmill.flows.cli.logging_options import LOGGING_OPTIONS, Command
 from skillmill.flows.cli.main import app
-from skillmill.flows.runtime.logs import LOGGER, installed_handler
+from skillmill.flows.runtime.logs import installed_handler
 
 CommandLine = Callable[..., tuple[int, str, str]]
 

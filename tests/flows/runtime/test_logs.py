@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from skillmill.flows.runtime.logs import LOGGER, json_line, terminal_log
+from skillmill.data.terminal import LOGGER
+from skillmill.flows.runtime.logs import json_line, terminal_log
 
 log = logging.getLogger(f"{LOGGER}.teachers.test")
 
