@@ -276,9 +276,7 @@ def test_no_text_is_slow(text: str) -> None:
     start = time.process_time()
     for name in CHECKERS:
         check(name, text)
-    assert time.process_time() - start < 0.5 * len(
-        CHECKERS
-    )  # processor seconds: a rule takes some 0.05, a quadratic one minutes
+    assert time.process_time() - start < 0.5 * len(CHECKERS)  # a rule takes some 0.05 s of CPU, a quadratic one minutes
 
 
 def test_no_two_skills_contradict() -> None:
