@@ -9,7 +9,7 @@ import numpy as np
 
 from skillmill.data.text.tokens import Numbers
 from skillmill.filters.shirker.features import FEATURES
-from skillmill.filters.shirker.instruction_overlap import Floats
+from skillmill.filters.shirker.word_arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

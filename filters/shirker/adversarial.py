@@ -128,58 +128,68 @@ Family = Callable[[random.Random, str, str, str], str]
 another instruction."""
 
 
-def _two_subject_words(dice: random.Random, instruction: str) -> tuple[str, str]:
+def _two_subject_words(rng: random.Random, instruction: str) -> tuple[str, str]:
+    """Return two random words of the instruction that have more than four letters."""
     long = [word.strip(".,:;!?\"'()") for word in instruction.split() if len(word) > 4] or ["this", "that"]
-    return dice.choice(long), dice.choice(long)
+    return rng.choice(long), rng.choice(long)
 
 
-def _repeated(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _repeated(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the first sentence of the answer, several times."""
     sentence = answer.replace("\n", " ").split(". ")[0][:200].rstrip(".") + "."
-    return " ".join([sentence] * dice.randint(3, 12))
+    return " ".join([sentence] * rng.randint(3, 12))
 
 
-def _padded(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _padded(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer's first twelve words and filler."""
     opening = " ".join(answer.split()[:12]).rstrip(".,:") + "."
-    return " ".join([opening, *(dice.choice(FILLER) for _ in range(dice.randint(3, 14)))])
+    return " ".join([opening, *(rng.choice(FILLER) for _ in range(rng.randint(3, 14)))])
 
 
-def _shuffled_words(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _shuffled_words(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer's words in random order."""
     words = answer.split()
-    dice.shuffle(words)
+    rng.shuffle(words)
     return " ".join(words)
 
 
-def _shuffled_instruction(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _shuffled_instruction(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return random words of the instruction."""
     words = instruction.split()[:60]
-    return " ".join(dice.choice(words or ["well"]) for _ in range(dice.randint(10, 150)))
+    return " ".join(rng.choice(words or ["well"]) for _ in range(rng.randint(10, 150)))
 
 
-def _echoed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    echo = dice.choice(WRAPPERS).format(" ".join([instruction[:1500]] * dice.choice([1, 1, 1, 2, 3, 4])))
-    return echo + dice.choice(["", " " + _filler(dice, 2, 6), "\n\n" + _proverbs(dice)])
+def _echoed(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the instruction, once or more, with a wrapper around it and filler or proverbs after it."""
+    echo = rng.choice(WRAPPERS).format(" ".join([instruction[:1500]] * rng.choice([1, 1, 1, 2, 3, 4])))
+    return echo + rng.choice(["", " " + _filler(rng, 2, 6), "\n\n" + _proverbs(rng)])
 
 
-def _filler(dice: random.Random, fewest: int, most: int) -> str:
-    return " ".join(dice.choice(FILLER) for _ in range(dice.randint(fewest, most)))
+def _filler(rng: random.Random, fewest: int, most: int) -> str:
+    """Return a random number of filler sentences."""
+    return " ".join(rng.choice(FILLER) for _ in range(rng.randint(fewest, most)))
 
 
-def _proverbs(dice: random.Random) -> str:
-    sign = dice.choice(["- ", "* ", "{0}. ", "", "{0}) "])
-    line = dice.choice(["{0}.", "{0}", "**{0}**", "**{0}**: {1}", "{0}: {1}"])
-    chosen = dice.sample(PROVERBS, dice.randint(4, 12))
-    lines = [sign.format(n) + line.format(one, dice.choice(FILLER)) for n, one in enumerate(chosen, 1)]
-    return dice.choice(["\n", "\n\n"]).join(lines)
+def _proverbs(rng: random.Random) -> str:
+    """Return proverbs as a list in a random format."""
+    sign = rng.choice(["- ", "* ", "{0}. ", "", "{0}) "])
+    line = rng.choice(["{0}.", "{0}", "**{0}**", "**{0}**: {1}", "{0}: {1}"])
+    chosen = rng.sample(PROVERBS, rng.randint(4, 12))
+    lines = [sign.format(n) + line.format(one, rng.choice(FILLER)) for n, one in enumerate(chosen, 1)]
+    return rng.choice(["\n", "\n\n"]).join(lines)
 
 
-def _listed(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    opening = dice.choice(
-        ["", "Here are a few ideas:\n\n", f"Some points on {_two_subject_words(dice, instruction)[0]}:\n\n"]
+def _listed(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return an opening, a list of proverbs and filler."""
+    opening = rng.choice(
+        ["", "Here are a few ideas:\n\n", f"Some points on {_two_subject_words(rng, instruction)[0]}:\n\n"]
     )
-    return opening + _proverbs(dice) + dice.choice(["", "\n\n" + dice.choice(FILLER)])
+    return opening + _proverbs(rng) + rng.choice(["", "\n\n" + rng.choice(FILLER)])
 
 
-def _about(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    sentences = [dice.choice(ABOUT).format(*_two_subject_words(dice, instruction)) for _ in range(dice.randint(4, 20))]
+def _about(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return empty sentences about words of the instruction."""
+    sentences = [rng.choice(ABOUT).format(*_two_subject_words(rng, instruction)) for _ in range(rng.randint(4, 20))]
     return " ".join(line[0].upper() + line[1:] for line in sentences)
 
 
@@ -192,67 +202,78 @@ def _sentences(answer: str) -> list[str]:
     return [piece for piece in re.split(rf"(?<=[{END_MARKS}])\s+|\n+", answer.strip()) if piece]
 
 
-def _beginning(dice: random.Random, answer: str) -> list[str]:
+def _beginning(rng: random.Random, answer: str) -> list[str]:
+    """Return the first sentences of the answer: 10 to 40 % of them, at least one."""
     sentences = _sentences(answer)
-    return sentences[: max(1, int(len(sentences) * dice.uniform(0.1, 0.4)))]
+    return sentences[: max(1, int(len(sentences) * rng.uniform(0.1, 0.4)))]
 
 
-def _interleaved_filler(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    return " ".join(piece for one in _beginning(dice, answer) for piece in (one, dice.choice(FILLER)))
+def _interleaved_filler(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer's first sentences with a filler sentence after each."""
+    return " ".join(piece for one in _beginning(rng, answer) for piece in (one, rng.choice(FILLER)))
 
 
-def _padded_long(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    return " ".join([*_beginning(dice, answer), _filler(dice, 4, 14)])
+def _padded_long(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer's first sentences and filler after them."""
+    return " ".join([*_beginning(rng, answer), _filler(rng, 4, 14)])
 
 
-def _twice(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    part = dice.choice([answer, answer, " ".join(_beginning(dice, answer))])
-    return dice.choice(["\n\n", "\n", " "]).join([part] * dice.randint(2, 4))
+def _twice(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer or its beginning, two to four times."""
+    part = rng.choice([answer, answer, " ".join(_beginning(rng, answer))])
+    return rng.choice(["\n\n", "\n", " "]).join([part] * rng.randint(2, 4))
 
 
-def _cut(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _cut(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer cut off after 5 to 40 % of its words."""
     pieces = answer.split(" ")
-    return " ".join(pieces[: max(1, int(len(pieces) * dice.uniform(0.05, 0.4)))])
+    return " ".join(pieces[: max(1, int(len(pieces) * rng.uniform(0.05, 0.4)))])
 
 
-def _out_of_order(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _out_of_order(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer's sentences in random order."""
     sentences = _sentences(answer)
-    return " ".join(dice.sample(sentences, len(sentences)))
+    return " ".join(rng.sample(sentences, len(sentences)))
 
 
-def _lorem(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-    words = [dice.choice(LOREM) for _ in range(dice.randint(20, 250))]
+def _lorem(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return lorem ipsum, in some cases after the answer's first words."""
+    words = [rng.choice(LOREM) for _ in range(rng.randint(20, 250))]
     lines = [" ".join(words[i : i + 9]).capitalize() + "." for i in range(0, len(words), 9)]
-    return " ".join([*answer.split()[: dice.choice([0, 0, 10, 25])], *lines])
+    return " ".join([*answer.split()[: rng.choice([0, 0, 10, 25])], *lines])
 
 
-def _other_introduced(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _other_introduced(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer to another instruction, introduced by words of this one."""
     return (
-        dice.choice(["{0}: ", "As for {0}: ", "## {0}\n\n", "This is about {0} and {1}. "]).format(
-            *_two_subject_words(dice, instruction)
+        rng.choice(["{0}: ", "As for {0}: ", "## {0}\n\n", "This is about {0} and {1}. "]).format(
+            *_two_subject_words(rng, instruction)
         )
         + other
     )
 
 
 def _filled_template(lines: Sequence[str]) -> Family:
-    def make(dice: random.Random, instruction: str, answer: str, other: str) -> str:
-        return dice.choice(lines).format(*_two_subject_words(dice, instruction))
+    """Return a family that fills a random template with words of the instruction."""
+
+    def make(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+        return rng.choice(lines).format(*_two_subject_words(rng, instruction))
 
     return make
 
 
-def _prompt_form(dice: random.Random, instruction: str, answer: str, other: str) -> str:
+def _prompt_form(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer's first words and the labels of a prompt template with the instruction."""
     return f"{' '.join(answer.split()[:20])}\n\n### Instruction:\n{instruction[:300]}\n\n### Response:\n"
 
 
 FAMILIES: dict[str, Family] = {
-    "constant": lambda dice, instruction, answer, other: dice.choice(STOCK),
-    "filler": lambda dice, instruction, answer, other: _filler(dice, 2, 20),
+    "constant": lambda rng, instruction, answer, other: rng.choice(STOCK),
+    "filler": lambda rng, instruction, answer, other: _filler(rng, 2, 20),
     "proverbs": _listed,
     "about": _about,
     "offer": _filled_template(OFFERS),
-    "other_answer": lambda dice, instruction, answer, other: other,
+    "other_answer": lambda rng, instruction, answer, other: other,
     "other_introduced": _other_introduced,
     "padded": _padded,
     "padded_long": _padded_long,
@@ -280,13 +301,13 @@ def adversarial_answers(
     For each instruction and its good answer, each family is used with the probability `share`. The result depends only
     on the arguments.
     """
-    dice = random.Random(seed)  # noqa: S311 - not for cryptography
+    rng = random.Random(seed)  # noqa: S311 - not for cryptography
     result = []
     for place, (instruction, answer) in enumerate(zip(instructions, answers, strict=True)):
         for name, family in FAMILIES.items():
-            other = (place + dice.randrange(1, max(len(answers), 2))) % len(answers)
-            if dice.random() < share:
-                text = family(dice, instruction, answer, answers[other])
+            other = (place + rng.randrange(1, max(len(answers), 2))) % len(answers)
+            if rng.random() < share:
+                text = family(rng, instruction, answer, answers[other])
                 if text.split() != answer.split():  # the sentences of a one-sentence answer have no other order
                     result.append((name, instruction, text))
     return result

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from skillmill.filters.shirker.instruction_features import InstructionFeatures
-from skillmill.filters.shirker.instruction_overlap import Columns, Floats
 from skillmill.filters.shirker.text_features import TEXT_FEATURES, text_features
+from skillmill.filters.shirker.word_arrays import Columns, Floats
 from skillmill.filters.shirker.word_features import word_features
 
 READ_CHARACTERS = 16_000

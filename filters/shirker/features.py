@@ -7,7 +7,7 @@ import numpy as np
 
 from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
 from skillmill.filters.shirker.instruction_features import INSTRUCTION_FEATURES, instruction_features
-from skillmill.filters.shirker.instruction_overlap import Floats
+from skillmill.filters.shirker.word_arrays import Floats
 
 EXPECTED_FEATURES = (
     "log_words",

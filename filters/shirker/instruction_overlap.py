@@ -7,25 +7,19 @@ arrays.
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import count, repeat
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skillmill.data.text.tokens import Numbers, Tokens
 from skillmill.filters.shirker.instruction_features import InstructionFeatures
 from skillmill.filters.shirker.rarity import prefix
-from skillmill.filters.shirker.word_arrays import SubjectWords, number_keys
+from skillmill.filters.shirker.word_arrays import Columns, SubjectWords, number_keys
 from skillmill.filters.shirker.word_vectors import (
     KnownWords,
     half_similarities,
     nearest_similarities,
     word_vectors,
 )
-
-Floats = NDArray[np.float64]
-Columns = dict[str, NDArray[Any]]
-"""Features by name, an array (answers,) each."""
 
 MULTIPLIER = 0x5851F42D4C957F2D
 """A large odd number. Multiplication by it and addition, modulo 2^64, hash a few small numbers to one."""

@@ -24,7 +24,7 @@ from skillmill.filters.shirker.features import (
     raw_features,
     with_expectations,
 )
-from skillmill.filters.shirker.instruction_overlap import Floats
+from skillmill.filters.shirker.word_arrays import Floats
 
 BRIEF_SHARE = 0.5
 """The factor on the score of an answer that is as short as requested, because its features say little about effort. It

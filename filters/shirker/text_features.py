@@ -30,12 +30,14 @@ NO_ANSWER = re.compile(
     r"\bno (?:definitive|one (?:right|correct)|single) answer|\bunable to (?:answer|help|provide|determine)"
     r"|\bi (?:do not|don't) (?:know|have (?:personal|enough|the))|\bmore (?:information|context|details)\b"
 )
+"""A statement that there is no answer, apart from those of `REFUSAL`; in lower case."""
 DECLINING_SIGNS = (
     "sorry|afraid|unable|not able|not allowed|not permitted|i can|i won| ai|artificial|language model|i must|i have to|"
     "against my|answer|i do|more ".split("|")
 )
 """The signs of `REFUSAL` and `NO_ANSWER`, in lower case."""
 BLANK = re.compile(r"\[[^\]\n]{2,60}\](?!\()|<(?:insert|your)\b[^>\n]{0,60}>|[Ll]orem ipsum|\.{4,}|_{3,}")
+"""A placeholder that was not filled in."""
 BLANK_SIGNS = ("[", "<", "....", "___", "orem ipsum")
 """The signs of `BLANK`."""
 FORM_LABEL = re.compile(
@@ -49,19 +51,23 @@ FORM_MARKS = ("<|", "###")
 OPENING = re.compile(
     r"\W*(?:sure|certainly|of course|absolutely|great|here(?:'s| is| are)|yes|no|okay|ok|hello|hi)\b", re.I
 )
+"""A stock phrase at the beginning of an answer."""
 CLOSING = re.compile(
     r"(?:let me know|hope (?:this|that) helps|feel free|good luck|enjoy|happy to|if you (?:have|need|want|would)"
     r"|would you like)[^\n]{0,160}$",
     re.IGNORECASE,
 )
+"""A stock phrase in the last line of an answer."""
 CLOSING_SIGNS = ("let me know", "hope th", "feel free", "good luck", "enjoy", "happy to", "if you ", "would you like")
 SHORTENING = re.compile(r"\b(?:concise\w*|brief\w*|in short|short answer|simplified)\b")
+"""A remark that the answer is short, as in "Here is a brief overview"."""
 SHORTENING_SIGNS = ("concise", "brief", "short", "simplified")
 INLINE_ITEM = re.compile(r"[0-9*•-](?<=\S .)(?:(?<=\d)\d?[.)]|(?<!\d)) [A-Z*]")
 """The beginning of a list item in the middle of a line."""
 INLINE_ITEM_SIGNS = (" - ", " * ", " • ")
 """The signs of `INLINE_ITEM`, apart from digits."""
 ENDS = frozenset(".!?…。！？\"”')]`*|>}:")
+"""The characters that a complete line of prose, code or Markdown can end with."""
 
 TEXT_FEATURES = (
     "lines",

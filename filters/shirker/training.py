@@ -22,8 +22,8 @@ from skillmill.filters.shirker.features import (
     raw_features,
     with_expectations,
 )
-from skillmill.filters.shirker.instruction_overlap import Floats
 from skillmill.filters.shirker.model import ShirkerModel
+from skillmill.filters.shirker.word_arrays import Floats
 
 KNOTS = (0.25, 0.5, 0.75)
 """The quantiles of a feature at which the slope of its curve can change."""

@@ -5,13 +5,17 @@ answer, a "word" is an index in `Tokens.words`, and a "token" is an index in `To
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from skillmill.data.text.tokens import Numbers, Tokens
+
+Floats = NDArray[np.float64]
+Columns = dict[str, NDArray[Any]]
+"""Features by name, an array (answers,) each."""
 
 FEW_KEYS = 1000
 """Up to this number of keys, Python is faster than a call of Arrow."""

@@ -12,13 +12,11 @@ import numpy as np
 from skillmill.data.text.tokens import Numbers, Tokens, tokens_of_all
 from skillmill.filters.shirker.instruction_features import InstructionFeatures
 from skillmill.filters.shirker.instruction_overlap import (
-    Columns,
-    Floats,
     echo_features,
     meaning_features,
     subject_features,
 )
-from skillmill.filters.shirker.word_arrays import DistinctWords, distinct_words, subject_words
+from skillmill.filters.shirker.word_arrays import Columns, DistinctWords, Floats, distinct_words, subject_words
 from skillmill.filters.shirker.word_kinds import FUNCTION_COLUMN, LEANING_COLUMN, WORD_KINDS, kind_table
 
 MAX_BEGINNINGS = 50
