@@ -40,22 +40,20 @@ async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) ->
 @asynccontextmanager
 async def _following_load(engine: OpenEngine, slots: Slots, usage: Usage) -> AsyncIterator[None]:
     """Adapt `slots` to the load that the engine reports, and count its prefix cache in `usage`."""
-    read_load = engine.load
-    if read_load is None:
-        yield
-        return
 
     async def observed_load() -> Load | None:
-        load = await read_load()
+        load = None if engine.load is None else await engine.load()
         if load is not None:
             usage.cache.observe(load.cache_queries, load.cache_hits)
         return load
 
+    if await observed_load() is None:  # before the first request, so that its prompt tokens count too
+        yield
+        return
     following = asyncio.create_task(slots.follow(observed_load))
     try:
         yield
-        if not following.done():  # the engine reports its load: count the requests since the last poll too
-            await observed_load()
+        await observed_load()  # counts the requests since the last poll
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

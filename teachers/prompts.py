@@ -6,7 +6,6 @@ Text from a model is passed as a variable and is never rendered as a template.
 import hashlib
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateNotFound
 from jinja2.lexer import TOKEN_COMMENT, TOKEN_COMMENT_BEGIN, TOKEN_COMMENT_END
@@ -69,7 +68,7 @@ class Prompts:
         """Return the file of a turn's prompt, for error messages."""
         return self._paths.get(f"{turn}.jinja", self._folder / f"{turn}.jinja")
 
-    def render(self, turn: str, **variables: Any) -> str:
+    def render(self, turn: str, **variables: object) -> str:
         """Return the text of one turn's prompt, without white space at both ends.
 
         Raises `ConfigError` if there is no such prompt, a variable is undefined, or rendering fails.
@@ -126,7 +125,7 @@ def shipped(*folders: Path) -> Prompts:
     return Prompts(*folders)
 
 
-def render(folder: Path, turn: str, **variables: Any) -> str:
+def render(folder: Path, turn: str, **variables: object) -> str:
     """Return the text of one turn's prompt in a folder of shipped prompts, as `Prompts.render` does."""
     return shipped(folder).render(turn, **variables)
 

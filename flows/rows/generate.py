@@ -209,7 +209,7 @@ async def _generate_cells(
         gc.unfreeze()
         duplicates.close()
     if not outcome.done and not outcome.hopeless:
-        outcome.stopped = outcome.stopped or usage.met(budget_share_of_a_cell())
+        outcome.stopped = outcome.stopped or usage.reached_cap(budget_share_of_a_cell())
 
 
 async def _while_hopeful(

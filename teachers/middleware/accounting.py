@@ -157,7 +157,7 @@ class Usage:
         """Return the totals of each stage as plain data, sorted by name."""
         return {name: asdict(stage) for name, stage in sorted(self.stages.items())}
 
-    def met(self, reserve: float = 0.0) -> str:
+    def reached_cap(self, reserve: float = 0.0) -> str:
         """Describe the cap that is reached; "" while more than the share `reserve` of tokens and money is left."""
         caps, share = self.budget, 1 - reserve
         if caps.tokens is not None and self.tokens >= share * caps.tokens:
@@ -204,7 +204,7 @@ class Counted:
         Raises `BudgetMet` if the budget is used up, after all requests in flight have ended.
         """
         usage = self._usage
-        if reason := usage.met():
+        if reason := usage.reached_cap():
             while usage.running:
                 await usage.idle.wait()
             raise BudgetMet(reason)

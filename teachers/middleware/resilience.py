@@ -51,21 +51,21 @@ class Breaker:
     """[start, number ended well, number ended badly] for intervals of a twentieth of the patience."""
     first_end: float | None = None
 
-    def answer(self, now: float) -> None:
+    def note_reply(self, now: float) -> None:
         """Take in a reply."""
         self._mark_alive()
         self._end(now, True)
 
-    def refuse(self, now: float) -> None:
+    def note_rejection(self, now: float) -> None:
         """Take in a request that the server rejected."""
         self._mark_alive()
         self._end(now, False)
 
-    def give_up(self, now: float) -> None:
+    def note_give_up(self, now: float) -> None:
         """Take in a request that is not retried any more."""
         self._end(now, False)
 
-    def fail(self, request: int, now: float) -> None:
+    def note_failure(self, request: int, now: float) -> None:
         """Take in a transient failure of the request with that number."""
         self.down_since = now if self.down_since is None else self.down_since
         self.failing.add(request)
@@ -160,12 +160,12 @@ class Resilient:
         if self._warned:
             self._warned = False
             log.warning("teacher: %s answers again", self.name)
-        self._breaker.answer(time.monotonic())
+        self._breaker.note_reply(time.monotonic())
 
     def _after_rejection(self, failure: RequestFailed) -> None:
         now = time.monotonic()
         self.slots.note(rejected=False)
-        self._breaker.refuse(now)
+        self._breaker.note_rejection(now)
         self._stop_if_most_fail(now, failure.detail)
 
     def _after_failure(self, tries: _Tries, failure: TransientError) -> float:
@@ -175,7 +175,7 @@ class Resilient:
         """
         now, breaker = time.monotonic(), self._breaker
         self.slots.note(rejected=failure.overloaded)
-        breaker.fail(tries.request, now)
+        breaker.note_failure(tries.request, now)
         tries.first = tries.first or now
         tries.failures += 1
         tries.counted += breaker.served > tries.served
@@ -185,7 +185,7 @@ class Resilient:
         if self._is_given_up(tries, failure, now):
             if not breaker.served and len(breaker.failing) > 1:
                 raise self._stopped("it has answered nothing yet", failure.detail)
-            breaker.give_up(now)
+            breaker.note_give_up(now)
             self._stop_if_most_fail(now, failure.detail)
             raise RequestFailed(failure.reason, f"{failure.detail} ({tries.failures} tries)")
         if breaker.down_for(now) > WARN_AFTER_S and not self._warned:
@@ -195,7 +195,9 @@ class Resilient:
                 *(self.name, failure.detail, self._retry.patience_s - breaker.down_for(now)),
             )
         self._pause_all_requests(failure, now)
-        return pause_s(self._retry, tries.failures - 1, failure.retry_after)
+        pause = pause_s(self._retry, tries.failures - 1, failure.retry_after)
+        log.debug("teacher: %s: %s, try %d in %.1f s", self.name, failure.detail, tries.failures + 1, pause)
+        return pause
 
     def _is_given_up(self, tries: _Tries, failure: TransientError, now: float) -> bool:
         """Return whether to give up this request: others got replies, or no other request shows the server's state."""

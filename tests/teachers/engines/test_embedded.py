@@ -1,4 +1,4 @@
-"""The embedded teacher on the real model: one engine for the whole file."""
+"""The engine `embedded` with the real model: one engine for the whole file."""
 
 import asyncio
 import subprocess
@@ -30,7 +30,7 @@ def teacher() -> Iterator[Embedded]:
 
 
 def question(text: str, seed: int = 1, max_tokens: int = 24, **more: object) -> Request:
-    return Request([{"role": "user", "content": text}], Sampling(max_tokens=max_tokens, **more), seed)  # type: ignore[arg-type]
+    return Request([{"role": "user", "content": text}], Sampling(max_tokens=max_tokens, **more), seed)
 
 
 def ask(teacher: Embedded, *requests: Request) -> list[Reply]:
@@ -113,7 +113,7 @@ def test_a_prompt_that_does_not_fit_costs_its_row_alone(teacher: Embedded) -> No
     [
         question("Hello", min_p="high"),
         Request([{"role": "user", "content": "Hello"}], Sampling(max_tokens=4), 1, {"type": "nonsense"}),
-        Request([{"role": "user"}], Sampling(max_tokens=4), 1),
+        Request([{"role": "user"}], Sampling(max_tokens=4), 1),  # type: ignore[typeddict-item]
     ],
     ids=["sampling", "schema", "message"],
 )
@@ -170,7 +170,7 @@ def test_unknown_engine_arguments_are_named(arguments: dict[str, object], messag
 
 @pytest.mark.parametrize("size", [4, 100, 40_000_000])
 def test_a_truncated_model_gives_one_line_and_no_crash(tmp_path: Path, size: int) -> None:
-    """In a process of its own: a crash in native code would end it without the line."""
+    """Runs in a process of its own, because a crash in native code would end the process without a message."""
     path = tmp_path / "cut.gguf"
     with embedded_weights().open("rb") as whole:
         path.write_bytes(whole.read(size))

@@ -109,7 +109,7 @@ SCHEMA = object_schema(answer={"type": "string", "minLength": 1, "pattern": "^[A
 
 
 @pytest.mark.parametrize(
-    ("refuse", "said"),
+    ("refuse", "message"),
     [
         ("pattern", "schemas are sent without limits on strings"),
         ("json_schema", "replies are asked for as some JSON object, with the schema in words"),
@@ -118,15 +118,15 @@ SCHEMA = object_schema(answer={"type": "string", "minLength": 1, "pattern": "^[A
     ],
 )
 def test_a_server_without_structured_output_is_found_out_once(
-    scripted_server: Callable[..., Any], caplog: pytest.LogCaptureFixture, refuse: str, said: str
+    scripted_server: Callable[..., Any], caplog: pytest.LogCaptureFixture, refuse: str, message: str
 ) -> None:
     server = scripted_server(refuse=refuse, latency=0.01)
     requests = [request(f"q{i}", schema=SCHEMA) for i in range(40)]
     replies = ask_all(server.base_url, requests, max_in_flight=8)
     assert all(isinstance(reply, Reply) and parse_object(reply.text, ("answer",)) for reply in replies)
-    assert [record.message.partition("for: ")[2] for record in caplog.records] == [said]
+    assert [record.message.partition("for: ")[2] for record in caplog.records] == [message]
     steps = {"pattern": 1, "json_schema": 1}.get(refuse, 2)
-    assert server.stats()["refused"] <= 8 * steps  # those that were in flight, and nobody after them
+    assert server.stats()["refused"] <= 8 * steps  # the requests in flight, and none after them
 
 
 def test_sampling_fields_that_a_reasoning_model_refuses_are_dropped_or_renamed(

@@ -1,4 +1,4 @@
-"""`teacher.serve` for real: the scripted server as the served command, killed, restarted and ended."""
+"""`serve` with the scripted server as the command, which is killed, restarted and ended."""
 
 import asyncio
 import os
@@ -105,7 +105,7 @@ def test_a_server_that_is_killed_in_the_middle_costs_no_request(
     replies = asyncio.run(run())
     assert all(isinstance(reply, Reply) for reply in replies)
     assert pids[0] != pids[1]
-    assert alive(pids[1])  # the next step of the run asks the same server
+    assert alive(pids[1])  # for the next step of the run
     assert "starting it again (1 of 5); its log is" in caplog.text
     close_engines()
     assert gone_within(1, pids[1])
@@ -145,7 +145,7 @@ def test_a_command_that_does_not_serve_is_a_clear_error(tmp_path: Path, command:
         async with open_teacher(config, Journal(tmp_path / "journal.sqlite"), Usage()):
             pass
 
-    for _ in range(2):  # a failure is not remembered: the next step tries again
+    for _ in range(2):  # the second time too: a failure is not stored
         with pytest.raises(TeacherError, match=complaint) as error:
             asyncio.run(run())
         assert "\n" not in str(error.value)
@@ -172,14 +172,14 @@ def test_a_server_that_dies_again_and_again_is_given_up(tmp_path: Path, monkeypa
 
 
 def test_kill_9_of_our_process_leaves_nothing_of_the_command(tmp_path: Path) -> None:
-    """The command starts a child of its own, as engines do: that one ends too."""
+    """The command starts a child process, as engines do, which ends too."""
     script = tmp_path / "with_child.py"
     script.write_text(
         "import runpy, subprocess\n"
         "subprocess.Popen(['sleep', '300'])\n"
         f"runpy.run_path({str(SUPPORT / 'scripted_server.py')!r}, run_name='__main__')\n"
     )
-    ours = f"""
+    program = f"""
 import asyncio
 from pathlib import Path
 from skillmill.teachers.engines.served.server import Server
@@ -188,7 +188,9 @@ asyncio.run(server.ready())
 print(server.base_url.removesuffix("/v1"), flush=True)
 input()
 """
-    process = subprocess.Popen([sys.executable, "-c", ours], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     with urllib.request.urlopen(process.stdout.readline().strip() + "/stats", timeout=10) as answer:
         group = os.getpgid(orjson.loads(answer.read())["pid"])
@@ -226,14 +228,14 @@ def test_generate_with_a_served_teacher_ends_it_with_the_run(tmp_path: Path, end
         time.sleep(1)
         keepers = [path for path in Path("/proc").glob("[0-9]*") if _parent(path) == run.pid]
         run.send_signal(ending)
-    _, said = run.communicate(timeout=60)
-    assert run.returncode == (130 if ending else 0), said
-    assert "Traceback" not in said
+    _, output = run.communicate(timeout=60)
+    assert run.returncode == (130 if ending else 0), output
+    assert "Traceback" not in output
     if ending:
         assert len(keepers) == 1
         assert not any(_group(path) == int(keepers[0].name) for path in Path("/proc").glob("[0-9]*"))
     else:
-        assert "20 of 20 cells" in said
+        assert "20 of 20 cells" in output
 
 
 def _parent(path: Path) -> int:

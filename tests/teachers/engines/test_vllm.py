@@ -1,4 +1,4 @@
-"""Teacher `vllm` on a real vLLM (its CPU build, `make test-vllm`): one engine for the whole file, and one for a run."""
+"""The engine `vllm` with a real vLLM (its CPU build, `make test-vllm`): one engine for the file, one for a run."""
 
 import asyncio
 import multiprocessing
@@ -43,11 +43,11 @@ def engine() -> Iterator[Vllm]:
 
 
 def question(text: str, seed: int = 1, max_tokens: int = 24, **more: object) -> Request:
-    return Request([{"role": "user", "content": text}], Sampling(max_tokens=max_tokens, **more), seed)  # type: ignore[arg-type]
+    return Request([{"role": "user", "content": text}], Sampling(max_tokens=max_tokens, **more), seed)
 
 
 def ask(teacher: Teacher, *requests: Request) -> list[Reply]:
-    """Each call is an event loop of its own, as each step of a run is."""
+    """Each call runs in a new event loop, as each step of a run does."""
 
     async def all_of_them() -> list[Reply]:
         return await asyncio.gather(*map(teacher.chat, requests))
@@ -59,7 +59,7 @@ def test_an_answer_by_the_models_own_chat_template(engine: Vllm) -> None:
     [reply] = ask(engine, question("What is the capital of France?", temperature=0.0))
     assert "Paris" in reply.text
     assert reply.finish_reason == "stop"
-    assert reply.prompt_tokens == 37  # the template's system message included
+    assert reply.prompt_tokens == 37  # includes the template's system message
     assert 0 < reply.completion_tokens <= 24
 
 
@@ -106,7 +106,7 @@ def test_the_same_request_alone_gives_the_same_text(engine: Vllm) -> None:
 
 
 def test_equal_prompts_are_separate_requests_and_long_ones_share_their_beginning(engine: Vllm) -> None:
-    """64 in flight, more prompt tokens than one step of the engine computes; each has its seed."""
+    """64 requests with different seeds and more prompt tokens than one step of the engine computes."""
     beginning = "Here is a list of words: " + "apple, pear, plum, " * 20
     replies = ask(engine, *(question(beginning, seed=seed, max_tokens=16) for seed in range(64)))
     assert len({reply.text for reply in replies}) > 48
@@ -188,13 +188,13 @@ def test_steps_and_grader_share_one_engine(engine: Vllm, tmp_path: Path, monkeyp
 
     grader = CONFIG.model_copy(update={"max_in_flight": 2, "sampling": Sampling(temperature=0)})
     texts = [asyncio.run(step(config, text)).text for config, text in ((CONFIG, "Hi"), (grader, "Ho"), (CONFIG, "Hi"))]
-    assert texts[0] == texts[2]  # out of the journal
+    assert texts[0] == texts[2]  # from the journal
     assert (len(started), usage.total().calls) == (1, 2)
     journal.close()
 
 
 def test_a_dead_engine_is_one_line(engine: Vllm) -> None:
-    """The last to use the engine: its process is killed in the middle of an answer."""
+    """The last test that uses the engine: it kills the engine's process during a request."""
 
     async def asked_and_killed() -> None:
         answer = asyncio.create_task(engine.chat(question("Go on.", max_tokens=900, ignore_eos=True)))
@@ -226,7 +226,7 @@ TAXONOMY = {
 
 @pytest.mark.timeout(900)  # half a minute on two idle cores, many times that on busy ones
 def test_a_run_with_kind_vllm(tmp_path: Path) -> None:
-    """The command in a process of its own, killed half way and run again: rows, cached prompts, a quiet terminal."""
+    """The command is killed and run again: it makes rows, caches prompts and prints little."""
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(TAXONOMY))
     sampling = {"temperature": 0.7, "max_tokens": 80, "repetition_penalty": 1.05}
     teacher = {"kind": "vllm", "max_in_flight": 16, "sampling": sampling, "engine_args": ARGS | {"max_model_len": 2048}}
@@ -272,7 +272,7 @@ def _children(process: int) -> set[int]:
 
 
 def _is_there(process: int) -> bool:
-    """Whether it lives; one that has ended and waits to be taken note of does not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Which model `kind: vllm` serves and what it is called; none of it needs vLLM."""
+"""The model of the engine `vllm` and its name; no test needs vLLM."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_the_name_is_that_of_the_content_wherever_it_lies(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("at", [0, 20_000_000, 39_999_999])
 def test_other_weights_of_the_same_size_have_another_name(tmp_path: Path, at: int) -> None:
-    """Training moves every tensor: a change is many megabytes long, and blocks of a large file are read."""
+    """Training changes every tensor, so some of the blocks that are hashed in a large file always change."""
     plain = bytearray(40_000_000)
     trained = plain.copy()
     begin = min(at, len(plain) - 1_000_000)

@@ -1,4 +1,4 @@
-"""What a run costs, counted request by request, and where the budget ends it."""
+"""The costs of a run, counted for each request, and the budget that ends it."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ REPLY = Reply("yes", "stop", prompt_tokens=100, completion_tokens=20, cached_tok
 
 
 class Slow:
-    """Answers after a moment; the stage `broken` fails."""
+    """Replies after 0.02 s; the stage `broken` fails."""
 
     name = "slow"
 
@@ -89,21 +89,21 @@ def test_an_account_put_away_and_taken_up_is_the_same(stages: dict[str, StageUsa
 
 
 @pytest.mark.parametrize(
-    ("budget", "said"),
+    ("budget", "message"),
     [
         (Budget(tokens=240), "budget.tokens: 240 of 240 tokens are used"),
         (Budget(money=0.0002), "budget.money: 0.00024 of 0.0002 are spent"),
         (Budget(hours=1.5), "budget.hours: 2.00 of 1.5 hours are over"),
     ],
 )
-def test_a_cap_that_is_reached_is_named(budget: Budget, said: str) -> None:
+def test_a_cap_that_is_reached_is_named(budget: Budget, message: str) -> None:
     usage = Usage(Prices(input=1, output=1), budget)
     usage.restore({"draft": {"prompt_tokens": 200, "completion_tokens": 40}}, wall_s=7200)
-    assert usage.met() == said
+    assert usage.reached_cap() == message
     [met] = ask(usage, [request()])
     assert isinstance(met, BudgetMet)
     assert met.exit_code == 0
-    assert str(met) == f"{said}; what was finished is kept, run again with a higher budget to go on"
+    assert str(met) == f"{message}; what was finished is kept, run again with a higher budget to go on"
 
 
 def test_beyond_the_budget_nothing_is_asked_and_what_is_under_way_gets_its_answer() -> None:
@@ -126,14 +126,14 @@ def test_a_reserve_ends_it_before_the_cap() -> None:
     usage = Usage(budget=Budget(tokens=1000))
     usage.stage("draft").prompt_tokens = 900
     assert usage.spent_share == 0.9
-    assert usage.met() == usage.met(reserve=0.05) == ""
-    assert "900 of 1,000" in usage.met(reserve=0.2)
+    assert usage.reached_cap() == usage.reached_cap(reserve=0.05) == ""
+    assert "900 of 1,000" in usage.reached_cap(reserve=0.2)
 
 
 def test_what_was_cached_is_told_by_the_replies_or_else_by_the_servers_counters() -> None:
     usage = Usage()
     assert usage.cached_share is None
-    for queries, hits in ((1000, 900), (1100, 975), (50, 0), (150, 75)):  # others asked before; restarted in between
+    for queries, hits in ((1000, 900), (1100, 975), (50, 0), (150, 75)):  # other clients before; a restart in between
         usage.cache.observe(queries, hits)
     assert usage.cache == PrefixCache(200, 150, (150, 75))
     assert usage.cached_share == 0.75
@@ -142,7 +142,7 @@ def test_what_was_cached_is_told_by_the_replies_or_else_by_the_servers_counters(
 
 
 def test_a_servers_prefix_cache_is_read_from_its_metrics(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
-    """`vllm serve` says nothing of cached tokens in its replies unless it is told to; its counters do."""
+    """`vllm serve` reports no cached tokens in its replies by default, but its counters do."""
     usage, journal = Usage(), Journal(tmp_path / "journal.sqlite")
     config = TeacherConfig(kind="openai", base_url=scripted_server(slots=4).base_url, model="m")
 

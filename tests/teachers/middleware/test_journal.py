@@ -1,4 +1,4 @@
-"""Nothing paid for is asked twice."""
+"""The reply journal: no paid request is sent twice, and nothing stored is lost."""
 
 import asyncio
 import random
@@ -26,16 +26,16 @@ def request(text: str = "hello", **changes: Any) -> Request:
 
 
 class Counting:
-    """Answers each request with the number of requests so far."""
+    """Replies to each request with the number of requests so far."""
 
     name = "counting"
 
     def __init__(self, text: str = "answer") -> None:
-        self.asked, self.text = 0, text
+        self.requests, self.text = 0, text
 
     async def chat(self, request: Request) -> Reply:
-        self.asked += 1
-        return Reply(f"{self.text} {self.asked}", "stop", 5, 2)
+        self.requests += 1
+        return Reply(f"{self.text} {self.requests}", "stop", 5, 2)
 
 
 def ask(teacher: Any, *requests: Request) -> list[str]:
@@ -51,7 +51,7 @@ def test_a_known_request_is_answered_from_the_journal_also_after_a_restart(tmp_p
     assert ask(Journalled(engine, first, {}), request(), request()) == ["answer 1", "answer 1"]
     first.close()
     assert ask(Journalled(engine, Journal(path), {}), request()) == ["answer 1"]
-    assert engine.asked == 1
+    assert engine.requests == 1
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,9 @@ def test_the_disk_holds_at_most_one_and_a_half_times_the_payload(tmp_path: Path,
     dice, payload, path = random.Random(0), 0, tmp_path / "journal.sqlite"
     journal = Journal(path)
     for i in range(600):
-        text = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz     ", k=characters))  # harder to pack than a language
+        text = "".join(
+            dice.choices("abcdefghijklmnopqrstuvwxyz     ", k=characters)
+        )  # compresses worse than natural language
         journal.put(dice.randbytes(16), Reply(text, "stop", i, i))
         payload += len(text)
     journal.close()
