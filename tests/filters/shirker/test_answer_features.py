@@ -30,7 +30,8 @@ TEXTS = st.lists(st.sampled_from([*PIECES, " ", " "]), max_size=60).map("".join)
 
 def measured(instruction: str, *responses: str) -> Sequence[Sequence[float]]:
     """The features of answers to one instruction."""
-    return answer_features([instruction_features(instruction)] * len(responses), responses).tolist()
+    rows: list[list[float]] = answer_features([instruction_features(instruction)] * len(responses), responses).tolist()
+    return rows
 
 
 def plain(instruction: str, response: str) -> dict[str, float]:

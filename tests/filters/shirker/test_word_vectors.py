@@ -49,4 +49,4 @@ def test_texts_are_alike_by_the_cosines_of_their_sums() -> None:
 
 def test_a_word_is_nearest_to_itself() -> None:
     words = word_vectors().of(WORDS)
-    assert nearest_similarities(words, words) == (pytest.approx(1), pytest.approx(1))
+    assert nearest_similarities(words, words) == pytest.approx((1, 1))
