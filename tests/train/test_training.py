@@ -52,13 +52,13 @@ def test_the_student_answers_and_is_found_again(student: str) -> None:
     assert "Paris" in tokenizer.decode(answer)
 
 
-def test_frozen_weights_are_bf16_only_where_the_machine_reckons_in_it(tmp_path: Path) -> None:
-    """Elsewhere it is emulated: six steps of the demo took more than four minutes."""
+def test_frozen_weights_are_bf16_only_with_native_bf16(tmp_path: Path) -> None:
+    """Emulated bf16 is slow: six steps of the demo took more than four minutes."""
     import trl
 
     job, full = sft_job(tmp_path, tmp_path / "out"), sft_job(tmp_path, tmp_path / "out", sft={"lora": None})
-    reckons = trl_arguments(trl.SFTConfig, job, tmp_path / "work").bf16
-    assert model_arguments(job.settings)["dtype"] == ("bfloat16" if reckons else "float32")
+    native = trl_arguments(trl.SFTConfig, job, tmp_path / "work").bf16
+    assert model_arguments(job.settings)["dtype"] == ("bfloat16" if native else "float32")
     assert model_arguments(full.settings)["dtype"] == "float32"
 
 
