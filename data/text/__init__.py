@@ -1,1 +1,1 @@
-"""Words, sentences, stems and n-grams of a text. Nothing here decides anything."""
+"""Words, sentences, stems, n-grams and embeddings of texts, for all parts of the project."""

@@ -94,7 +94,7 @@ def test_features_of_an_answer_do_not_depend_on_other_answers(rows: list[tuple[s
 
 @given(st.lists(TEXTS | st.text(), max_size=12))
 @settings(max_examples=200, deadline=None)
-def test_words_of_many_texts_are_those_of_each(texts: list[str]) -> None:
+def test_tokens_of_many_texts_are_those_of_each(texts: list[str]) -> None:
     found = tokens_of_all(texts)
     assert [[found.words[number] for number in found.of(text)] for text in range(len(texts))] == list(
         map(tokens, texts)
@@ -102,7 +102,7 @@ def test_words_of_many_texts_are_those_of_each(texts: list[str]) -> None:
     assert len(set(found.words)) == len(found.words)
 
 
-def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it() -> None:
+def test_an_answer_on_the_subject_has_higher_similarities_than_one_off_it() -> None:
     """With no word in common: "bake" and "bread" are near "oven" and "flour", and far from "election" and "railway"."""
     how = "How do I bake bread?"
     on = "Mix flour, yeast and water into dough and put the loaf into a hot oven."
@@ -115,7 +115,7 @@ def test_an_answer_on_the_subject_means_more_of_what_was_asked_than_one_off_it()
 
 
 @given(TEXTS | st.text(st.characters(codec="ascii")))
-def test_words_are_those_that_the_pattern_finds(text: str) -> None:
+def test_tokens_of_ascii_text_are_those_of_the_pattern(text: str) -> None:
     if text.isascii():
         assert tokens(text) == TOKEN.findall(text.lower())
 
@@ -133,16 +133,16 @@ def test_words_are_those_that_the_pattern_finds(text: str) -> None:
         ("", 0),
     ],
 )
-def test_a_text_that_says_its_beginning_again_is_known_by_how_much_does(text: str, share: float) -> None:
+def test_the_share_of_a_text_that_repeats_its_beginning(text: str, share: float) -> None:
     assert repeated_beginning(text.split()) == pytest.approx(share)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.integers(2, 5))
-def test_what_is_said_n_times_is_said_again_in_all_but_its_first_part(words: list[str], times: int) -> None:
+def test_all_but_the_first_part_of_a_repeated_text_repeats_the_beginning(words: list[str], times: int) -> None:
     assert repeated_beginning(words * times) >= 1 - 1 / times - 1e-9
 
 
-def test_words_near_those_asked_about_count_one_by_one() -> None:
+def test_words_near_the_subject_count_one_by_one() -> None:
     how = "How do I bake bread and repair a bicycle?"
     both = "Knead flour into dough and heat the oven; then pump the tyre and oil the chain of the bike."
     one = "Knead flour into dough and heat the oven; then let the loaf cool and cut a slice of it."
@@ -184,7 +184,7 @@ def test_words_near_those_asked_about_count_one_by_one() -> None:
         *CUE_PHRASES,
     ],
 )
-def test_all_that_a_pattern_finds_has_one_of_its_signs(pattern: re.Pattern[str], signs: tuple[str, ...]) -> None:
+def test_every_match_of_a_pattern_has_one_of_its_signs(pattern: re.Pattern[str], signs: tuple[str, ...]) -> None:
     letters = st.characters(codec="ascii")  # a long s counts as an s where case is ignored, and nobody writes it
 
     @given(st.from_regex(pattern, fullmatch=False, alphabet=letters))
@@ -204,11 +204,11 @@ def test_without_its_marks_only_labels_at_the_beginning_of_lines_are_a_form(text
 
 
 @given(st.text("ab 1'-.", max_size=20))
-def test_words_come_out_the_same_by_the_short_way(text: str) -> None:
+def test_the_fast_split_gives_the_tokens_of_the_pattern(text: str) -> None:
     assert tokens(text) == ASCII_TOKEN.findall(text.lower())
 
 
-def test_a_word_or_a_phrase_is_a_cue() -> None:
+def test_words_and_phrases_are_cues() -> None:
     def cues(instruction: str) -> set[str]:
         return {name for name, given in zip(CUE_WORDS, instruction_features(instruction).values, strict=False) if given}
 

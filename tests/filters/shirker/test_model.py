@@ -76,7 +76,7 @@ def test_the_same_short_answer_fails_where_more_is_wanted(instruction: str, resp
     assert score(HOW, response) >= MODEL.threshold
 
 
-def test_two_of_five_promised_tips_are_missing_items() -> None:
+def test_two_of_five_requested_tips_are_missing_items() -> None:
     five, three = (
         dict(zip(ANSWER_FEATURES, row, strict=True))
         for row in answer_features([instruction_features(HOW)] * 2, [GOOD, GOOD.split("4.")[0]])
@@ -84,7 +84,7 @@ def test_two_of_five_promised_tips_are_missing_items() -> None:
     assert (five["missing_items"], three["missing_items"]) == (0.0, pytest.approx(0.4))
 
 
-def test_what_an_instruction_asks_for() -> None:
+def test_features_of_an_instruction() -> None:
     profile = dict(
         zip(INSTRUCTION_FEATURES, instruction_features("Write a short poem about rain.").values, strict=True)
     )
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path, content: str
         load_model(tmp_path / "model.json")
 
 
-def test_the_card_says_what_the_model_was_trained_on() -> None:
+def test_the_card_describes_the_training_data() -> None:
     card = MODEL.card
     assert (card["rows"], card["instructions"]) == (3215, 402)
     assert card["labels"] == {"brevity": 804, "good": 1206, "weak": 1205}
@@ -129,15 +129,15 @@ def test_the_strongest_features_explain_a_score() -> None:
     assert set(why) <= set(FEATURES)
 
 
-def test_the_strongest_are_those_that_add_most_to_the_log_odds_and_these_add_up_to_the_chance() -> None:
+def test_the_strongest_features_add_most_to_the_log_odds_which_add_up_to_the_probability() -> None:
     features = MODEL.features([HOW] * len(ADVERSARIAL), ADVERSARIAL)
-    spoken = [
+    contributions = [
         dict(zip(part.curves, row, strict=True))
         for part in (MODEL.effort, MODEL.adversarial)
         for row in part.contributions(features)
     ]
     for row, why in enumerate(strongest_features(MODEL, features)):
-        effort, adversarial = spoken[row], spoken[row + len(ADVERSARIAL)]
+        effort, adversarial = contributions[row], contributions[row + len(ADVERSARIAL)]
         best = {name: max(effort.get(name, 0.0), adversarial.get(name, 0.0)) for name in FEATURES}
         assert why == sorted(best, key=best.__getitem__, reverse=True)[:3]
         assert MODEL.adversarial.probability(features)[row] == pytest.approx(
@@ -145,7 +145,7 @@ def test_the_strongest_are_those_that_add_most_to_the_log_odds_and_these_add_up_
         )
 
 
-def test_characters_of_scripts_without_spaces_are_words() -> None:
+def test_characters_of_scripts_without_spaces_are_tokens() -> None:
     assert tokens("猫が好き、don’t") == ["猫", "が", "好", "き", "don't"]
 
 
@@ -163,7 +163,7 @@ def test_any_text_has_a_score(instruction: str, response: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["a", "!", "\n", " ", "a ", "1. ", "[", "[x", ". ", "\n \n", "<insert ", "é ", "猫", "\ud800"]
 )
-def test_huge_texts_take_no_time_to_speak_of(piece: str) -> None:
+def test_huge_texts_are_scored_fast(piece: str) -> None:
     text = piece * (2_000_000 // len(piece))
     assert 0 <= score(text, text) <= 1
 

@@ -30,14 +30,14 @@ def made_up_rows() -> LabelledRows:
     return labelled_rows(instructions, responses, labels, groups, "good")
 
 
-def test_what_is_plain_to_see_is_found_on_writers_and_instructions_left_out() -> None:
+def test_clear_differences_are_found_on_writers_and_instructions_left_out() -> None:
     found = cross_validate(made_up_rows(), precision=0.95)
     assert found.auc["weak"] > 0.95
     assert found.precision >= 0.95
     assert set(found.auc_by_group) >= {"careful a", "careful b", "lazy a", "lazy b"}
 
 
-def test_labels_that_mean_nothing_are_reported_as_such() -> None:
+def test_random_labels_give_an_auc_of_about_a_half() -> None:
     rows = made_up_rows()
     real = ~rows.adversarial
     dice = np.random.default_rng(0)

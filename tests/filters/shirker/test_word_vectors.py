@@ -12,19 +12,19 @@ WORDS = "bread oven flour yeast water kitchen baker crust morning salt butter ta
 
 @settings(deadline=None)
 @given(st.permutations(WORDS))
-def test_the_order_of_the_words_does_not_show(words: list[str]) -> None:
+def test_sums_do_not_depend_on_the_order_of_words(words: list[str]) -> None:
     vectors, subject = word_vectors(), word_vectors().of(["cake", "village"])
     assert vectors.of(words).sum.tobytes() == vectors.of(WORDS).sum.tobytes()
     assert nearest_similarities(subject, vectors.of(words)) == nearest_similarities(subject, vectors.of(WORDS))
 
 
-def test_the_law_has_something_to_hold() -> None:
+def test_other_orders_of_addition_do_give_other_sums() -> None:
     one_by_one = sum((word_vectors().of([word]).sum for word in WORDS[1:]), word_vectors().of(WORDS[:1]).sum)
     backwards = sum((word_vectors().of([word]).sum for word in WORDS[-2::-1]), word_vectors().of(WORDS[-1:]).sum)
     assert one_by_one.tobytes() != backwards.tobytes()
 
 
-def test_unknown_words_say_nothing() -> None:
+def test_unknown_words_have_no_effect() -> None:
     vectors = word_vectors()
     assert not vectors.of(["qqqqq"]).sum.any()
     assert nearest_similarities(vectors.of(["qqqqq"]), vectors.of(WORDS)) == (0, 0)
