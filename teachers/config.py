@@ -12,7 +12,7 @@ from skillmill.teachers.engines.chat_api.address import HIDDEN, parse_address, s
 if TYPE_CHECKING:
     Kind = str
 else:
-    Kind = Literal[tuple(ENGINES)]
+    Kind = Literal[tuple(ENGINES)]  # a literal that is computed, which type checkers do not allow
 
 
 class Retry(BaseModel):
