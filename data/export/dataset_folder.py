@@ -6,7 +6,7 @@ without rows, and `stress` if the run has a stress set. The dataset card counts 
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,12 @@ from skillmill.data.export.masking import Mask, masked_row
 from skillmill.data.export.pair_counts import count_pairs
 from skillmill.data.export.self_records import self_record
 from skillmill.data.export.sft_rows import AnswersByPlan, StressAnswers, sft_rows
-from skillmill.data.export.signal_columns import SIGNALS, keep_signals, kept_signals, struct_schema
+from skillmill.data.export.signal_columns import SIGNALS, signal_names, struct_schema
 from skillmill.data.files import replace_folder, sha256_of, store_errors, sync, temporary_path
 from skillmill.data.parquet import parquet_writer
 from skillmill.data.records import PairRow, SampleRow
 from skillmill.data.schemas import GRADING_SCHEMA, PREFERENCE_SCHEMA, SELF_SCHEMA, STRESS_SCHEMA
-from skillmill.data.store import Shard, ShardStore, gradings_of
+from skillmill.data.store import ShardStore, gradings_of
 
 CONFIGURATIONS = ("sft", "preference", "rejected", "grades", "self")
 STRESS = "stress"
@@ -47,7 +47,7 @@ def write_dataset_folder(
     Each text passes through `mask`. Pairs whose row is not in `sft` are left out. With `stress` None there is
     no configuration `stress`.
 
-    Each shard is verified once, each of its columns is decoded once, and memory is that of one shard.
+    Each shard is verified once, and memory is that of one shard.
 
     Returns the funnel and a checksum of the exported rows. Raises `StoreError` if a shard is damaged or the folder
     cannot be written; the previous folder is then unchanged.
@@ -80,8 +80,8 @@ class _Export:
     def write_samples(self, samples: ShardStore, grades: ShardStore, plans: Sequence[str]) -> set[str]:
         """Write all configurations but `preference`. Return the ids of the `sft` rows."""
         shards = [shard for plan in plans for shard in samples.of_plan(plan)]
-        signals_file = self.folder / ".signals.arrow"
-        schema = struct_schema(keep_signals(_verified_signals(samples, shards), signals_file))
+        # Parquet needs the schema before the first row, so the names of the signals are collected first.
+        schema = struct_schema(signal_names(samples.rows(shard, [SIGNALS])[SIGNALS] for shard in shards))
         stress_answers = {plan: StressAnswers((self.stress or {}).get(plan, ())) for plan in plans}
         sft_ids: set[str] = set()
         with ExitStack() as files:
@@ -89,8 +89,8 @@ class _Export:
             if self.stress is not None:
                 schemas[STRESS] = STRESS_SCHEMA
             writers = {name: files.enter_context(self._open(name, schema)) for name, schema in schemas.items()}
-            for shard, signals in zip(shards, kept_signals(signals_file), strict=True):
-                rows = [masked_row(row, self.mask) for row in _verified_rows(samples, shard, signals)]
+            for shard in shards:
+                rows = [masked_row(row, self.mask) for row in samples.read_unverified(shard).to_pylist()]
                 self.funnel.count(rows)
                 sft = list(sft_rows(rows))
                 sft_ids.update(row["id"] for row in sft)
@@ -106,7 +106,6 @@ class _Export:
                     stress = [stress_answers[shard.plan].stress_row(row, self.mask) for row in sft]
                     self.funnel.stress.update(row["replaced_by"] for row in stress if row["replaced_by"] is not None)
                     _append(writers[STRESS], stress)
-        signals_file.unlink()
         return sft_ids
 
     def write_pairs(self, pairs: ShardStore, plans: Sequence[str], sft_ids: set[str]) -> None:
@@ -122,19 +121,6 @@ class _Export:
         """Open the only file of a configuration, which has one split."""
         (self.folder / configuration).mkdir()
         return parquet_writer(self.folder / configuration / "train-00000.parquet", schema)
-
-
-def _verified_signals(samples: ShardStore, shards: Iterable[Shard]) -> Iterator[pa.ChunkedArray]:
-    """Verify the shards and yield their `signals`."""
-    for shard in shards:
-        yield samples.rows(shard, [SIGNALS])[SIGNALS]
-
-
-def _verified_rows(samples: ShardStore, shard: Shard, signals: pa.Array) -> list[SampleRow]:
-    """Return the rows of a shard that `_verified_signals` has verified, with its `signals` from there."""
-    columns = [name for name in samples.schema.names if name != SIGNALS]
-    rows: list[SampleRow] = samples.read_unverified(shard, columns).append_column(SIGNALS, signals).to_pylist()
-    return rows
 
 
 def _with_signal_struct(row: SampleRow) -> dict[str, object]:

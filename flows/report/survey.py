@@ -40,7 +40,7 @@ def survey(samples: ShardStore, plan: str) -> Survey:
         result.funnel.count(rows)
         picked = [number for number, row in enumerate(rows) if _pick(result, row)]
         if picked:
-            for number, whole in zip(picked, samples.rows(shard).take(picked).to_pylist(), strict=True):
+            for number, whole in zip(picked, samples.read_unverified(shard).take(picked).to_pylist(), strict=True):
                 rows[number].update(whole)
     return result
 

@@ -1,4 +1,4 @@
-"""An export hashes each shard once and decodes each of its columns once."""
+"""An export hashes each shard once, and reads it once beside the names of its signals."""
 
 import hashlib
 from collections import Counter
@@ -72,7 +72,7 @@ def _name(path: Any) -> str:
     return "/".join(Path(path).parts[-2:])
 
 
-def test_each_shard_is_hashed_once_and_each_column_decoded_once(
+def test_each_shard_is_hashed_once_and_read_once_beside_its_signals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samples, pairs, grades = sample_store(tmp_path), pair_store(tmp_path), grade_store(tmp_path)
@@ -98,7 +98,10 @@ def test_each_shard_is_hashed_once_and_each_column_decoded_once(
     }
     assert len(schemas) == 12
     assert {name: count for name, count in reads.hashed.items() if name in schemas} == dict.fromkeys(schemas, 1)
-    assert reads.decoded == {name: Counter(schema.names) for name, schema in schemas.items()}
+    signals = {shard.file: Counter(["signals"]) for shard in samples.shards}
+    assert reads.decoded == {
+        name: Counter(schema.names) + signals.get(name, Counter()) for name, schema in schemas.items()
+    }
 
     rows = datasets.load_dataset(str(tmp_path / "export"), split="train", cache_dir=str(tmp_path / ".hf"))
     assert [row["signals"] for row in rows][:3] == [
@@ -106,15 +109,3 @@ def test_each_shard_is_hashed_once_and_each_column_decoded_once(
         {"only_0": None, "only_2": None, "words": None},
         {"only_0": None, "only_2": 2.0, "words": 2.0},
     ]
-
-
-def test_the_temporary_file_is_not_exported(tmp_path: Path) -> None:
-    stores = samples, pairs, grades = sample_store(tmp_path), pair_store(tmp_path), grade_store(tmp_path)
-    for store in stores:
-        store.recover()
-    samples.commit(PLANS[0], 0, 1, [sample(PLANS[0], 0)], 1, 1)
-    facts = CardFacts("test", "skill_mix", "t", "x: 1 skill", [PLANS[0]], [])
-    write_dataset_folder(samples, pairs, grades, tmp_path / "export", facts)
-    files = sorted(str(path.relative_to(tmp_path / "export")) for path in (tmp_path / "export").rglob("*.*"))
-    configurations = ("grades", "preference", "rejected", "self", "sft")
-    assert files == ["README.md", *(f"{name}/train-00000.parquet" for name in configurations)]
