@@ -26,7 +26,7 @@ def generate_step(config: Config) -> GenerateOutcome:
     """
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
-        _say_if_plan_changed(workspace, plan)
+        _log_if_plan_changed(workspace, plan)
         redecided = redecide_if_changed(workspace, plan, progress)
         if redecided is not None and redecided.stopped:
             shards = workspace.samples.of_plan(plan.fingerprint)
@@ -65,7 +65,7 @@ def generate_step(config: Config) -> GenerateOutcome:
     return outcome
 
 
-def _say_if_plan_changed(workspace: Workspace, plan: Plan) -> None:
+def _log_if_plan_changed(workspace: Workspace, plan: Plan) -> None:
     state = read_state(workspace.config.output)
     changed = changed_keys(state.get("plan_parts"), plan)
     if changed:

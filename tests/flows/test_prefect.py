@@ -104,6 +104,24 @@ def test_a_run_shows_with_its_name_parameters_tasks_and_funnel(
     assert generated["task_run_id"] == tasks["generate"]["id"]
 
 
+def test_a_run_without_the_command_line_logs_there_and_on_prefects_console(
+    prefect_server: PrefectServer, tmp_path: Path, scripted_server: Callable[..., Any]
+) -> None:
+    teacher = {"kind": "openai", "model": "scripted", "base_url": scripted_server().base_url}
+    content = {"name": "deployed", "output_dir": "out", "teacher": teacher, "generation": {"samples": 2}}
+    (tmp_path / "skillmill.yaml").write_text(yaml.safe_dump(content))
+    code = "from skillmill.flows.prefect_run import skillmill_run; skillmill_run('skillmill.yaml', [])"
+    command = [sys.executable, "-c", code]
+    finished = subprocess.run(
+        command, cwd=tmp_path, env=prefect_server.environment, capture_output=True, text=True, timeout=240
+    )
+    assert finished.returncode == 0, finished.stderr
+    [flow_run] = [row for row in prefect_server.rows("flow_runs") if row["name"] == "deployed"]
+    logged = [row["message"] for row in prefect_server.rows("logs") if row["flow_run_id"] == flow_run["id"]]
+    [generated] = [message for message in logged if message.startswith("generate: 2 of ")]
+    assert finished.stderr.count(generated) == 1
+
+
 def test_a_failed_run_is_failed_there_and_one_clear_line_here(prefect_server: PrefectServer, tmp_path: Path) -> None:
     teacher = {"kind": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
     content = {"name": "nobody there", "output_dir": "out", "teacher": teacher}
@@ -132,7 +150,10 @@ def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
 def test_the_deployments_of_the_repository_are_taken_by_a_server(prefect_server: PrefectServer) -> None:
     def prefect(*arguments: str) -> None:
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        subprocess.run(command, cwd=ROOT, env=prefect_server.environment, check=True, capture_output=True, timeout=120)
+        finished = subprocess.run(
+            command, cwd=ROOT, env=prefect_server.environment, capture_output=True, text=True, timeout=120
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
 
     prefect("work-pool", "create", "--type", "process", "skillmill")
     prefect("deploy", "--all")
