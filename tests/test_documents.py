@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from skillmill.filters.contamination.shared_ngrams import SharedNgrams
 from skillmill.flows.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -37,14 +38,14 @@ def test_nothing_cites_a_document_that_does_not_ship() -> None:
 
 
 def table_rows(text: str) -> Iterator[list[str]]:
-    """The cells of every Markdown table row."""
+    """Yield the cells of each row of the Markdown tables in a text."""
     for line in text.splitlines():
         if line.startswith("| ") and not line.startswith("| ---"):
             yield [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
 
 
 def places_of_changes() -> list[tuple[str, str]]:
-    """(change, path) for each path in the table of docs/architecture.md about where to change things."""
+    """Return (change, path) for each path in the table "Where to change things" of docs/architecture.md."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     section = text.split("## Where to change things", 1)[1].split("\n## ", 1)[0]
     rows = [row for row in table_rows(section) if len(row) == 2 and row[0] != "to …"]
@@ -69,13 +70,13 @@ def test_every_package_is_in_the_wheel() -> None:
 
 
 def configuration_rows() -> list[tuple[str, str]]:
-    """(key, default) for each row of docs/configuration.md; defaults are YAML in backquotes."""
+    """Return (key, default) for each row of docs/configuration.md; a default is YAML in backquotes or *words*."""
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     return [(row[0].strip("`"), row[1].strip("`")) for row in table_rows(text) if re.fullmatch(r"`[\w.]+`", row[0])]
 
 
 def default_of(key: str) -> Any:
-    """The default of a key. A section that is null by default is taken as if it were there and empty."""
+    """Return the default of a key; for a key of a section that is null by default, that of an empty section."""
     model: type[BaseModel] = Config
     value: Any = Config()
     for part in key.split("."):
@@ -89,7 +90,7 @@ def default_of(key: str) -> Any:
 @pytest.mark.parametrize(("key", "default"), configuration_rows(), ids=lambda value: value)
 def test_the_configuration_page_names_the_default(key: str, default: str) -> None:
     value = default_of(key)
-    if default.startswith("*"):  # said in words
+    if default.startswith("*"):  # a default in words is no constant
         return
     documented = yaml.safe_load(default)
     if isinstance(value, dict) and isinstance(documented, dict):
@@ -113,7 +114,7 @@ def test_every_key_is_on_the_configuration_page() -> None:
 
 
 def filter_rows() -> dict[str, str]:
-    """Options as docs/filters.md lists them, by filter."""
+    """Return the options of each filter as the table of docs/filters.md lists them."""
     text = (ROOT / "docs" / "filters.md").read_text(encoding="utf-8")
     rows = [row for row in table_rows(text) if len(row) == 3]
     known = Config().filters.model_dump()
@@ -126,3 +127,23 @@ def test_the_filters_page_lists_every_option_with_its_default(name: str) -> None
     options.pop("enabled")
     listed = re.findall(r"`(\w+): ([^`]+)`", filter_rows()[name])
     assert {key: yaml.safe_load(value) for key, value in listed} == options
+
+
+def test_the_example_of_shared_ngrams_returns_what_the_filters_page_shows() -> None:
+    text = (ROOT / "docs" / "filters.md").read_text(encoding="utf-8")
+    (example,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "shared_ngrams" in code)
+    statements, call, shown = re.split(r"(shared_ngrams\(.*\))\n", example)
+    names: dict[str, Any] = {}
+    exec(statements, names)
+    expected = "".join(line.removeprefix("#").strip() + " " for line in shown.splitlines())
+    assert eval(call, names) == eval(expected, names | {"SharedNgrams": SharedNgrams})
+
+
+@pytest.mark.parametrize("page", ["filters.md", "configuration.md", "pairs.md", "metrics.md"])
+def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for name, anchor in re.findall(r"\]\((?!https?:)([\w.]*)#?([\w-]*)\)", text):
+        target = ROOT / "docs" / (name or page)
+        assert target.exists(), name
+        headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
