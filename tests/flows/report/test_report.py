@@ -69,13 +69,13 @@ def test_only_examples_are_read_with_all_columns(tmp_path: Path, monkeypatch: py
     """Only the counted columns are read of a shard without examples."""
     read: list[Any] = []
     store = sample_store(tmp_path)
-    rows_of = type(store).rows
+    read_rows = type(store).read_unverified
 
-    def rows(self: Any, shard: Any, columns: list[str] | None = None) -> pa.Table:
+    def counting_read(self: Any, shard: Any, columns: list[str] | None = None) -> pa.Table:
         read.append((shard.start, columns is None))
-        return rows_of(self, shard, columns)
+        return read_rows(self, shard, columns)
 
-    monkeypatch.setattr(type(store), "rows", rows)
+    monkeypatch.setattr(type(store), "read_unverified", counting_read)
     shards = [[row(index, "refusal") for index in range(start, start + 5)] for start in range(0, 50, 5)]
     found = surveyed(tmp_path, *shards)
     assert len(found.rejected["refusal"]) == EXAMPLES_PER_REASON
