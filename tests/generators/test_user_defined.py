@@ -41,7 +41,7 @@ def made(plan: Plan) -> list[Sample]:
 
 def documented(language: str, page: str = DOCUMENTED) -> str:
     """Return the only code block of a language in a page's section on user-defined generators."""
-    section = page.partition("## A generator of your own")[2]
+    section = page.partition("## User-defined generators")[2]
     block: str
     [block] = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return block
