@@ -19,9 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skillmill.filters.shirker.features.word_vectors import word_vectors
 from skillmill.filters.shirker.model import load_model
 from skillmill.filters.shirker.scoring import score_file
-from skillmill.filters.shirker.word_vectors import word_vectors
 
 VOCABULARY = sorted(word for word in word_vectors().words if len(word) > 3)[::5]
 COMMON = "the of and to a in is that for it as with on by this are be or from your you can".split()

@@ -1,4 +1,4 @@
-"""Rebuild `filters/shirker/word_vectors.npz` from a sentence-transformers model and compare it with the shipped file.
+"""Rebuild the word vectors of the shirker score from a sentence-transformers model; compare them with those shipped.
 
     python benchmarks/word_vectors.py FOLDER [--out NPZ] [--words 16000] [--size 96]
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from skillmill.data.text.encoder import Encoder
 
-SHIPPED = Path(__file__).parent.parent / "filters" / "shirker" / "word_vectors.npz"
+SHIPPED = Path(__file__).parent.parent / "filters" / "shirker" / "features" / "word_vectors.npz"
 
 
 def main() -> None:

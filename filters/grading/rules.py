@@ -8,8 +8,8 @@ from skillmill.filters.rows.cut_off import stops_in_the_middle
 from skillmill.filters.rows.missing_material import lacks_material
 from skillmill.filters.rows.no_request import NoRequest
 from skillmill.filters.rows.repetition import Repetition
-from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
-from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS, instruction_features
+from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS, instruction_features
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.checkers import check
 

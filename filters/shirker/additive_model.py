@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skillmill.data.text.tokens import Numbers
-from skillmill.filters.shirker.features import FEATURES
-from skillmill.filters.shirker.word_arrays import Floats
+from skillmill.filters.shirker.features.all_features import FEATURES
+from skillmill.filters.shirker.features.word_arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

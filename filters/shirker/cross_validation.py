@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.filters.shirker.answer_features import ANSWER_FEATURES
-from skillmill.filters.shirker.features import as_arrays, with_expectations
+from skillmill.filters.shirker.features.all_features import as_arrays, with_expectations
+from skillmill.filters.shirker.features.answer import ANSWER_FEATURES
+from skillmill.filters.shirker.features.word_arrays import Floats
 from skillmill.filters.shirker.training import LabelledRows, fit
-from skillmill.filters.shirker.word_arrays import Floats
 
 FOLDS = 3
 LIKE_LENGTH = 0.2

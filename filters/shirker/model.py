@@ -15,7 +15,7 @@ import numpy as np
 
 from skillmill.data.errors import ConfigError
 from skillmill.filters.shirker.additive_model import AdditiveModel, Curve
-from skillmill.filters.shirker.features import (
+from skillmill.filters.shirker.features.all_features import (
     EXPECTED_FEATURES,
     FEATURES,
     Expectation,
@@ -24,7 +24,7 @@ from skillmill.filters.shirker.features import (
     raw_features,
     with_expectations,
 )
-from skillmill.filters.shirker.word_arrays import Floats
+from skillmill.filters.shirker.features.word_arrays import Floats
 
 BRIEF_SHARE = 0.5
 """The factor on the score of an answer that is as short as requested, because its features say little about effort. It

@@ -12,7 +12,7 @@ from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.inputs.row_files import column_texts, read_batches
 from skillmill.data.parquet import parquet_writer
 from skillmill.filters.rows.empty import Empty
-from skillmill.filters.shirker.answer_features import ROWS_AT_ONCE
+from skillmill.filters.shirker.features.answer import ROWS_AT_ONCE
 from skillmill.filters.shirker.filter import Shirker
 from skillmill.filters.shirker.model import ShirkerModel, strongest_features
 

@@ -13,8 +13,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.text.tokens import Numbers
 from skillmill.filters.shirker.additive_model import AdditiveModel, Curve
 from skillmill.filters.shirker.adversarial import adversarial_answers
-from skillmill.filters.shirker.answer_features import ANSWER_FEATURES
-from skillmill.filters.shirker.features import (
+from skillmill.filters.shirker.features.all_features import (
     EXPECTED_FEATURES,
     FEATURES,
     Expectation,
@@ -22,8 +21,9 @@ from skillmill.filters.shirker.features import (
     raw_features,
     with_expectations,
 )
+from skillmill.filters.shirker.features.answer import ANSWER_FEATURES
+from skillmill.filters.shirker.features.word_arrays import Floats
 from skillmill.filters.shirker.model import ShirkerModel
-from skillmill.filters.shirker.word_arrays import Floats
 
 KNOTS = (0.25, 0.5, 0.75)
 """The quantiles of a feature at which the slope of its curve can change."""

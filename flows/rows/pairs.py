@@ -35,8 +35,8 @@ def pairs_plan(plan: Plan, config: Config) -> str:
     """Return the fingerprint of the pairs: it covers the plan, `pairs`, the prompts and the models that answer."""
     pairs = config.pairs
     parts = [plan.fingerprint, pairs.model_dump(mode="json", exclude={"student"}), shirkers.shirker_fingerprint()]
-    if "student" in pairs.sources:
-        parts.append(_model_settings(pair_models(config)["student"]))
+    if student := pair_models(config).get("student"):
+        parts.append(_model_settings(student))
     if pairs.check == "always":
         parts += [comparison.comparison_fingerprint(), _model_settings(grader_config(config))]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from skillmill.data.errors import ConfigError
 from skillmill.data.records import Sample
 from skillmill.data.text.tokens import tokens
-from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
-from skillmill.filters.shirker.features import FEATURES
+from skillmill.filters.shirker.features.all_features import FEATURES
+from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.features.instruction import INSTRUCTION_FEATURES, instruction_features
 from skillmill.filters.shirker.filter import Shirker
-from skillmill.filters.shirker.instruction_features import INSTRUCTION_FEATURES, instruction_features
 from skillmill.filters.shirker.model import load_model, strongest_features
 from skillmill.skill_taxonomy.cells import Cell
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
-from skillmill.filters.shirker.instruction_features import INSTRUCTION_FEATURES, instruction_features
-from skillmill.filters.shirker.word_arrays import Floats
+from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.features.instruction import INSTRUCTION_FEATURES, instruction_features
+from skillmill.filters.shirker.features.word_arrays import Floats
 
 EXPECTED_FEATURES = (
     "log_words",

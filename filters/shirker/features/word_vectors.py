@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skillmill.filters.shirker.rarity import prefix, rarity
+from skillmill.filters.shirker.features.rarity import prefix, rarity
 
 Vectors = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from skillmill.filters.shirker.instruction_features import FUNCTION_WORDS
+from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS
 
 WORD_KINDS = {
     "function_words": FUNCTION_WORDS,

@@ -11,10 +11,10 @@ from itertools import count, repeat
 import numpy as np
 
 from skillmill.data.text.tokens import Numbers, Tokens
-from skillmill.filters.shirker.instruction_features import InstructionFeatures
-from skillmill.filters.shirker.rarity import prefix
-from skillmill.filters.shirker.word_arrays import Columns, SubjectWords, number_keys
-from skillmill.filters.shirker.word_vectors import (
+from skillmill.filters.shirker.features.instruction import InstructionFeatures
+from skillmill.filters.shirker.features.rarity import prefix
+from skillmill.filters.shirker.features.word_arrays import Columns, SubjectWords, number_keys
+from skillmill.filters.shirker.features.word_vectors import (
     KnownWords,
     half_similarities,
     nearest_similarities,

@@ -10,14 +10,14 @@ from itertools import repeat
 import numpy as np
 
 from skillmill.data.text.tokens import Numbers, Tokens, tokens_of_all
-from skillmill.filters.shirker.instruction_features import InstructionFeatures
-from skillmill.filters.shirker.instruction_overlap import (
+from skillmill.filters.shirker.features.instruction import InstructionFeatures
+from skillmill.filters.shirker.features.instruction_overlap import (
     echo_features,
     meaning_features,
     subject_features,
 )
-from skillmill.filters.shirker.word_arrays import Columns, DistinctWords, Floats, distinct_words, subject_words
-from skillmill.filters.shirker.word_kinds import FUNCTION_COLUMN, LEANING_COLUMN, WORD_KINDS, kind_table
+from skillmill.filters.shirker.features.word_arrays import Columns, DistinctWords, Floats, distinct_words, subject_words
+from skillmill.filters.shirker.features.word_kinds import FUNCTION_COLUMN, LEANING_COLUMN, WORD_KINDS, kind_table
 
 MAX_BEGINNINGS = 50
 """The number of occurrences of the first word that are examined as a repeated beginning. A text that repeats one word

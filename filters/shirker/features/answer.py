@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skillmill.filters.shirker.instruction_features import InstructionFeatures
-from skillmill.filters.shirker.text_features import TEXT_FEATURES, text_features
-from skillmill.filters.shirker.word_arrays import Columns, Floats
-from skillmill.filters.shirker.word_features import word_features
+from skillmill.filters.shirker.features.instruction import InstructionFeatures
+from skillmill.filters.shirker.features.text import TEXT_FEATURES, text_features
+from skillmill.filters.shirker.features.word_arrays import Columns, Floats
+from skillmill.filters.shirker.features.words import word_features
 
 READ_CHARACTERS = 16_000
 """About 2,500 words. Of a longer answer only the beginning and the end are read, so that the time is bounded."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skillmill.filters.shirker.word_vectors import half_similarities, nearest_similarities, word_vectors
+from skillmill.filters.shirker.features.word_vectors import half_similarities, nearest_similarities, word_vectors
 
 WORDS = "bread oven flour yeast water kitchen baker crust morning salt butter table knife village winter".split()
 

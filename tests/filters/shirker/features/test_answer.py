@@ -14,11 +14,11 @@ from skillmill.data.text.tokens import ASCII_TOKEN, TOKEN, tokens, tokens_of_all
 from skillmill.filters.rows import echo
 from skillmill.filters.rows import missing_material as material
 from skillmill.filters.rows.refusal import REFUSAL
-from skillmill.filters.shirker import text_features
-from skillmill.filters.shirker.answer_features import ANSWER_FEATURES, answer_features
-from skillmill.filters.shirker.instruction_features import CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, instruction_features
-from skillmill.filters.shirker.word_features import repeated_beginning
-from skillmill.filters.shirker.word_kinds import WORD_KINDS
+from skillmill.filters.shirker.features import text as text_features
+from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features
+from skillmill.filters.shirker.features.instruction import CUE_PHRASES, CUE_WORDS, FUNCTION_WORDS, instruction_features
+from skillmill.filters.shirker.features.word_kinds import WORD_KINDS
+from skillmill.filters.shirker.features.words import repeated_beginning
 
 PIECES = (
     "I'm sorry, but I can't help|Let me know|if you need more|more details|in short|Al Gore and Mr Bo Cy Day|a Bo Cy|"

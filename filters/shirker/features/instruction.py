@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from skillmill.data.text.phrases import contains_any
 from skillmill.data.text.tokens import TOKEN, tokens
-from skillmill.filters.shirker.rarity import prefix, rarity
-from skillmill.filters.shirker.word_vectors import KnownWords, word_vectors
+from skillmill.filters.shirker.features.rarity import prefix, rarity
+from skillmill.filters.shirker.features.word_vectors import KnownWords, word_vectors
 
 READ_CHARACTERS = 8_000
 HEAD_CHARACTERS, TAIL_CHARACTERS = 400, 150
