@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from example_rows import example_row
 
-from skillmill.data.records import text_of
+from skillmill.data.records import Sample, text_of
 from skillmill.data.text.ngrams import normal_words
 from skillmill.filters.contamination.shared_ngrams import shared_ngrams
 from skillmill.filters.rows.safety import mask
@@ -95,7 +96,7 @@ def test_rows_that_hold_a_text_of_a_set_fall_now_and_later(runs: Runs) -> None:
 def test_words_of_a_row_with_something_to_hide_are_not_told() -> None:
     signals = [("evaluation_ngrams:eval", 1.0), ("evaluation_place:eval", 1.0), ("evaluation_words:eval", 8.0)]
     said = "write to me at joan at home or joan@orchard.net about the bees"
-    row = {"prompt": [], "completion": [{"role": "assistant", "content": said}], "signals": signals}
+    row = example_row(Sample("", said, signals=dict(signals)))
     assert shared_lines(row, str) == ["eval: 1 n-grams, “write to me at joan at home or”"]
     assert shared_lines(row, mask) == ["eval: 1 n-grams"]
 

@@ -1,6 +1,6 @@
 """Cells, a good row for each, and the reasons that all filters give for a row: for tests of single filters."""
 
-from skillmill.data.records import Sample
+from skillmill.data.records import Sample, SampleRow, sample_row
 from skillmill.filters.apply import apply_filters
 from skillmill.filters.config import FiltersConfig
 from skillmill.skill_taxonomy.cells import Cell
@@ -30,3 +30,27 @@ def reasons(
     """Return the reasons of all filters with their default options."""
     sample = Sample(instruction, response, finish_reason=finish_reason)
     return {str(reason) for reason in apply_filters(sample, cell, FiltersConfig()).reasons}
+
+
+def example_row(sample: Sample, plan: str = "a" * 16, index: int = 0) -> SampleRow:
+    """Return a row of the sample with filler in the columns of its cell."""
+    return sample_row(
+        sample,
+        plan=plan,
+        index=index,
+        cell=f"{index}",
+        kind="skill_mix",
+        k=1,
+        skills=["irony"],
+        topic=None,
+        query_type=None,
+        difficulty=None,
+        length=None,
+        language=None,
+        parent=None,
+        operator=None,
+        teacher="t",
+        prompts="p",
+        seed=index,
+        split="train",
+    )

@@ -10,39 +10,21 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from example_rows import example_row
 
 from skillmill.data.export.card import CardFacts
 from skillmill.data.export.dataset_folder import write_dataset_folder
-from skillmill.data.records import GradingRow, Sample, SampleRow, sample_row
+from skillmill.data.records import GradingRow, Sample, SampleRow
 from skillmill.data.schemas import GRADING_SCHEMA, SAMPLE_SCHEMA
 from skillmill.data.store import grade_store, pair_store, sample_store
 
 PLANS = ("a" * 16, "b" * 16)
 
 
-def sample(plan: str, index: int) -> SampleRow:
+def row_of(plan: str, index: int) -> SampleRow:
     """A row whose signals differ from shard to shard."""
     signals = {} if index == 1 else {"words": 2.0, f"only_{index}": float(index)}
-    return sample_row(
-        Sample(f"Question {index}?", f"Answer {index}.", signals=signals, grader="g"),
-        plan=plan,
-        index=index,
-        cell=f"{index}",
-        kind="skill_mix",
-        k=1,
-        skills=["irony"],
-        topic=None,
-        query_type=None,
-        difficulty=None,
-        length=None,
-        language=None,
-        parent=None,
-        operator=None,
-        teacher="t",
-        prompts="p",
-        seed=index,
-        split="train",
-    )
+    return example_row(Sample(f"Question {index}?", f"Answer {index}.", signals=signals, grader="g"), plan, index)
 
 
 class Reads:
@@ -80,7 +62,7 @@ def test_each_shard_is_hashed_once_and_read_once_beside_its_signals(
         store.recover()
     for plan in PLANS:
         for index in range(3):
-            row = sample(plan, index)
+            row = row_of(plan, index)
             grading: GradingRow = {"id": row["id"], "run": 0, "grader": "g", "grade": None, "raw": "?"}
             grades.commit(plan, index, index + 1, [grading], 1, 1)
             samples.commit(plan, index, index + 1, [row], 1, 1)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import time
 
 import numpy as np
 import pytest
@@ -132,9 +131,10 @@ def test_rules_take_any_text(response: str, instruction: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["|", "| 1 ", "a: 1\n", ": ", "1/", "{", '{"skills": ', "- ", "*", "“"])
-def test_long_replies_are_read_in_little_time(piece: str) -> None:
-    text, began = piece * (100_000 // len(piece)), time.monotonic()
-    points_in_prose(text)
-    graded(Sample("Why?", text), CELLS[0], [text])
-    graded(Sample("Why?", text), CELLS[1], [text])
-    assert time.monotonic() - began < 5
+def test_a_long_reply_does_not_hang_the_reader(piece: str) -> None:
+    """A pattern with quadratic time would run into the timeout of every test, on any machine."""
+    text = piece * (100_000 // len(piece))
+    assert all(0 <= point <= 1 for point in points_in_prose(text))
+    for cell in CELLS[:2]:
+        sample, gradings = graded(Sample("Why?", text), cell, [text])
+        assert (sample.grade is None) == all(grading.points is None for grading in gradings)

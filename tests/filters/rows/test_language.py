@@ -1,6 +1,5 @@
 """What the filters do with cells that have a language."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -137,11 +136,11 @@ def test_any_text_is_judged_in_any_language(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["!", "a", "a.", ". ", "\n", "。", " \n", "ก", "Wort! "])
-def test_long_texts_take_no_time_to_speak_of(piece: str) -> None:
+def test_a_long_text_does_not_hang_the_filters(piece: str) -> None:
+    """A pattern with quadratic time would run into the timeout of every test, on any machine."""
     text = piece * (100_000 // len(piece))
-    begun = time.process_time()
-    apply_filters(Sample(text, text), GERMAN_TEXT, FiltersConfig())
-    assert time.process_time() - begun < 5.0
+    decided = apply_filters(Sample(text, text), GERMAN_TEXT, FiltersConfig())
+    assert decided.response == text
 
 
 @given(st.text(alphabet="abc 漢字かなไทย.é\n"))

@@ -1,6 +1,5 @@
 """Weights, category mixes and aliases: which cells are kept, and that bulk and scalar access agree."""
 
-import time
 from collections import Counter
 from itertools import islice
 
@@ -164,11 +163,10 @@ def test_weights_that_cannot_be_are_named(weights: dict[str, float], message: st
         Combinations(taxonomy(100), "skill_mix", "topic", {4: 1.0}, 1, weights=weights)
 
 
-def test_strong_weights_do_not_make_it_crawl() -> None:
+def test_strong_weights_skip_a_bounded_share_of_positions() -> None:
     weights = {f"skill {i:04}": 8.0 for i in range(300)}
     plan = Combinations(taxonomy(3000, topics=100), "skill_mix", "topic", {4: 1.0}, 1, weights=weights)
-    start = time.perf_counter()
     cells = list(islice(plan.cells(), 200))
-    assert time.perf_counter() - start < 2  # 0.1 s on an idle machine, for 40,000 positions
+    assert cells[-1].index < 200 * 8**4  # positions that the weights skipped are few enough to go through
     heavy = np.mean([skill.name < "skill 0300" for cell in cells for skill in cell.skills])
     assert heavy == pytest.approx(8 * 300 / (8 * 300 + 2700), abs=0.06)

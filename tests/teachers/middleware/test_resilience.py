@@ -130,11 +130,10 @@ def test_a_server_that_stays_away_stops_the_run_after_the_patience() -> None:
 
 
 def test_a_server_that_never_answered_stops_the_run_at_once() -> None:
-    begun = time.monotonic()
     patient = QUICK.model_copy(update={"patience_s": 60.0})
     replies = ask(Scripted(lambda *_: TransientError("boom")), numbers(8), retry=patient)
-    assert "it has answered nothing yet): boom" in str(next(r for r in replies if isinstance(r, TeacherError)))
-    assert time.monotonic() - begun < 5
+    stop = str(next(reply for reply in replies if isinstance(reply, TeacherError)))
+    assert "(it has answered nothing yet): boom" in stop  # and not: no answer for 60 s
 
 
 def test_a_server_that_still_loads_its_model_is_waited_for() -> None:
