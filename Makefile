@@ -24,7 +24,7 @@ help:
 	@echo "make test    the tests (at most 15 minutes)"
 	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
 	@echo "make bench-filters     rows/s and memory of the filters on one core"
-	@echo "make bench-teachers    what the pipeline costs beside its teacher, against a mock engine (about 6 minutes)"
+	@echo "make bench-teachers    costs of the pipeline apart from its teacher, against a mock engine (about 6 minutes)"
 	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
 	@echo "make bench-tokens      tokens an example costs, and how many a prefix cache serves (about a minute)"
 	@echo "make lint    ruff and mypy"
@@ -46,7 +46,7 @@ demo: $(INSTALLED)
 	@$(BIN)/skillmill run -c docs/demo.yaml --prefect
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --cov
 
 test-vllm: $(VLLM_INSTALLED)
 	@$(VLLM_BIN)/python -m pytest -q tests/teachers/engines/test_vllm.py
