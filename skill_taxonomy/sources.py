@@ -34,6 +34,7 @@ class TaxonomyConfig(BaseModel):
         subset: The configuration of the dataset on the hub.
         split: The split of the dataset.
         column: The column or columns to read; None selects the first known chat or instruction format.
+        encoding: The encoding of a dataset that is a text file; None is UTF-8.
         examples: The number of rows of the dataset that the teacher labels.
         skills: The number of skills that the labels are clustered into.
         batch: The largest number of names that one request lists.
@@ -52,6 +53,7 @@ class TaxonomyConfig(BaseModel):
     subset: str | None = None
     split: str = "train"
     column: str | tuple[str, ...] | None = None
+    encoding: str | None = None
     examples: int = Field(1000, ge=2)
     skills: int = Field(50, ge=4)
     batch: int = Field(40, ge=2)

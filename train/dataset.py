@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.files import sha256_of
+from skillmill.data.inputs.datasets import mapped_dataset
+from skillmill.data.inputs.row_files import open_rows
 from skillmill.train.job import Job
 
 CACHE = ".cache"
@@ -21,7 +23,7 @@ def dataset_checksum(job: Job) -> str:
     Raises `ConfigError` if `dataset_dir` is no exported dataset with the configuration, `SkillmillError` if the
     configuration has no rows.
     """
-    files = sorted((job.dataset_dir / job.configuration).glob("train-*.parquet"))
+    files = _files(job)
     if not files:
         raise ConfigError(
             f"train.{job.stage}: {job.dataset_dir} is no exported dataset with a configuration "
@@ -35,8 +37,10 @@ def dataset_checksum(job: Job) -> str:
 
 def load_rows(job: Job, work: Path) -> Any:
     """Return the job's rows as a `datasets.Dataset` with the job's columns; its Arrow cache is in the folder `work`."""
-    from datasets import load_dataset
+    batches = (batch for file in _files(job) for batch in open_rows(file).batches(job.columns))
+    return mapped_dataset(batches, work / CACHE / "rows.arrow").select_columns(list(job.columns))
 
-    cache_dir = str(work / CACHE / "datasets")
-    rows = load_dataset(str(job.dataset_dir), job.configuration, split="train", cache_dir=cache_dir)
-    return rows.select_columns(list(job.columns))
+
+def _files(job: Job) -> list[Path]:
+    """Return the Parquet files of the job's rows. The folder's name may hold `[` or `*`, which `datasets` expands."""
+    return sorted((job.dataset_dir / job.configuration).glob("train-*.parquet"))

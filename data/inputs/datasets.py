@@ -1,16 +1,26 @@
 """Load a dataset by the name given in the configuration: a data file, its URL, a folder, or a Hugging Face hub name."""
 
-from collections.abc import Mapping
+import glob
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.row_files import open_rows
 
 if TYPE_CHECKING:
     import datasets
 
-FORMATS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "text"}
-"""The `datasets` builder for each file name suffix."""
+FORMATS = {
+    **{".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv"},
+    **{".parquet": "parquet", ".txt": "text"},
+}
+"""The `datasets` builder of a data file at a URL, for each ending of its name."""
 
 
 def is_url(name: str) -> bool:
@@ -32,10 +42,20 @@ def resolve_dataset_name(folder: Path, name: str) -> str:
     return str(path) if is_data_file(name) or (not is_url(name) and path.exists()) else name
 
 
-def read_dataset(key: str, name: str, subset: str | None, split: str, cache: Path) -> "datasets.Dataset":
+def read_dataset(
+    key: str,
+    name: str,
+    subset: str | None,
+    split: str,
+    cache: Path,
+    columns: Sequence[str] | None = None,
+    encoding: str | None = None,
+) -> "datasets.Dataset":
     """Load a dataset. Local data files are converted to memory-mapped Arrow files in `cache`.
 
-    Raises `ConfigError` that begins with `key`, the configuration key, if the dataset cannot be loaded.
+    `columns` and `encoding` concern local data files: the columns to read, and the encoding of a text file. Paths are
+    literal: `*`, `?`, `[` and `]` stand for themselves. Raises `ConfigError` that begins with `key`, the configuration
+    key, if the dataset cannot be loaded.
     """
     path, builder = Path(name), _builder(name)
     if is_data_file(name) and not path.is_file():
@@ -47,19 +67,25 @@ def read_dataset(key: str, name: str, subset: str | None, split: str, cache: Pat
     bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
+        if builder is not None and not is_url(name):
+            return _read_file(path, split, cache, columns, encoding)
         if (path / "state.json").is_file():
             return datasets.load_from_disk(name)
         if (path / "dataset_dict.json").is_file():
             return datasets.load_from_disk(name)[split]
-        options = {"cache_dir": str(cache)} if path.exists() else {}
         if builder is not None:
+            options = {"sep": "\t"} if ".tsv" in name.lower() else {}
             return datasets.load_dataset(builder, data_files=name, split=split, **options)
-        return datasets.load_dataset(name, subset, split=split, **options)
+        if not path.exists():
+            return datasets.load_dataset(name, subset, split=split)
+        with _without_patterns(path) as folder:
+            return datasets.load_dataset(str(folder), subset, split=split, cache_dir=str(cache))
     except Exception as error:  # file readers and hub clients document no common base class
         cause = error.__cause__ if isinstance(error, datasets.exceptions.DatasetGenerationError) else None
         empty = isinstance(cause or error, StopIteration)  # raised by the reader of a file without lines
         message = "it has no rows" if empty else str(cause or error).strip() or type(error).__name__
-        raise ConfigError(f"{key}: {name} cannot be loaded: {message.splitlines()[0]}") from None
+        message = message.splitlines()[0].removeprefix(f"{name}: ").removeprefix("cannot be read ")
+        raise ConfigError(f"{key}: {name} cannot be loaded: {message}") from None
     finally:
         if bars:
             datasets.enable_progress_bars()
@@ -70,16 +96,59 @@ def plain_text(value: object) -> str:
 
     A message gives its content, a list its parts separated by blank lines, any other mapping one `key: text` per line.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and isnan(value)):
         return ""
     if isinstance(value, Mapping):
-        content = next((value[key] for key in ("content", "value", "text") if key in value), None)
+        content = next((value[key] for key in ("content", "value", "text") if value.get(key) is not None), None)
         if content is not None:
             return plain_text(content)
         return "\n".join(f"{key}: {text}" for key, inner in value.items() if (text := plain_text(inner)))
     if isinstance(value, list | tuple):
         return "\n\n".join(filter(None, map(plain_text, value)))
     return str(value).strip()
+
+
+def mapped_dataset(batches: Iterable[pa.RecordBatch], file: Path) -> "datasets.Dataset":
+    """Write batches to an Arrow file and return it as a memory-mapped dataset.
+
+    Raises `StopIteration` if there are no batches.
+    """
+    import datasets
+
+    rows = iter(batches)
+    first = next(rows)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)  # a dataset that is still mapped keeps the old file
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
+        writer.write_batch(first)
+        for batch in rows:
+            writer.write_batch(batch)
+    return datasets.Dataset.from_file(str(file))
+
+
+def _read_file(
+    path: Path, split: str, cache: Path, columns: Sequence[str] | None, encoding: str | None
+) -> "datasets.Dataset":
+    if split != "train":
+        raise ValueError(f"Unknown split {split!r}, a file has only 'train'")
+    rows = open_rows(path, encoding, "encoding:", tuple(FORMATS))
+    for name in columns or ():
+        if rows.schema.names.count(name) > 1:
+            rows.require(name, "column")
+    present = [name for name in columns or () if name in rows.schema.names]
+    return mapped_dataset(rows.batches(present or None), cache / "rows.arrow")
+
+
+@contextmanager
+def _without_patterns(folder: Path) -> Iterator[Path]:
+    """Yield a path of the folder in which `datasets` finds no pattern: the path itself or a temporary link to it."""
+    if glob.escape(str(folder)) == str(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        link = Path(temporary) / "dataset"
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
 
 
 def _builder(name: str) -> str | None:

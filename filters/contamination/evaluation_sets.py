@@ -22,7 +22,7 @@ class EvaluationSet(BaseModel):
 
     `dataset` is a name on the Hugging Face hub, a file, the URL of a file, or a folder. `subset` is one or several
     configurations of the dataset. `split` defaults to `test` for a name on the hub and to `train`, the only split, for
-    a file. `name` defaults to the stem of `dataset`.
+    a file. `encoding` is that of a text file, UTF-8 by default. `name` defaults to the stem of `dataset`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +32,7 @@ class EvaluationSet(BaseModel):
     column: Word | tuple[Word, ...]
     subset: Word | tuple[Word, ...] | None = None
     split: Word | None = None
+    encoding: Word | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -18,12 +18,13 @@ import orjson
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import sha256_of, store_errors, write_atomic
+from skillmill.data.inputs.chats import read_turns
 from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.text.ngrams import Hashes, hashed, ngram_hashes, normal_words
 from skillmill.filters.contamination.evaluation_sets import EvaluationSet
 from skillmill.filters.contamination.filter import Contamination
 
-FORMAT = "skillmill evaluation n-grams 2"
+FORMAT = "skillmill evaluation n-grams 3"
 KEY = "filters.contamination.sets"
 SEPARATOR = "\n"
 """Pseudo-word between two texts. `normal_words` never returns it, so no n-gram of one text crosses it."""
@@ -98,7 +99,7 @@ def _is_index(path: Path) -> bool:
 
 def _fingerprint(options: Contamination) -> str:
     """Return 16 hex digits over everything that the index depends on: lengths, hub names and contents of files."""
-    sources = [(_content(each), each.subsets, each.split_to_read, each.columns) for each in options.sets]
+    sources = [(_content(each), each.subsets, each.split_to_read, each.columns, each.encoding) for each in options.sets]
     inputs = orjson.dumps([FORMAT, options.report, options.drop, sources])
     return hashlib.sha256(inputs).hexdigest()[:16]
 
@@ -153,11 +154,14 @@ def _texts(source: EvaluationSet) -> Iterator[str]:
     key = f"{KEY}.{source.name}"
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for subset in source.subsets:
-            table = read_dataset(key, source.dataset, subset, source.split_to_read, Path(folder))
+            table = read_dataset(
+                key, source.dataset, subset, source.split_to_read, Path(folder), source.columns, source.encoding
+            )
             if unknown := [column for column in source.columns if column not in table.column_names]:
                 there = ", ".join(table.column_names)
                 raise ConfigError(f"{key}: there is no column {unknown[0]!r} in {source.dataset}, expected of {there}")
             for row in table.select_columns(list(source.columns)):
-                for value in row.values():
-                    for part in value if isinstance(value, list) else [value]:
-                        yield plain_text(part)
+                for column, value in row.items():
+                    turns = read_turns(value, column)
+                    parts = [turn.text for turn in turns] if turns else value if isinstance(value, list) else [value]
+                    yield from map(plain_text, parts)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.data.inputs.row_files import column_texts, read_batches
+from skillmill.data.inputs.pair_columns import PairColumns
+from skillmill.data.inputs.row_files import open_rows
 from skillmill.data.parquet import parquet_writer
 from skillmill.filters.rows.empty import Empty
 from skillmill.filters.shirker.features.answer import ROWS_AT_ONCE
@@ -21,7 +22,13 @@ SCORE, REASONS, STRONGEST = "shirker_score", "reasons", "shirker_signals"
 
 
 def score_file(
-    path: Path, instruction: str, response: str, out: Path, model: ShirkerModel, threshold: float
+    path: Path,
+    instruction: str | None,
+    response: str | None,
+    out: Path,
+    model: ShirkerModel,
+    threshold: float,
+    encoding: str | None = None,
 ) -> tuple[int, int]:
     """Write the rows of a file, with three columns added or replaced, to a Parquet file, whole or not at all.
 
@@ -29,16 +36,20 @@ def score_file(
     - `reasons`: ["shirker"] for a score of at least `threshold`, ["empty", "shirker"] for an answer without text.
     - `shirker_signals`: for rows with a reason, the names of the features that add most to the score.
 
-    Memory is that of one batch. Returns the number of rows and the number of rows with a reason. Raises `ConfigError`
-    if the file cannot be read, has no rows or lacks a column, and `SkillmillError` if `out` cannot be written.
+    `instruction` and `response` name columns, see `PairColumns`; None reads a known chat or instruction format.
+    `encoding` is that of a text file, None for UTF-8. Memory is that of one batch. Returns the number of rows and the
+    number of rows with a reason. Raises `ConfigError` if the file cannot be read, has no rows or lacks a column, and
+    `SkillmillError` if `out` cannot be written.
     """
     partial = out.with_name(f".{out.name}.tmp")
     writer: pq.ParquetWriter | None = None
     rows = rejected = 0
     gc.freeze()  # imported objects never die; the collector's passes over them took a sixth of the time of a row
     try:
-        for batch in read_batches(path):
-            scored, batch_rejected = _scored(batch, instruction, response, model, threshold)
+        file = open_rows(path, encoding)
+        columns = PairColumns.of(file, instruction, response)
+        for batch in file.batches():
+            scored, batch_rejected = _scored(batch, columns, model, threshold)
             if writer is None:
                 partial.parent.mkdir(parents=True, exist_ok=True)
                 writer = parquet_writer(partial, scored.schema)
@@ -60,11 +71,10 @@ def score_file(
 
 
 def _scored(
-    batch: pa.RecordBatch, instruction: str, response: str, model: ShirkerModel, threshold: float
+    batch: pa.RecordBatch, columns: PairColumns, model: ShirkerModel, threshold: float
 ) -> tuple[pa.RecordBatch, int]:
     """Return the batch with the three columns, and the number of its rows that have a reason."""
-    instructions = column_texts(batch, instruction, "--instruction")
-    responses = column_texts(batch, response, "--response")
+    instructions, responses = columns.texts(batch)
     scores, strongest = np.empty(len(responses)), list[list[str]]()
     for start in range(0, len(responses), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
@@ -80,6 +90,6 @@ def _scored(
     ]
     strings = pa.list_(pa.string())
     batch = batch.drop_columns([name for name in (SCORE, REASONS, STRONGEST) if name in batch.schema.names])
-    columns = [*batch.columns, pa.array(scores), pa.array(reasons, strings), pa.array(strongest, strings)]
+    arrays = [*batch.columns, pa.array(scores), pa.array(reasons, strings), pa.array(strongest, strings)]
     names = [*batch.schema.names, SCORE, REASONS, STRONGEST]
-    return pa.RecordBatch.from_arrays(columns, names), int(flagged.sum())
+    return pa.RecordBatch.from_arrays(arrays, names), int(flagged.sum())

@@ -18,9 +18,14 @@ Overrides = Annotated[
 ]
 OutputDirectory = Annotated[Path, typer.Argument(help="An output_dir.")]
 
-RowsFile = Annotated[Path, typer.Argument(help="Rows: .parquet, .jsonl, .json or .csv.")]
-InstructionColumn = Annotated[str, typer.Option("--instruction", metavar="COL", help="The column of instructions.")]
-ResponseColumn = Annotated[str, typer.Option("--response", metavar="COL", help="The column of answers.")]
+RowsFile = Annotated[Path, typer.Argument(help="Rows: .parquet, .jsonl, .json, .csv or .tsv, each also .gz.")]
+InstructionColumn = Annotated[
+    str | None, typer.Option("--instruction", metavar="COL", help="The column of instructions, or of chats.")
+]
+ResponseColumn = Annotated[
+    str | None, typer.Option("--response", metavar="COL", help="The column of answers, or of chats.")
+]
+Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="The encoding of a text file. Default: UTF-8.")]
 
 TaxonomyName = Annotated[str, typer.Argument(metavar="FILE", help="A taxonomy file, or builtin:NAME.")]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="A new file for the result.")]

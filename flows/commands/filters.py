@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.inputs.row_files import read_column
+from skillmill.data.inputs.pair_columns import read_pairs
+from skillmill.data.inputs.row_files import open_rows, read_column
 from skillmill.filters.shirker.cross_validation import Calibration, cross_validate
 from skillmill.filters.shirker.model import load_model
 from skillmill.filters.shirker.scoring import score_file
@@ -13,32 +14,48 @@ from skillmill.filters.shirker.training import fit, labelled_rows
 
 
 def score_rows(
-    path: Path, instruction: str, response: str, out: Path, model: Path | None, threshold: float | None
+    path: Path,
+    instruction: str | None,
+    response: str | None,
+    out: Path,
+    model: Path | None,
+    threshold: float | None,
+    encoding: str | None,
 ) -> None:
     """Write the rows of `path` with their scores to `out`, and print how many reach the threshold.
 
-    `instruction` and `response` name columns; `model` and `threshold` default to the shipped model and to the model's
+    `instruction` and `response` name columns, None for a known chat or instruction format; `encoding` is that of a text
+    file, None for UTF-8; `model` and `threshold` default to the shipped model and to the model's
     own threshold. Raises `ConfigError` if the file or a column is missing.
     """
     loaded = load_model(model)
     limit = loaded.threshold if threshold is None else threshold
     _require_file(path)
-    rows, rejected = score_file(path, instruction, response, out, loaded, limit)
+    rows, rejected = score_file(path, instruction, response, out, loaded, limit, encoding)
     print(f"{out}: {rows:,} rows, {rejected:,} ({rejected / max(rows, 1):.1%}) at or above {limit:.3f}")
 
 
 def calibrate_model(
-    path: Path, instruction: str, response: str, label: str, good: str, group: str, precision: float, out: Path
+    path: Path,
+    instruction: str | None,
+    response: str | None,
+    label: str,
+    good: str,
+    group: str,
+    precision: float,
+    out: Path,
+    encoding: str | None,
 ) -> None:
     """Cross-validate on the rows of `path`, print the figures, train on all rows and write the model to `out`.
 
-    `instruction`, `response`, `label` and `group` name columns; `good` is the label of good answers. The threshold of
-    the model is the lowest with at least `precision`. Raises `ConfigError` if the file, a column or one of the two
-    kinds of rows is missing, `SkillmillError` if no threshold reaches `precision`.
+    `instruction`, `response`, `label` and `group` name columns, the first two as in `score_rows`; `good` is the label
+    of good answers. The threshold of the model is the lowest with at least `precision`. Raises `ConfigError` if the
+    file, a column or one of the two kinds of rows is missing, `SkillmillError` if no threshold reaches `precision`.
     """
     _require_file(path)
-    columns = {"--instruction": instruction, "--response": response, "--label": label, "--group": group}
-    instructions, responses, labels, groups = (read_column(path, name, option) for option, name in columns.items())
+    file = open_rows(path, encoding)
+    instructions, responses = read_pairs(file, instruction, response)
+    labels, groups = (read_column(file, name, option) for option, name in (("--label", label), ("--group", group)))
     rows = labelled_rows(instructions, responses, labels, groups, good)
     calibration = cross_validate(rows, precision)
     _print_calibration(calibration)

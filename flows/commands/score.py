@@ -11,12 +11,13 @@ from rich.table import Table
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import store_errors, write_atomic
-from skillmill.data.inputs.row_files import read_batches
+from skillmill.data.inputs.row_files import open_rows
 from skillmill.data.records import GradingRow, SampleRow, text_of
 from skillmill.data.store import grade_store, sample_store
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.skill_taxonomy.formats import load_taxonomy
-from skillmill.train.evaluation.points import read_points
+from skillmill.train.evaluation.columns import EXPECTED
+from skillmill.train.evaluation.points import check_columns, read_points
 from skillmill.train.evaluation.skill_mix_metrics import METRICS, Bootstrap, skill_mix_metrics
 from skillmill.train.evaluation.skill_names import Naming
 
@@ -36,17 +37,25 @@ class PointsRow(TypedDict):
     response: str
 
 
-def score(path: Path, out: Path, exclude: Sequence[str], naming: Naming, bootstrap: Bootstrap) -> None:
+def score(
+    path: Path, out: Path, exclude: Sequence[str], naming: Naming, bootstrap: Bootstrap, encoding: str | None = None
+) -> None:
     """Write the metrics of `path`, a file of points or a run's `output_dir`, to `out` as JSON; print the main ones.
 
-    Combinations with a skill of `exclude` are left out. Raises `ConfigError` if `path` holds no points.
+    Combinations with a skill of `exclude` are left out, see `skills_named`. `encoding` is that of a text file, None for
+    UTF-8. Raises `ConfigError` if `path` holds no points.
     """
-    table = points_of_run(path) if path.is_dir() else _points_of_file(path)
-    points = read_points(table, exclude, naming)
+    known: list[str] = []
+    if path.is_dir():
+        table = points_of_run(path)
+        known = [skill.name for skill in load_taxonomy(_root(path) / "taxonomy.yaml").skills]
+    else:
+        table = _points_of_file(path, exclude, naming, encoding)
+    points = read_points(table, exclude, naming, known)
     metrics = {
         "gradings": sum(len(of_k.points) for of_k in points.gradings),
         "unusable_gradings": points.unusable,
-        "excluded": {"skills": list(exclude), "gradings": points.excluded},
+        "excluded": {"skills": points.excluded_skills, "gradings": points.excluded},
         "naming": {"rule": naming, "points_deducted": points.deducted},
         "bootstrap": {"draws": bootstrap.draws, "seed": bootstrap.seed, "confidence": 0.95},
         **skill_mix_metrics(points.gradings, points.generations, points.skills, points.categories, bootstrap),
@@ -64,7 +73,7 @@ def points_of_run(folder: Path) -> pa.Table:
 
     `folder` is the run's `output_dir` or its folder `grades`. Raises `ConfigError` if it holds no grades.
     """
-    root = folder.parent if folder.name == "grades" else folder
+    root = _root(folder)
     plan = read_state(root).get("plan")
     if not isinstance(plan, str):
         raise ConfigError(f"{folder}: expected a file, the output_dir of a run, or its grades")
@@ -107,10 +116,22 @@ def _points_row(row: SampleRow, grading: GradingRow, categories: dict[str, str])
     }
 
 
-def _points_of_file(path: Path) -> pa.Table:
+def _root(folder: Path) -> Path:
+    return folder.parent if folder.name == "grades" else folder
+
+
+def _points_of_file(path: Path, exclude: Sequence[str], naming: Naming, encoding: str | None) -> pa.Table:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    record_batches = list(read_batches(path, BATCH_ROWS))
+    file = open_rows(path, encoding)
+    columns = [name for name in EXPECTED if name in file.schema.names]
+    if file.schema.names:
+        check_columns(file.schema.names, exclude, naming)
+    for name in columns:
+        file.require(name, "column")
+    if "category" in file.changing:
+        raise ConfigError(f"category: has texts and lists; expected {EXPECTED['category']}")
+    record_batches = list(file.batches(columns, BATCH_ROWS))
     if not record_batches:
         raise ConfigError(f"{path}: has no rows")
     return pa.Table.from_batches(record_batches)

@@ -1,5 +1,6 @@
 """The export step: write the Hugging Face dataset folder of the current plan."""
 
+import glob
 import logging
 
 from skillmill.data.export.card import CardFacts
@@ -42,6 +43,11 @@ def export_step(config: Config) -> Funnel:
     log.info(
         f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}"
     )
+    if glob.escape(str(folder)) != str(folder):
+        log.warning(
+            f"export: datasets.load_dataset cannot read {folder}, because it takes * ? [ ] in a path for patterns; "
+            f"load a copy in a folder of another name (skillmill reads this one)"
+        )
     return funnel
 
 

@@ -10,16 +10,11 @@ import pyarrow as pa
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import store_errors, sync, temporary_path
+from skillmill.data.inputs.chats import find_layout, join, read_chat
 from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.parquet import parquet_writer
 from skillmill.skill_taxonomy.draw.permutation import Permutation, permutation
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
-
-CHATS = ("messages", "conversations", "conversation")
-REQUESTS = ("prompt", "instruction", "question", "problem", "query", "text")
-ANSWERS = ("completion", "output", "response", "answer", "solution", "chosen", "instances")
-"""Column names that are recognised as chats, requests and answers, in order of preference. The column `input` is added
-to a request in the column `instruction`."""
 
 ROW_GROUP = 1000
 """Rows per row group of the table of labelled examples."""
@@ -111,14 +106,14 @@ def read_examples(config: TaxonomyConfig, seed: int, cache: Path) -> Examples:
     Raises `ConfigError` if the dataset cannot be loaded, is empty, or lacks the configured or any known column.
     """
     name = config.dataset or ""
-    table = read_dataset("taxonomy.dataset", name, config.subset, config.split, cache)
+    table = read_dataset("taxonomy.dataset", name, config.subset, config.split, cache, encoding=config.encoding)
     if not len(table):
         raise ConfigError(f"taxonomy.dataset: {name} is empty")
     columns = _columns(config, table.column_names)
     table = table.select_columns([column for part in columns for column in part])
     short_name = Path(name).name if Path(name).exists() else name  # a name on the hub includes its owner
     examples = Examples(short_name, table, columns, min(config.examples, len(table)), seed)
-    if not any(example.request for example in examples):
+    if not max([bool(example.request) for example in examples]):  # all are read: an unknown role is an error
         raise ConfigError(f"taxonomy.column: {', '.join(columns[0])} holds no text in {name}")
     return examples
 
@@ -129,10 +124,12 @@ def example_of(row: int, values: Mapping[str, Any], requests: Sequence[str], ans
     The request is the first user turn of a chat or the text of the `requests` columns. The answer is the rest of the
     chat and the text of the `answers` columns.
     """
-    parts = [_request_and_answer(values[column]) for column in requests]
-    request_texts = [request for request, _ in parts]
-    answer_texts = [answer for _, answer in parts] + [plain_text(values[column]) for column in answers]
-    return Example(row, *("\n\n".join(filter(None, texts)) for texts in (request_texts, answer_texts)))
+    chats = [read_chat(values[column], column) for column in requests]
+    texts = [
+        chat.instruction if chat else plain_text(values[column]) for chat, column in zip(chats, requests, strict=True)
+    ]
+    rest = [chat.rest for chat in chats if chat]
+    return Example(row, join(texts), join([*rest, *(_answer(values[column], column) for column in answers)]))
 
 
 def write_labelled_examples(path: Path, examples: Examples, labels: Sequence[ExampleLabels]) -> None:
@@ -158,15 +155,10 @@ def _rows(examples: Examples, labels: Sequence[ExampleLabels], places: range) ->
         yield texts | {"subject": own.subject, "labels": own.labels, "skills": own.skills}
 
 
-def _request_and_answer(value: Any) -> tuple[str, str]:
-    """Return the first user turn and the later turns of a chat as texts; (text, "") for any other value."""
-    if not (isinstance(value, list) and value and all(isinstance(turn, Mapping) for turn in value)):
-        return plain_text(value), ""
-    speakers = [str(turn.get("role", turn.get("from"))).lower() for turn in value]
-    first = next((i for i, speaker in enumerate(speakers) if speaker in ("user", "human")), None)
-    if first is None:
-        return plain_text(value), ""
-    return plain_text(value[first]), plain_text(value[first + 1 :])
+def _answer(value: object, column: str) -> str:
+    """Return the text of an answer, or all turns of the chat in `chosen` after the request."""
+    chat = read_chat(value, column)
+    return (chat.rest or chat.response) if chat else plain_text(value)
 
 
 def _columns(config: TaxonomyConfig, existing: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -181,14 +173,10 @@ def _columns(config: TaxonomyConfig, existing: list[str]) -> tuple[tuple[str, ..
                 f"taxonomy.column: there is no {unknown[0]!r} in {config.dataset}, expected of {', '.join(existing)}"
             )
         return configured, ()
-    for chat in CHATS:
-        if chat in existing:
-            return (chat,), ()
-    request = next((column for column in REQUESTS if column in existing), None)
-    if request is None:
+    layout = find_layout(existing)
+    if layout is None:
         raise ConfigError(
             f"taxonomy.column: {config.dataset} is in no format that is known, expected the name of a column, "
             f"one or several of {', '.join(existing)}"
         )
-    requests = (request, "input") if request == "instruction" and "input" in existing else (request,)
-    return requests, tuple(column for column in ANSWERS if column in existing)[:1]
+    return layout.requests, layout.answers

@@ -21,7 +21,7 @@ from skillmill.train.evaluation.columns import (
     row_error,
 )
 from skillmill.train.evaluation.skill_mix_metrics import Gradings
-from skillmill.train.evaluation.skill_names import Naming, deduct_named_skills, has_any_skill
+from skillmill.train.evaluation.skill_names import Naming, deduct_named_skills, has_any_skill, skills_named
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PointsTable:
 
     `gradings` has one element per k, in ascending order, with the same codes in all. `unusable`: gradings without
     points (the grader's reply could not be read). `excluded`: gradings of combinations with an excluded skill.
-    `deducted`: points deducted from skills that the text names.
+    `deducted`: points deducted from skills that the text names. `excluded_skills`: the names of the excluded skills.
     """
 
     gradings: list[Gradings]
@@ -40,16 +40,22 @@ class PointsTable:
     unusable: int
     excluded: int
     deducted: int
+    excluded_skills: list[str]
 
 
-def read_points(table: pa.Table, exclude: Sequence[str] = (), naming: Naming = "ignore") -> PointsTable:
+def read_points(
+    table: pa.Table, exclude: Sequence[str] = (), naming: Naming = "ignore", known_skills: Sequence[str] = ()
+) -> PointsTable:
     """Return the gradings of a table with the columns of `EXPECTED`; those after `points` are optional.
 
     Lists may be text, as in CSV files ("[1, 0, 1, 1]" or "1,0,1,1"). `points` may also be one number per row, in k + 3
-    rows per grading. Combinations with a skill of `exclude` are left out, ignoring case. Raises `ConfigError` with the
-    column and the row.
+    rows per grading. Combinations with a skill of `exclude` are left out, see `skills_named`; its names are skills of
+    the table or of `known_skills`. Raises `ConfigError` with the column and the row, or with an unknown name of
+    `exclude`.
     """
-    _check_columns(table, exclude, naming)
+    check_columns(table.column_names, exclude, naming)
+    if not table.num_rows:
+        raise ConfigError("points: the table has no rows")
     table = fold_points(table.select([name for name in EXPECTED if name in table.column_names]).combine_chunks())
     keys = read_keys(table)
     if (repeated := keys.codes.duplicated().to_numpy()).any():
@@ -58,7 +64,11 @@ def read_points(table: pa.Table, exclude: Sequence[str] = (), naming: Naming = "
     points = read_lists(table, "points", pa.float64())
     labels = {name: read_labels(table, name) for name in ("skills", "category") if name in table.column_names}
     usable = pc.fill_null(pc.list_value_length(points), 0).to_numpy() > 0
-    excluded = has_any_skill(labels["skills"], exclude) if exclude else np.zeros(len(usable), bool)
+    excluded_skills, excluded = list[str](), np.zeros(len(usable), bool)
+    if exclude:
+        of_table = _distinct_values(labels["skills"], np.ones(len(usable), bool))
+        excluded_skills = skills_named(exclude, [*of_table, *known_skills])
+        excluded = has_any_skill(labels["skills"], excluded_skills)
     used = usable & ~excluded
     if not used.any():
         raise ConfigError("points: no grading with points is left")
@@ -86,18 +96,18 @@ def read_points(table: pa.Table, exclude: Sequence[str] = (), naming: Naming = "
         unusable=int((~usable).sum()),
         excluded=int((usable & excluded).sum()),
         deducted=deducted,
+        excluded_skills=excluded_skills,
     )
 
 
-def _check_columns(table: pa.Table, exclude: Sequence[str], naming: Naming) -> None:
+def check_columns(columns: Sequence[str], exclude: Sequence[str], naming: Naming) -> None:
+    """Raise `ConfigError` if a table with these columns lacks one that is needed."""
     needed = [*REQUIRED, *(["skills"] if exclude or naming != "ignore" else [])]
     needed += ["response"] if naming != "ignore" else []
     for name in needed:
-        if name not in table.column_names:
-            columns = ", ".join(table.column_names) or "none"
-            raise ConfigError(f"{name}: there is no such column (expected {EXPECTED[name]}); the table has {columns}")
-    if not table.num_rows:
-        raise ConfigError("points: the table has no rows")
+        if name not in columns:
+            found = ", ".join(columns) or "none"
+            raise ConfigError(f"{name}: there is no such column (expected {EXPECTED[name]}); the table has {found}")
 
 
 def _distinct_values(lists: pa.ListArray, used: Mask) -> list[str]:

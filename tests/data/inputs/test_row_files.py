@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.inputs.row_files import column_texts, read_batches, read_column
+from skillmill.data.inputs.row_files import column_texts, open_rows, read_batches, read_column
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from skillmill.data.inputs.row_files import column_texts, read_batches, read_col
 )
 def test_text_files_give_the_same_column(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    assert read_column(tmp_path / name, "text", "--response") == ["a\nb", ""]
+    assert read_column(open_rows(tmp_path / name), "text", "--response") == ["a\nb", ""]
     assert [batch.num_rows for batch in read_batches(tmp_path / name, size=1)] == [1, 1]
 
 

@@ -97,7 +97,7 @@ def test_columns_that_may_be_there(tmp_path: Path, released: pd.DataFrame) -> No
     assert best(named["overall"]) == [0, 0, 0.6]
     assert named["naming"] == {"rule": "words", "points_deducted": 21}
     with pytest.raises(ConfigError, match="no grading with points is left"):
-        score(file, "--exclude", "metaphor, PUN")
+        score(file, "--exclude", "irony, PUN")
 
 
 def test_what_is_wrong_is_one_line_and_leaves_nothing(tmp_path: Path, released: pd.DataFrame) -> None:
