@@ -15,11 +15,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from skillmill.data.text.folding import folded
 from skillmill.skill_taxonomy.checkers import CHECKERS
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 Split = Literal["train", "validation", "test"]
+
+_NEVER_SHOWN = dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10)))
 
 KEYS = ("skills", "topics", "query_types")
 """The keys of a taxonomy that hold lists of entries, in the order of a taxonomy file."""
@@ -113,8 +116,12 @@ class Taxonomy(BaseModel):
 
 
 def canonical(name: str) -> str:
-    """Return the form in which equal names are compared: lower case, single spaces, spaces for underscores."""
-    return " ".join(name.replace("_", " ").lower().split())
+    """Return the form in which names are compared: NFKC, case folded, single spaces, spaces for underscores.
+
+    Characters that never show (soft hyphen, zero-width space, variation selector) are dropped. Joiners are kept,
+    because they tell names apart in Persian, in scripts of India and among emoji.
+    """
+    return " ".join(folded(name.translate(_NEVER_SHOWN)).replace("_", " ").split())
 
 
 def fingerprint(taxonomy: Taxonomy) -> str:

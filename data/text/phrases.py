@@ -3,10 +3,17 @@
 import re
 from collections.abc import Iterable
 
-from skillmill.data.text.words import LETTER_OR_DIGIT, WORD
+from skillmill.data.text.words import UNSPACED_RANGES, WORD
 
 BETWEEN_WORDS = r"[\s_\-\u2010-\u2015]"
 """A character that can separate the words of a name: white space, underscore, hyphen or dash."""
+
+NAME_START = rf"(?<![^\W_{UNSPACED_RANGES}])(?<!(?<!\S)\.)"
+"""The place where a name can begin: not inside a word, and not after the dot of a name such as ".NET". Letters of a
+script without spaces are no part of a word, so that a name is found between them."""
+NAME_END = rf"(?![^\W_{UNSPACED_RANGES}\uac00-\ud7a3]|[+#])"
+"""The place where a name can end: not inside a word, and not before the sign of a name such as "C++" or "C#". Korean
+particles follow a name without a space."""
 
 
 def contains_any(text: str, signs: Iterable[str]) -> bool:
@@ -23,7 +30,8 @@ def contains_any(text: str, signs: Iterable[str]) -> bool:
 def phrase_pattern(phrases: Iterable[str]) -> re.Pattern[str] | None:
     """Return a pattern that finds any of the phrases as whole words; None if no phrase has a letter or digit.
 
-    The pattern ignores case, takes any white space, hyphens or dashes between words, and allows a plural ending.
+    The pattern ignores case, takes any white space, hyphens or dashes between words, and allows a plural ending. In
+    scripts without spaces it finds a phrase anywhere.
     """
     alternatives = []
     for phrase in phrases:
@@ -32,10 +40,7 @@ def phrase_pattern(phrases: Iterable[str]) -> re.Pattern[str] | None:
             alternatives.append(rf"{BETWEEN_WORDS}+".join([*map(re.escape, parts), _with_plural(last)]))
     if not alternatives:
         return None
-    return re.compile(
-        rf"(?<!{LETTER_OR_DIGIT})(?:{'|'.join(alternatives)})(?!{LETTER_OR_DIGIT})",
-        re.IGNORECASE,
-    )
+    return re.compile(rf"{NAME_START}(?:{'|'.join(alternatives)}){NAME_END}", re.IGNORECASE)
 
 
 def _with_plural(word: str) -> str:

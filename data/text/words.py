@@ -17,9 +17,19 @@ WORD_PART = rf"{LETTER_OR_DIGIT}+"
 WORD = re.compile(rf"{LETTER_OR_DIGIT}++(?:['’-]{LETTER_OR_DIGIT}++)*+")
 
 UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
-"""A letter of a script without spaces between words: Thai, Japanese, Chinese."""
+"""A letter of a script without spaces between words: Thai, Japanese, Chinese. The shipped shirker model, n-grams and
+word counts were measured with these scripts; `UNSPACED_RANGES` has all of them."""
 UNSPACED_LETTERS = 2
 """Letters of such a script that count as one word. A translation into it then has about as many words as the text."""
+UNSPACED_RANGES = (
+    r"\u0e00-\u0fff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f\u1780-\u17ff"
+    r"\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    r"\U00020000-\U0003ffff"
+)
+"""All scripts without spaces between words, for a character class: Thai, Lao, Tibetan, Burmese, Khmer, Japanese and
+Chinese."""
+UNSPACED_NAME_LETTER = re.compile(rf"[{UNSPACED_RANGES}]")
+"""A character of a script in `UNSPACED_RANGES`; names in such a script are measured in letters."""
 INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
 """A table for `str.translate` that drops soft hyphens, zero-width spaces and joiners, and byte order marks."""
 

@@ -1,13 +1,13 @@
 """Rejects texts that name one of their skills."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import BETWEEN_WORDS, phrase_pattern
+from skillmill.data.text.folding import folded
+from skillmill.data.text.phrases import BETWEEN_WORDS, NAME_END, NAME_START, phrase_pattern
 from skillmill.data.text.words import INVISIBLE, words
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
@@ -23,7 +23,8 @@ class SkillNamed(RowFilter):
     """Rejects a Skill-Mix text, or an Instruct-SkillMix instruction, that names one of its skills.
 
     A name matches up to its first "(", in any case, as whole words and with a plural s. Skill-Mix (arXiv 2310.17567)
-    matches any substring instead, so that "metaphor" matches "metaphorical". A name of several words also matches in
+    matches any substring instead, so that "metaphor" matches "metaphorical". In scripts without spaces, such as
+    Chinese, a name matches anywhere. A name of several words also matches in
     any inflection with its words in the same order: "assessed risks" does not match "risk assessment". The inflections
     of a single word do not match, because they are ordinary words.
     """
@@ -55,10 +56,8 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
 
 
 def _normalised(text: str) -> str:
-    """Return the text in composed letters (NFC), without invisible characters, with "and" for a separate "&"."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text.translate(INVISIBLE))
-    return text.replace(" & ", " and ")
+    """Return the text folded (`folded`), without invisible characters, with "and" for a separate "&"."""
+    return folded(text if text.isascii() else text.translate(INVISIBLE)).replace(" & ", " and ")
 
 
 def _inflected(parts: Sequence[str]) -> re.Pattern[str]:
@@ -67,9 +66,7 @@ def _inflected(parts: Sequence[str]) -> re.Pattern[str]:
     It is not made from `skillmill.data.text.stems`, because verdicts would change: in 500 rows of real answers, 20
     more texts would name one of their skills.
     """
-    return re.compile(
-        r"(?<![^\W_])" + rf"{BETWEEN_WORDS}+".join(map(_with_endings, parts)) + r"(?![^\W_])", re.IGNORECASE
-    )
+    return re.compile(NAME_START + rf"{BETWEEN_WORDS}+".join(map(_with_endings, parts)) + NAME_END, re.IGNORECASE)
 
 
 def _with_endings(word: str) -> str:
