@@ -39,7 +39,7 @@ class ColumnTypes:
     def type(self, place: int) -> pa.DataType:
         """Return the type of a column, string if it has no values."""
         found = self._types.get(place, pa.null())
-        return pa.string() if place in self.changing or found == pa.null() else found
+        return pa.string() if place in self.changing or found == pa.null() or _has_empty(found) else found
 
     def _add(self, place: int, values: list[object]) -> None:
         before = self._types.get(place, pa.null())
@@ -112,3 +112,10 @@ def _common(one: pa.DataType, other: pa.DataType, exact: bool) -> pa.DataType | 
 def _fields(data_type: pa.DataType) -> int:
     """Return the number of fields in a type, at all depths."""
     return 1 + sum(_fields(data_type.field(place).type) for place in range(data_type.num_fields))
+
+
+def _has_empty(data_type: pa.DataType) -> bool:
+    """Return whether a type has a structure without fields, which Parquet cannot store."""
+    if pa.types.is_struct(data_type) and not data_type.num_fields:
+        return True
+    return any(_has_empty(data_type.field(place).type) for place in range(data_type.num_fields))

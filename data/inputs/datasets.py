@@ -141,14 +141,16 @@ def _read_file(
 
 @contextmanager
 def _without_patterns(folder: Path) -> Iterator[Path]:
-    """Yield a path of the folder in which `datasets` finds no pattern: the path itself or a temporary link to it."""
-    if glob.escape(str(folder)) == str(folder):
+    """Yield a folder in whose path `datasets` finds no pattern: the folder itself, or one with links to its files."""
+    if glob.escape(str(folder.resolve())) == str(folder.resolve()):
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
-        link = Path(temporary) / "dataset"
-        link.symlink_to(folder.resolve(), target_is_directory=True)
-        yield link
+        for file in (file for file in folder.rglob("*") if file.is_file()):
+            link = Path(temporary) / file.relative_to(folder)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
+        yield Path(temporary)
 
 
 def _builder(name: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.inputs.chats import Layout, find_layout, read_pair, read_turns
+from skillmill.data.inputs.chats import Layout, find_layout, read_chat, read_pair
 from skillmill.data.inputs.row_files import RowFile, column_texts
 
 INSTRUCTION, RESPONSE = "--instruction", "--response"
@@ -57,12 +57,12 @@ class PairColumns:
         values: list[object]
         if not pa.types.is_nested(data_type):
             values = list(column_texts(batch, column, option))
-            if is_whole and not all(text == "" or read_turns(text, column, True) for text in values):
+            if is_whole and not all(text == "" or read_chat(text, column, True) for text in values):
                 self._raise_no_chat(column)
             return values
         values = batch.column(column).to_pylist()
         for value in values:
-            if value and read_turns(value, column, is_whole) is None and self.named:
+            if value and read_chat(value, column, is_whole) is None and self.named:
                 raise ConfigError(f"{option} {column!r}: expected a column of strings, or of chats, found {data_type}")
         return values
 

@@ -108,7 +108,7 @@ def open_rows(
         for values, _ in rows.columns():
             types.add(values)
     if rows.surrogates:
-        log.warning("%s: %d lone surrogates are replaced with U+FFFD", path.name, rows.surrogates)
+        log.warning("%s: lone surrogates replaced with U+FFFD: %d", path.name, rows.surrogates)
     fields = [pa.field(name, types.type(place)) for place, name in enumerate(rows.names)]
     changing = [name for place, name in enumerate(rows.names) if place in types.changing]
     return RowFile(path, pa.schema(fields), tuple(changing), encoding, option)

@@ -206,7 +206,7 @@ class _JsonValues:
 def known_encoding(name: str) -> bool:
     """Return whether Python can decode text in an encoding of this name."""
     try:
-        b"".decode(name)
+        b"a".decode(name)
     except (LookupError, ValueError):
         return False
     return True
@@ -239,4 +239,5 @@ def _batches(rows: Iterator[tuple[_Row, int]], size: int) -> Iterator[list[_Row]
 
 def _integer(text: str) -> int | str:
     """Return an integer of JSON, as text if it has too many digits for 64 bits."""
-    return int(text) if len(text) < 19 else text
+    value = int(text) if len(text) <= 20 else text
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else text

@@ -201,6 +201,29 @@ def test_sets_of_every_form_and_several_at_once(tmp_path: Path) -> None:
     assert sharing_sets(filter_options, TURNS[0]["content"]) == {"d"}
 
 
+@pytest.mark.parametrize("folder", ["exp[k=3]", "a*b", "what?", "[!x]"])
+def test_paths_are_literal(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "dataset").mkdir()
+    jsonl(tmp_path / folder / "a.jsonl", [{"question": QUESTION}])
+    jsonl(tmp_path / folder / "dataset" / "test.jsonl", [{"question": TURNS[0]["content"]}])
+    given = {"dataset": f"{tmp_path}/{folder}/dataset", "split": "test", "column": "question"}
+    filter_options = options(tmp_path, f"{tmp_path}/{folder}/a.jsonl:question", given)
+    assert sharing_sets(filter_options, QUESTION) == {"a"}
+    assert sharing_sets(filter_options, TURNS[0]["content"]) == {"dataset"}
+
+
+def test_chats_as_json_text_and_columns_that_are_not_named(tmp_path: Path) -> None:
+    """The n-grams of two turns do not run together, and a column of several types is no obstacle."""
+    rows: list[dict[str, Any]] = [
+        {"talk": json.dumps(TURNS), "meta": 1},
+        {"talk": None, "meta": "x"},
+        {"talk": "", "meta": [{}]},
+    ]
+    filter_options = options(tmp_path, f"{jsonl(tmp_path / 'd.jsonl', rows)}:talk")
+    assert sharing_sets(filter_options, TURNS[0]["content"]) == {"d"}
+
+
 def test_a_set_in_the_form_of_a_hub_repository_with_subsets(tmp_path: Path) -> None:
     repository = tmp_path / "school_math"
     card = ["---", "configs:"]

@@ -50,6 +50,34 @@ def test_score_adds_columns_and_counts_rows_with_a_reason(command_line: CommandL
     assert [list(reasons) for reasons in scored["reasons"]] == [[], ["empty", "shirker"], []]
 
 
+@pytest.mark.parametrize("folder", ["exp[k=3]", "a*b"])
+def test_score_reads_chats_and_says_what_it_changed(command_line: CommandLine, folder: str) -> None:
+    Path(folder).mkdir()
+    turns = [["How do I clean a kettle?", "Boil it."]]
+    lines = [json.dumps({"conversations": turns, "meta": meta}) for meta in (1, "x \ud83d", [1], {"a": None})]
+    Path(folder, "chats.jsonl").write_text("\n".join(lines))
+    code, out, err = command_line("filters", "score", f"{folder}/chats.jsonl", "--out", f"{folder}/scored.parquet")
+    assert code == 0
+    assert out.startswith(f"{folder}/scored.parquet: 4 rows, ")
+    assert err.splitlines() == [
+        "chats.jsonl: lone surrogates replaced with U+FFFD: 1",
+        "chats.jsonl: read as text, because the type changes from row to row: meta",
+    ]
+    with Path(folder, "scored.parquet").open("rb") as file:
+        scored = pd.read_parquet(file)
+    assert list(scored["meta"]) == ["1", "x \ufffd", "[1]", '{"a": null}']
+
+
+def test_score_reads_another_encoding(command_line: CommandLine) -> None:
+    Path("rows.tsv").write_bytes("question\tanswer\ncafé?\tBoil it.\n".encode("cp1252"))
+    score = ("filters", "score", "rows.tsv", "--instruction", "question", "--response", "answer", "--out", "o.parquet")
+    code, _, err = command_line(*score)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--encoding cp1252" in err
+    assert command_line(*score, "--encoding", "cp1252")[0] == 0
+    assert pd.read_parquet("o.parquet")["question"][0] == "café?"
+
+
 def test_calibrate_writes_a_model_that_score_takes(command_line: CommandLine, labelled: Path, rows: Path) -> None:
     code, out, err = command_line(*CALIBRATE, *COLUMNS, "--precision", "0.9", "--out", "models/mine.json")
     assert (code, err) == (0, "")

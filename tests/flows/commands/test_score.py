@@ -98,6 +98,19 @@ def test_columns_that_may_be_there(tmp_path: Path, released: pd.DataFrame) -> No
     assert named["naming"] == {"rule": "words", "points_deducted": 21}
     with pytest.raises(ConfigError, match="no grading with points is left"):
         score(file, "--exclude", "irony, PUN")
+    with pytest.raises(ConfigError, match="--exclude 'metaphor': there is no skill of this name, the closest are"):
+        score(file, "--exclude", "metaphor")
+
+
+def test_a_skill_with_a_comma_and_columns_nobody_asked_for(tmp_path: Path, released: pd.DataFrame) -> None:
+    released["skills"] = [["pun", "red herring, smoked", "irony"]] * 15 + [["simile", "satire", "irony"]] * 15
+    released["combination"] = [*released["combination"][:15], *("d" + released["combination"][15:])]
+    released["meta"] = [[1], "x", {"a": 1}] * 10
+    file = tmp_path / "points.jsonl.gz"
+    released.to_json(file, orient="records", lines=True)
+    found = score(file, "--exclude", "Red herring, smoked")
+    assert found["excluded"] == {"skills": ["red herring, smoked"], "gradings": 15}
+    assert score(file, "--exclude", "pun", "--exclude", "PUN, red herring, smoked")["excluded"]["gradings"] == 15
 
 
 def test_what_is_wrong_is_one_line_and_leaves_nothing(tmp_path: Path, released: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """Samples of datasets in every known format, and the errors for those that cannot be read."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,11 @@ def reading(tmp_path: Path) -> Reading:
             "Hi",
             "Yes?",
         ),
+        ({"conversations": [["Hi", "Yes?"], ["Thanks!", "Welcome."]]}, "Hi", "Yes?\n\nThanks!\n\nWelcome."),
+        ({"conversations": '[{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}]'}, "Hi", "Yes?"),
+        ({"messages": [{"role": "prompter", "text": "Hi"}, {"role": "assistant", "text": "Yes?"}]}, "Hi", "Yes?"),
+        ({"messages": [{"role": "用户", "content": "Hi"}, {"role": "助手", "content": "Yes?"}]}, "Hi", "Yes?"),
+        ({"chosen": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]}, "Hi", "Yes?"),
         (
             {"instruction": "Cook it.", "instances": [{"input": "rice", "output": "Boil."}]},
             "Cook it.",
@@ -89,10 +95,13 @@ def test_formats(reading: Reading, row: dict[str, Any], request_text: str, answe
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "jsonl.gz", "folder", "saved", "saved splits"])
-def test_files_and_folders(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("parent", ["data", "exp[k=3]", "a*b", "what?", "[!x]"])
+def test_files_and_folders(tmp_path: Path, form: str, parent: str) -> None:
+    """Names of folders are literal, also those that `datasets` reads as patterns."""
     import datasets
 
-    table, path = pa.Table.from_pylist(ROWS), tmp_path / f"rows.{form}"
+    (tmp_path / parent).mkdir()
+    table, path = pa.Table.from_pylist(ROWS), tmp_path / parent / f"rows.{form}"
     if form == "parquet":
         pq.write_table(table, path)
     elif form == "csv":
@@ -107,8 +116,9 @@ def test_files_and_folders(tmp_path: Path, form: str) -> None:
     elif form == "saved splits":
         datasets.DatasetDict({"train": datasets.Dataset(table)}).save_to_disk(path)
     else:
-        datasets.Dataset(table).to_json(path, compression="gzip" if form.endswith("gz") else None)
-    examples = read_examples(TaxonomyConfig(source="dataset", dataset=str(path)), 1, tmp_path / "cache")
+        content = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+        path.write_bytes(gzip.compress(content) if form.endswith("gz") else content)
+    examples = read_examples(TaxonomyConfig(source="dataset", dataset=str(path)), 1, tmp_path / parent / "cache")
     assert sorted(example.row for example in examples) == list(range(len(ROWS)))
     assert {example.request.split("\n")[0] for example in examples} == {row["instruction"] for row in ROWS}
     assert {example.answer for example in examples} == {"Oak."}
@@ -127,6 +137,7 @@ def test_any_column_or_several(reading: Reading) -> None:
         ([{"text": ""}, {"text": None}], {}, "column: text holds no text"),
         ([], {}, "cannot be loaded|is empty"),
         (ROWS, {"split": "test"}, "cannot be loaded: Unknown split"),
+        ([{"messages": [{"role": "poet", "content": "Hi"}]}], {}, "column 'messages': .* unknown roles poet"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(
@@ -198,3 +209,18 @@ def test_exemplars_lie_in_a_table_of_a_fixed_form(tmp_path: Path) -> None:
         **{"subject": "", "labels": [], "skills": []},
     }
     assert [path.name for path in tmp_path.iterdir()] == ["found.parquet"]
+
+
+def test_the_encoding_of_a_text_file(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes("text\ncafé\n".encode("cp1252"))
+    config = {"source": "dataset", "dataset": str(tmp_path / "rows.csv")}
+    with pytest.raises(ConfigError, match=r"^taxonomy\.dataset: .* not encoded in utf-8 .* encoding: cp1252$"):
+        read_examples(TaxonomyConfig.model_validate(config), 1, tmp_path / "cache")
+    examples = read_examples(TaxonomyConfig.model_validate(config | {"encoding": "cp1252"}), 1, tmp_path / "cache")
+    assert [example.request for example in examples] == ["café"]
+
+
+def test_the_lines_of_a_text_file(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("Name trees.\n7\n")
+    examples = read_examples(TaxonomyConfig(source="dataset", dataset=str(tmp_path / "rows.txt")), 1, tmp_path / "c")
+    assert sorted(example.request for example in examples) == ["7", "Name trees."]

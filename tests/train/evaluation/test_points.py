@@ -8,6 +8,7 @@ import pytest
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.evaluation.points import PointsTable, read_points
+from skillmill.train.evaluation.skill_names import skills_named
 
 Row = dict[str, Any]
 
@@ -103,6 +104,37 @@ def test_combinations_with_common_skills_can_be_left_out() -> None:
     assert found.skills == ["pun", "irony"]
     with pytest.raises(ConfigError, match=r"points: no grading with points is left"):
         read(row(skills=["Metaphor", "pun"]), exclude=["metaphor"])
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["pun"], ["pun"]),
+        (["web analytics, basics"], ["web analytics, basics"]),
+        (["PUN, web  analytics, basics ,"], ["pun", "web analytics, basics"]),
+        (["Café", "pun,pun"], ["cafe\u0301", "pun"]),
+        (["straße"], ["STRASSE"]),
+        (["c++"], ["C++"]),
+        ([""], []),
+    ],
+)
+def test_excluded_skills_are_names_of_the_table(given: list[str], named: list[str]) -> None:
+    known = ["pun", "web analytics, basics", "cafe\u0301", "STRASSE", "C++", "C#"]
+    assert skills_named(given, known) == named
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("metaphors", "--exclude 'metaphors': there is no skill of this name, the closest are 'Metaphor'$"),
+        ("pun, nosuchskill", "--exclude 'nosuchskill': .*, the closest are 'Metaphor', 'pun', 'web analytics, basics'"),
+        ("web analytics", "--exclude 'web analytics': .* 'web analytics, basics'"),
+        ("pun, basics", "--exclude 'basics'"),
+    ],
+)
+def test_an_unknown_excluded_skill_is_an_error(given: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        skills_named([given], ["pun", "Metaphor", "web analytics, basics"])
 
 
 @pytest.mark.parametrize(
