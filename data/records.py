@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
-SCHEMA_VERSION = 2
-"""Version 2 added `difficulty`, `length`, `language`, `parent` and `operator`, which are null in rows of version 1."""
+SCHEMA_VERSION = 3
+"""Version 2 added `difficulty`, `length`, `language`, `parent` and `operator`, version 3 `kept` and
+`draft_finish_reason`. A column is null in rows of earlier versions."""
+KEPT_DRAFT = "draft"
+"""The value of `kept` in a row whose answer is the draft."""
 
 
 class Message(TypedDict):
@@ -49,10 +52,15 @@ class Sample:
     generation: int = 0
     """Number of the sample within its cell, from 0."""
     draft: str | None = None
-    """The answer before its revision."""
+    """The answer before its revision; the revised answer if `kept` is set."""
+    kept: str | None = None
+    """`KEPT_DRAFT` if the draft is the response because filters rejected the revised answer."""
     critique: str | None = None
     explanation: str | None = None
     finish_reason: str | None = None
+    """How the response ended: "stop", "length" or "content_filter"."""
+    draft_finish_reason: str | None = None
+    """How the text in `draft` ended; None if that is unknown."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     reasons: tuple[str, ...] = ()
@@ -73,16 +81,29 @@ class Sample:
         merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
         return replace(self, reasons=merged, signals={**self.signals, **signals})
 
+    def exchanged(self) -> "Sample":
+        """Return the sample with response and draft exchanged. The exchange of an exchanged sample is the original."""
+        return replace(
+            self,
+            response=self.draft or "",
+            draft=self.response,
+            kept=None if self.kept else KEPT_DRAFT,
+            finish_reason=self.draft_finish_reason,
+            draft_finish_reason=self.finish_reason,
+        )
+
 
 class SampleRow(TypedDict):
     """One generated sample with its cell, verdict and origin.
 
     `id`: `row_id` of plan, index and generation. `index`: position of the cell in the plan. `cell`: key of the cell,
     equal for equal cells of any plan. `prompt` and `completion`: one message each, or none where the teacher gave no
-    text. `verdict`: "accepted" or "rejected". `reasons`: why filters rejected the row; a row that an override accepts
-    keeps them. `signals`: measured numbers as (name, value) pairs, the form in which pyarrow returns a map. `grader`:
-    name of the model that was asked for the grade. `prompts`: fingerprint of the prompt files. `prompt_tokens` and
-    `completion_tokens`: sums over all requests of the sample.
+    text. `kept`: "draft" if the answer is the draft because filters rejected the refined answer, which is then in
+    `draft`; null otherwise. `draft_finish_reason`: how the text in `draft` ended. `verdict`: "accepted" or "rejected".
+    `reasons`: why filters rejected the row; a row that an override accepts keeps them. `signals`: measured numbers as
+    (name, value) pairs, the form in which pyarrow returns a map. `grader`: name of the model that was asked for the
+    grade. `prompts`: fingerprint of the prompt files. `prompt_tokens` and `completion_tokens`: sums over all requests
+    of the sample.
     """
 
     id: str
@@ -107,9 +128,11 @@ class SampleRow(TypedDict):
     signals: list[tuple[str, float]]
     grade: Grade | None
     draft: str | None
+    kept: str | None
     critique: str | None
     explanation: str | None
     finish_reason: str | None
+    draft_finish_reason: str | None
     teacher: str
     grader: str | None
     prompt_tokens: int
@@ -221,20 +244,27 @@ def sample_row(sample: Sample, **cell_columns: Unpack[CellColumns]) -> SampleRow
         "id": row_id(cell_columns["plan"], cell_columns["index"], sample.generation),
         "generation": sample.generation,
         "prompt": [{"role": "user", "content": sample.instruction}] if sample.instruction else [],
-        "completion": [{"role": "assistant", "content": sample.response}] if sample.response else [],
+        "completion": completion(sample),
         "verdict": "accepted" if sample.accepted else "rejected",
         "reasons": [str(reason) for reason in sample.reasons],
         "signals": sorted(sample.signals.items()),
         "grade": sample.grade,
         "draft": sample.draft,
+        "kept": sample.kept,
         "critique": sample.critique,
         "explanation": sample.explanation,
         "finish_reason": sample.finish_reason,
+        "draft_finish_reason": sample.draft_finish_reason,
         "grader": sample.grader,
         "prompt_tokens": sample.prompt_tokens,
         "completion_tokens": sample.completion_tokens,
         "schema_version": SCHEMA_VERSION,
     }
+
+
+def completion(sample: Sample) -> list[Message]:
+    """Return the `completion` column of a sample: its response, or no message if it has none."""
+    return [{"role": "assistant", "content": sample.response}] if sample.response else []
 
 
 def sample_of(row: SampleRow) -> Sample:
@@ -244,9 +274,11 @@ def sample_of(row: SampleRow) -> Sample:
         response=text_of(row["completion"]),
         generation=row["generation"],
         draft=row["draft"],
+        kept=row["kept"],
         critique=row["critique"],
         explanation=row["explanation"],
         finish_reason=row["finish_reason"],
+        draft_finish_reason=row["draft_finish_reason"],
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
         reasons=tuple(row["reasons"]),

@@ -45,7 +45,9 @@ def apply_grade(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
 
 
 def undecided(sample: Sample, config: type[FiltersConfig] = FiltersConfig) -> Sample:
-    """Return the sample as its generator made it: without the reasons and signals of filters and overrides."""
+    """Return the sample as its generator made it: without reasons and signals of filters, refined answer first."""
+    if sample.kept:
+        sample = sample.exchanged()
     if not sample.reasons and not sample.signals:
         return sample
     decided = decided_reasons(config)

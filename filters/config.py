@@ -14,6 +14,7 @@ from skillmill.filters.rows.critique_residue import CritiqueResidue
 from skillmill.filters.rows.cut_off import CutOff
 from skillmill.filters.rows.echo import Echo
 from skillmill.filters.rows.empty import Empty
+from skillmill.filters.rows.judgement import Judgement
 from skillmill.filters.rows.language import Language
 from skillmill.filters.rows.low_grade import LowGrade
 from skillmill.filters.rows.meta_talk import MetaTalk
@@ -50,6 +51,7 @@ class FiltersConfig(BaseModel):
     repetition: Repetition = Repetition()
     echo: Echo = Echo()
     critique_residue: CritiqueResidue = CritiqueResidue()
+    judgement: Judgement = Judgement()
     skill_named: SkillNamed = SkillNamed()
     meta_talk: MetaTalk = MetaTalk()
     prompt_fragment: PromptFragment = PromptFragment()

@@ -15,7 +15,7 @@ from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.rows.language import LANGUAGES
 from skillmill.generators.evolution import EvolveConfig
-from skillmill.generators.instruct_skill_mix import Refine
+from skillmill.generators.instruct_skill_mix import Refine, RefineAfter
 from skillmill.generators.pairs.config import PairsConfig
 from skillmill.generators.skill_mix import Order
 from skillmill.skill_taxonomy.draw.targets import Difficulty, Length, Targets
@@ -30,7 +30,7 @@ Kind = str
 
 KIND_OPTIONS = {
     "skill_mix": ("turns", "order", "prompts"),
-    "instruct_skill_mix": ("refine", "rewrite", "ask_again", "evolve", "prompts"),
+    "instruct_skill_mix": ("refine", "refine_after", "rewrite", "ask_again", "keep", "evolve", "prompts"),
 }
 OWN_OPTIONS = ("path",)
 """The keys of `generation` that a user-defined generator has; `KIND_OPTIONS` has those of the built-in ones."""
@@ -53,7 +53,9 @@ class GenerationConfig(Section):
     `weights` by skill and `categories` change the draw, see `Combinations`; `balance` draws each query type (topic)
     equally often. `difficulty`, `length` and `language` are shares of the cells; null leaves the target out of the
     prompts. `path` is the folder of a user-defined generator. `turns` and `order` are options of `SkillMix`; `refine`,
-    `rewrite` and `ask_again` are options of `InstructSkillMix`.
+    `refine_after`, `rewrite` and `ask_again` are options of `InstructSkillMix`. `keep`
+    "passing": a draft that passes the filters takes the place of a refined answer that does not; it is not part of the
+    plan.
     """
 
     kind: Kind = "instruct_skill_mix"
@@ -62,8 +64,10 @@ class GenerationConfig(Section):
     turns: Literal[1, 2] = 2
     order: Order = "limit_first"
     refine: Refine = "always"
+    refine_after: RefineAfter = "draft"
     rewrite: bool | None = None
     ask_again: int = Field(0, ge=0, le=1)
+    keep: Literal["passing", "final"] = "passing"
     k: dict[Annotated[int, Field(ge=1)], Share] = {2: 1.0}
     balance: bool = False
     difficulty: dict[Difficulty, Share] | None = None
@@ -140,7 +144,7 @@ class GenerationConfig(Section):
     def options(self) -> dict[str, Any]:
         """The options of a built-in generator, without its prompts."""
         keys = KIND_OPTIONS.get(self.kind, ())
-        return {key: getattr(self, key) for key in keys if key not in ("prompts", "evolve")}
+        return {key: getattr(self, key) for key in keys if key not in ("keep", "prompts", "evolve")}
 
     def relative_to(self, folder: Path) -> "GenerationConfig":
         """Return the section with its relative paths joined to `folder`, the folder of the configuration file."""

@@ -36,6 +36,7 @@ from skillmill.teachers.structured import clean, object_schema
 FOLDER = PROMPTS / "instruct_skill_mix"
 
 Refine = Literal["always", "needed"]
+RefineAfter = Literal["draft", "critique"]
 Variables = dict[str, Any]
 
 
@@ -43,10 +44,11 @@ Variables = dict[str, Any]
 class InstructSkillMix:
     """Generator of one instruction per cell, and of answer, critique and refined answer once per generation.
 
-    `refine` "needed": a draft that its critique calls good enough is the final answer. `rewrite`: a final answer that
-    reached the token limit is requested once more, shorter; null enables this in the long form only. `ask_again`: how
-    often an instruction is requested again, with another seed, while one of the `filters` for instructions rejects it
-    (see instruction_check.py). The filters are not part of the plan.
+    `refine` "needed": a draft that its critique calls good enough is the final answer. `refine_after`: the turn that
+    turn 4 of the long form continues, see `_refine`; "critique" is the order of the paper. `rewrite`: a final answer
+    that reached the token limit is requested once more, shorter; null enables this in the long form only. `ask_again`:
+    how often an instruction is requested again, with another seed, while one of the `filters` for instructions rejects
+    it (see instruction_check.py). The filters are not part of the plan.
 
     For a cell with a parent, turn 1 changes the parent's instruction (see evolution.py).
     """
@@ -54,6 +56,7 @@ class InstructSkillMix:
     sampling: Sampling
     generations: int = 1
     refine: Refine = "always"
+    refine_after: RefineAfter = "draft"
     rewrite: bool | None = None
     ask_again: int = 0
     templates: Prompts = field(default_factory=lambda: shipped(FOLDER))
@@ -96,6 +99,7 @@ class InstructSkillMix:
             draft=_joined(drafts) if refines else None,
             critique=critique.strip(),
             finish_reason=_finish_reason(answers),
+            draft_finish_reason=_finish_reason(drafts) if refines else None,
             prompt_tokens=task.counting.tokens.prompt_tokens,
             completion_tokens=task.counting.tokens.completion_tokens,
         )
@@ -138,15 +142,20 @@ class InstructSkillMix:
     ) -> list[Reply]:
         """Turn 4: return the refined answers, one for the whole instruction in the long form.
 
-        The long form continues the conversation of turn 3, whose beginning is in the engine's prefix cache. The short
-        form has a new conversation per part.
+        The long form continues a conversation whose beginning is in the engine's prefix cache: that of turn 2, with the
+        critique as remarks in the user's message, or that of turn 3, in which the teacher has written the critique
+        itself and small models tend to write another one. The short form has a new conversation per part.
         """
-        if not is_short_form(self.sampling):
-            revise = user(self.templates.render("revise", instruction=task.instruction))
-            messages = [*critique_messages, assistant(critique), revise]
-            return [await self._answer(task, messages, derived_seed(task.seed, "refine", 0), "refine")]
         strengths, weaknesses = strengths_and_weaknesses(critique)
         remarks = {"strengths": strengths, "weaknesses": weaknesses}
+        if not is_short_form(self.sampling):
+            if self.refine_after == "draft":
+                improve = self.templates.render("improve", instruction=task.instruction, **remarks)
+                messages = [*critique_messages[:-1], user(improve)]
+            else:
+                revise = self.templates.render("revise", instruction=task.instruction)
+                messages = [*critique_messages, assistant(critique), user(revise)]
+            return [await self._answer(task, messages, derived_seed(task.seed, "refine", 0), "refine")]
         variables = [
             {**part, **remarks, "draft": draft.text} for part, draft in zip(task.of_parts, drafts, strict=True)
         ]

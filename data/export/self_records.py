@@ -6,8 +6,8 @@ from skillmill.data.records import SampleRow, SelfRow, text_of
 
 
 def self_record(row: SampleRow) -> SelfRow | None:
-    """Return the SELF record of a sample row, None if the row has no draft or no critique of it."""
-    if not (row["draft"] and row["critique"]):
+    """Return the SELF record of a sample row, None if it has no draft and critique, or if its answer is the draft."""
+    if not (row["draft"] and row["critique"]) or row["kept"]:
         return None
     return {
         "id": row["id"],

@@ -177,6 +177,8 @@ def _verdict(sample: Sample) -> Panel:
         table.add_row("prompt", Text(_plain(sample.instruction)))
     if sample.response:
         table.add_row("completion", Text(_plain(sample.response)))
+    if sample.kept:
+        table.add_row("kept", Text("the draft: filters reject the refined answer"))
     if sample.explanation:
         table.add_row("explanation", Text(_plain(sample.explanation)))
     table.add_row("signals", Text(", ".join(f"{name} {value:.3g}" for name, value in sorted(sample.signals.items()))))

@@ -8,12 +8,13 @@ from pathlib import Path
 import orjson
 
 from skillmill.data.files import store_errors
-from skillmill.data.records import GradingRow, Sample, SampleRow
+from skillmill.data.records import GradingRow, Sample, SampleRow, completion
 from skillmill.filters.apply import apply_filters, apply_grade, undecided
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.contamination.ngram_index import with_index
 from skillmill.filters.custom import CustomFilter, custom_reasons, load_custom
 from skillmill.filters.grading.grade import grade, should_grade, without_grade
+from skillmill.filters.keep_draft import has_draft, passes_filters
 from skillmill.filters.overrides import Overrides, read_overrides
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
@@ -28,12 +29,14 @@ class Rules:
     filters: FiltersConfig
     custom: tuple[CustomFilter, ...] = ()
     overrides: Overrides = field(default_factory=Overrides)
+    keep_draft: bool = True
+    """Whether the draft of a row is its answer if filters reject the refined answer and none rejects the draft."""
 
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprints of the filters and of the overrides, which `run.json` records.
 
-        The first covers the filters' settings, a calibrated shirker model, the evaluation sets and the source of
-        user-defined filters.
+        The first covers the filters' settings, `generation.keep`, a calibrated shirker model, the evaluation sets and
+        the source of user-defined filters.
         """
         filters = hashlib.sha256(self.filters.model_dump_json().encode())
         if model := self.filters.shirker.model:
@@ -41,6 +44,8 @@ class Rules:
                 filters.update(model.read_bytes())
         if index := self.filters.contamination.index:
             filters.update(index.name.encode())  # the name is a fingerprint of the sets' contents
+        if not self.keep_draft:
+            filters.update(b"keep: final")
         for custom in self.custom:
             filters.update(custom.source)
         return {"filters": filters.hexdigest()[:16], "overrides": overrides_fingerprint(self.overrides)}
@@ -61,7 +66,8 @@ def load_rules(config: Config, work: Path | None = None) -> Rules:
     filters = config.filters
     contamination = with_index(filters.contamination, (work or config.work) / "contamination")
     indexed = filters.model_copy(update={"contamination": contamination})
-    return Rules(indexed, load_custom(filters.custom, filters.folder), read_overrides(config.output))
+    custom, overrides = load_custom(filters.custom, filters.folder), read_overrides(config.output)
+    return Rules(indexed, custom, overrides, keep_draft=config.generation.keep == "passing")
 
 
 async def decide(
@@ -77,19 +83,17 @@ async def decide(
     Args:
         sample: The row's sample. Reasons and signals of filters and overrides in it are dropped first, so that a
             stored row is decided as a fresh one.
-        row: The row of the sample; only the decided columns change.
+        row: The row of the sample; only the decided columns change, and those of answer and draft if the answer is to
+            be the other one of the two, see `filters/keep_draft.py`.
         cell: The row's cell.
         rules: The rules to decide by.
         grading: How to grade the row. A row is graded if every filter accepts it, user-defined filters included;
             overrides do not matter. None keeps the grade of the row.
         replies: Known replies of the grader by run, which are not requested again.
     """
-    sample = undecided(sample)
-    decided = apply_filters(without_grade(sample) if grading else sample, cell, rules.filters)
-    if rules.custom and decided.response:
-        reasons = await custom_reasons(rules.custom, rules.overrides.apply(_with_decision(row, decided)))
-        mask = masker(rules.filters.safety)  # a reason may quote the answer
-        decided = decided.with_verdict(map(mask, reasons), {})
+    decided = await _filtered(sample, row, cell, rules, keeps_grade=grading is None)
+    if decided.kept != sample.kept:  # the replies are those about the other answer
+        replies = None
     gradings: list[GradingRow] = []
     if grading and should_grade(decided, grading.config):
         graded, raw = await grade(decided, cell, grading.grader, replies)
@@ -98,9 +102,37 @@ async def decide(
     return rules.overrides.apply(_with_decision(row, decided)), gradings
 
 
+async def _filtered(sample: Sample, row: SampleRow, cell: Cell, rules: Rules, keeps_grade: bool) -> Sample:
+    """Return the sample with the verdicts of all filters: with the refined answer, or with the draft if only it passes.
+
+    `keeps_grade`: the answer that the stored grade belongs to keeps it.
+    """
+
+    async def apply(answer: Sample) -> Sample:
+        answer = answer if keeps_grade and answer.kept == sample.kept else without_grade(answer)
+        decided = apply_filters(answer, cell, rules.filters)
+        if rules.custom and decided.response:
+            reasons = await custom_reasons(rules.custom, rules.overrides.apply(_with_decision(row, decided)))
+            mask = masker(rules.filters.safety)  # a reason may quote the answer
+            decided = decided.with_verdict(map(mask, reasons), {})
+        return decided
+
+    refined = undecided(sample)
+    decided = await apply(refined)
+    if not rules.keep_draft or passes_filters(decided) or not has_draft(refined, cell):
+        return decided
+    with_draft = await apply(refined.exchanged())
+    return with_draft if passes_filters(with_draft) else decided
+
+
 def _with_decision(row: SampleRow, sample: Sample) -> SampleRow:
     return {
         **row,
+        "completion": completion(sample),
+        "draft": sample.draft,
+        "kept": sample.kept,
+        "finish_reason": sample.finish_reason,
+        "draft_finish_reason": sample.draft_finish_reason,
         "reasons": [str(reason) for reason in sample.reasons],
         "signals": sorted(sample.signals.items()),
         "grade": sample.grade,

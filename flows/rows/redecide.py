@@ -65,7 +65,7 @@ async def redecide(workspace: Workspace, plan: Plan, rules: Rules, same_grader: 
                 new_rows = duplicates.mark([row for row, _ in decided])
                 duplicates.sync()
                 if grading is None:
-                    return new_rows, gradings
+                    return new_rows, _of_same_answers(gradings, rows, new_rows)
                 return new_rows, [each for _, of_row in decided for each in of_row]
 
             await _rewrite_shards(workspace, plan, decide_shard, outcome, graded=grading is not None)
@@ -95,6 +95,13 @@ def known_replies(gradings: list[GradingRow]) -> dict[str, dict[int, str]]:
         if grading["raw"] is not None:
             replies.setdefault(grading["id"], {})[grading["run"]] = grading["raw"]
     return replies
+
+
+def _of_same_answers(gradings: list[GradingRow], before: list[SampleRow], after: list[SampleRow]) -> list[GradingRow]:
+    """Return the gradings without those of rows whose answer changed from the refined one to the draft or back."""
+    kept = {row["id"]: row["kept"] for row in before}
+    changed = {row["id"] for row in after if row["kept"] != kept.get(row["id"], row["kept"])}
+    return [grading for grading in gradings if grading["id"] not in changed]
 
 
 def overrides_without_effect(workspace: Workspace, plan: Plan, overrides: Overrides) -> list[str]:

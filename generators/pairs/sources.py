@@ -63,8 +63,8 @@ class PairSource:
 
 
 async def draft(row: SampleRow, cell: Sequence[SampleRow], models: PairModels) -> RejectedAnswer | PairReason:
-    """Return the draft that the accepted answer refines."""
-    if not row["draft"]:
+    """Return the draft that the accepted answer refines. A row whose answer is its draft has none."""
+    if not row["draft"] or row["kept"]:
         return PairReason.NO_DRAFT
     return RejectedAnswer(row["draft"], _is_incomplete(row["draft"], row))
 

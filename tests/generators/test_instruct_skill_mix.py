@@ -81,6 +81,7 @@ def test_four_turns_make_a_sample() -> None:
     assert sample.response == "Be kind: bring tea, and then name a number."
     assert orjson.loads(sample.critique or "") == CRITIQUE
     assert (sample.prompt_tokens, sample.completion_tokens) == (40, 20)
+    assert (sample.finish_reason, sample.draft_finish_reason, sample.kept) == ("stop", "stop", None)
     assert sample.accepted
 
 
@@ -92,11 +93,28 @@ def test_answers_are_asked_for_as_the_asker_would() -> None:
     assert last == {"role": "user", "content": QUESTION}
 
 
-def test_response_critique_and_refinement_are_one_conversation_that_a_prefix_cache_has() -> None:
+def test_critique_and_refinement_continue_the_conversation_of_the_response_that_a_prefix_cache_has() -> None:
     teacher = Writer()
     make(teacher)
     response, critique, refine = (teacher.request(stage).messages for stage in ("response", "critique", "refine"))
     assert critique[:-1] == [*response, {"role": "assistant", "content": teacher.replies["response"]}]
+    assert refine[:-1] == critique[:-1]  # the teacher sees no turn in which it judges an answer
+    last = refine[-1]["content"]
+    assert last.endswith(f"\n\n{QUESTION}")
+    assert all(remark in last for remark in CRITIQUE.values()) and "{" not in last
+
+
+def test_a_critique_that_cannot_be_read_is_a_remark() -> None:
+    teacher = Writer(critique="Too vague.")
+    make(teacher)
+    assert "I miss this: Too vague." in teacher.request("refine").messages[-1]["content"]
+    assert "I like" not in teacher.request("refine").messages[-1]["content"]
+
+
+def test_the_papers_order_continues_the_conversation_of_the_critique() -> None:
+    teacher = Writer()
+    make(teacher, refine_after="critique")
+    critique, refine = (teacher.request(stage).messages for stage in ("critique", "refine"))
     assert refine[:-1] == [*critique, {"role": "assistant", "content": teacher.replies["critique"]}]
     assert refine[-1]["content"].endswith(f"\n\n{QUESTION}")
 
