@@ -1,9 +1,9 @@
-"""Finds and masks e-mail addresses, phone numbers, keys and tokens, card and account numbers.
+"""Finds and masks e-mail addresses, phone and identity numbers, keys, passwords, card and account numbers.
 
 A few narrow patterns replace a library: `phonenumbers` needs the country of a number without "+" and contains the
 numbering plans of all countries; `detect-secrets` is made for files of code, line by line. Forms that ordinary numbers
-have (years, prices, versions, order numbers) never match; a national phone number matches only after a label such as
-"phone:".
+have (years, prices, versions, order numbers) never match. Data that a label or a national form tells is in
+`identity_data.py`.
 """
 
 import re
@@ -14,6 +14,7 @@ from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.data.text.phrases import contains_any
 from skillmill.filters.options import RowFilter
+from skillmill.filters.rows import identity_data
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
@@ -84,6 +85,7 @@ _DASH = "\u2010\u2011\u2013-"
 _BETWEEN = f"[{_SPACE}.{_DASH}]"
 _GROUPS = rf"(?:{_BETWEEN}{{0,2}}(?:\(\d{{1,4}}\)|\d{{1,4}}))"
 _PHONE = re.compile(
+    r"(?=[(+\d])(?<![Vv]ersion )(?<![Rr]elease )(?<![Bb]uild )(?<![Ff]irmware )(?<![Dd]river )"
     rf"(?<![\w+./=-])(?:(?:\(\+[1-9]\d{{0,2}}\)|\+[1-9]\d{{0,2}}){_GROUPS}{{2,5}}"  # +49 30 1234567
     rf"|(?:1{_BETWEEN})?(?:\([2-9]\d\d\)[{_SPACE}]?|[2-9]\d\d([.{_DASH}]))"  # (415) 738-2671, 415-738-2671
     rf"[2-9]\d\d(?(1)\1|{_BETWEEN})\d{{4}})"
@@ -187,12 +189,27 @@ _MARKS = tuple(
 _DIGITS = tuple("0123456789")
 _LABELS = tuple("hone HONE obile MOBILE fax Fax FAX hats HATS tel. Tel. TEL. tel: Tel: TEL: tel= cell: Cell:".split())
 
+_PASSWORDS = tuple("assw|ASSW|pwd|PWD|Pwd|assphrase|asscode|ontrase|ot de passe|achtwoord|enha|asło".split("|"))
+_WALLETS = ("bc1", "0x", *"13")
+_SPELT = tuple("(at|[at|{at|<at|( at|[ at|{ at|< at|(ät|[ät|(AT|[AT|(At|[At| dot | DOT | Dot ".split("|"))
+_IDENTITY = tuple(
+    "ecurity|nsurance|assport|ax id|ax ID|entification|dentity|icen|iscale|ersonnummer|adhaar|ESEL|esel|teuer|ausweis"
+    "|SSN|NIF|NIE|DNI|CPF|CNP|BSN|NINO|NIR|ITIN|AHV".split("|")
+)
+
 _KINDS = (
     _Kind(_MARKS, "[key]", _KEY, _any),  # first: the digits of a key may look like another kind
     _Kind(("@",), "[e-mail address]", _EMAIL, _any),
     _Kind(("access", "ACCESS", "Access"), "[key]", _AWS_SECRET, _any),
+    _Kind(_PASSWORDS, "[password]", identity_data.PASSWORD, identity_data.is_password),
+    _Kind(_SPELT, "[e-mail address]", identity_data.SPELT_EMAIL, _any),
+    _Kind(_WALLETS, "[wallet address]", identity_data.WALLET, identity_data.is_wallet),
     _Kind(_DIGITS, "[account number]", _IBAN, _is_iban),
+    _Kind(_DIGITS, "[identity number]", identity_data.IDENTITY_NUMBER, identity_data.is_identity_number),
+    _Kind(_IDENTITY, "[identity number]", identity_data.LABELLED_IDENTITY_NUMBER, identity_data.has_six_digits),
     _Kind(_DIGITS, "[card number]", _CARD, _is_card),
     _Kind(_DIGITS, "[phone number]", _PHONE, _is_phone),
+    _Kind(("0",), "[phone number]", identity_data.NATIONAL_PHONE, identity_data.is_national_phone),
+    _Kind(("0",), "[phone number]", identity_data.LABELLED_NATIONAL_PHONE, _any),
     _Kind(_LABELS, "[phone number]", _LABELLED_PHONE, _is_labelled_phone),
 )

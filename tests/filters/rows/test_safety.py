@@ -110,6 +110,53 @@ def test_ordinary_numbers_and_code_stay(text: str) -> None:
     assert masked(text) == (text, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("Her number is 030 901820 and 0171 2345678.", "Her number is {1} and {1}."),
+        ("Téléphonez au 06 12 34 56 78 ou au 01.42.68.53.00.", "Téléphonez au {1} ou au {1}."),
+        ("Ring 020 7946 1958 or 030/901820.", "Ring {1} or {1}."),
+        ("Call me at 01712345678 tomorrow.", "Call me at {1} tomorrow."),
+        ("اتصل على 0501234567 غدا", "اتصل على {1} غدا"),
+        ("Write to maria (at) firma-nord (dot) de, please.", "Write to {0}, please."),
+        ("Write to maria[at]firma.de or maria at firma dot com.", "Write to {0} or {0}."),
+        ("Her social security number is 536-22-8841.", "Her social security number is [identity number]."),
+        ("PESEL is 44051401359, NIF 12345678Z", "PESEL is [identity number], NIF [identity number]"),
+        (
+            "CPF: 390.533.447-05; passport number: C01X00T478",
+            "CPF: [identity number]; passport number: [identity number]",
+        ),
+        ("password: hunter2-Long!77 for the router", "password: [password] for the router"),
+        ('The Wi-Fi password is "boo1234".', 'The Wi-Fi password is "[password]".'),
+        ("BTC bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq now", "BTC [wallet address] now"),
+        ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa was the first.", "[wallet address] was the first."),
+        ("Send to 0x52908400098527886E0F7030069857D2E4169EE7.", "Send to [wallet address]."),
+    ],
+)
+def test_data_that_a_label_or_a_national_form_tells_is_masked(text: str, safe: str) -> None:
+    for place, mark in enumerate(MASKS):
+        safe = safe.replace(f"{{{place}}}", mark)
+    assert mask(text) == safe
+    assert mask(safe) == safe
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Version 1.212.555.1234 of the driver, firmware 1.415.738.2671.",
+        "01 02 03 04 05 are the first, 05 10 15 20 25 the next. Order 00123 45678; batch 0.171 234567.",
+        "Use 123-45-6789 as a sample, 000-12-3456 and 415-738-26 as wrong ones; 390.533.447-06 is no CPF.",
+        "The passport number is needed. The NIF is a tax number. Nie 12 dni. SSN 12345.",
+        "password: required. Password=os.environ['KEY1']. The password is [password]. The password is forgotten.",
+        "We met at (the) station dot one, at noon. Look at it; dot dot dot. array[at] (dot) x",
+        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb has a wrong checksum; commit 9fceb02d0ae598e95dc970b74767f19372d61af8.",
+        "The constant 0123456789; number 12345678901; 0.0123456789 is small; id 00000000000.",
+    ],
+)
+def test_numbers_and_words_near_to_such_data_stay(text: str) -> None:
+    assert masked(text) == (text, 0)
+
+
 @given(st.text(alphabet="0123456789", min_size=1, max_size=18))
 def test_luhn_takes_one_check_digit_in_ten(digits: str) -> None:
     assert sum(luhn(digits + str(check)) for check in range(10)) == 1
