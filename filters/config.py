@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from skillmill.filters.contamination.filter import Contamination
 from skillmill.filters.dedup.options import NearDuplicates
+from skillmill.filters.rows.chat_residue import ChatResidue
 from skillmill.filters.rows.critique_residue import CritiqueResidue
 from skillmill.filters.rows.cut_off import CutOff
 from skillmill.filters.rows.echo import Echo
 from skillmill.filters.rows.empty import Empty
 from skillmill.filters.rows.judgement import Judgement
 from skillmill.filters.rows.language import Language
+from skillmill.filters.rows.lost_characters import LostCharacters
 from skillmill.filters.rows.low_grade import LowGrade
 from skillmill.filters.rows.meta_talk import MetaTalk
 from skillmill.filters.rows.missing_material import MissingMaterial
@@ -50,6 +52,8 @@ class FiltersConfig(BaseModel):
     cut_off: CutOff = CutOff()
     repetition: Repetition = Repetition()
     echo: Echo = Echo()
+    lost_characters: LostCharacters = LostCharacters()
+    chat_residue: ChatResidue = ChatResidue()
     critique_residue: CritiqueResidue = CritiqueResidue()
     judgement: Judgement = Judgement()
     skill_named: SkillNamed = SkillNamed()

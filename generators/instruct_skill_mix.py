@@ -11,6 +11,7 @@ from typing import Any, Literal
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Message, Sample
 from skillmill.filters.config import FiltersConfig
+from skillmill.filters.invented_turns import without_invented_turns
 from skillmill.generators.answer_length import answer_length
 from skillmill.generators.conversation import (
     PROMPTS,
@@ -110,7 +111,7 @@ class InstructSkillMix:
         for attempt in range(self.ask_again + 1):
             seed = derived_seed(cell.seed, "instruction", *([attempt] if attempt else []))
             reply = await counting.chat(messages, seed, "instruction", schema)
-            parts = self.instruction.read(reply.text, cell)
+            parts = self.instruction.read(reply, cell)
             if not is_rejected(" ".join(parts), cell, self.filters):
                 break
         return parts, reply
@@ -177,7 +178,10 @@ class InstructSkillMix:
 
     async def _answer(self, task: "_Task", messages: list[Message], seed: int, turn: str) -> Reply:
         reply = await replace(task.counting, sampling=answer_sampling(self.sampling)).chat(messages, seed, turn)
-        text = clean(reply.text).strip()
+        whole = clean(reply.text).strip()
+        text = without_invented_turns(whole, task.instruction)
+        if text != whole:
+            reply = replace(reply, finish_reason="stop")  # the answer ended before the turns that followed it
         # In the short form a final colon announces a list that `stop` cut off.
         is_cut_off = is_short_form(self.sampling) and text.endswith(":")
         return replace(reply, text=text, finish_reason="length" if is_cut_off else reply.finish_reason)

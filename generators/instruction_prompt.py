@@ -23,7 +23,7 @@ from skillmill.generators.examples import InstructionExample, read_examples
 from skillmill.generators.parsing import instruction_parts
 from skillmill.generators.targets import with_targets
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.teachers.base import Sampling
+from skillmill.teachers.base import Reply, Sampling
 from skillmill.teachers.prompts import Prompts
 from skillmill.teachers.structured import clean, object_schema
 
@@ -66,9 +66,9 @@ class InstructionPrompt:
         text = text_schema(self.sampling, QUESTION if cell.english else ANY_TEXT)
         return object_schema(**dict.fromkeys(self._part_names(cell), text))
 
-    def read(self, reply: str, cell: Cell) -> list[str]:
+    def read(self, reply: Reply, cell: Cell) -> list[str]:
         """Return the parts of the instruction in a reply; [] if the reply cannot be parsed."""
-        return instruction_parts(clean(reply), self._part_names(cell))
+        return instruction_parts(clean(reply.text), self._part_names(cell), reply.finish_reason != "length")
 
     def reasons(self, parts: list[str], cell: Cell) -> tuple[Reason, ...]:
         """Return why the instruction cannot be used: copied from an example, same as the parent, or unparsable."""

@@ -2,7 +2,8 @@
 
 import re
 
-from skillmill.teachers.structured import clean, parse_object
+from skillmill.teachers.chat_tokens import without_outer_tokens
+from skillmill.teachers.structured import parse_object
 
 _LINE_START = r"^[ \t#*_>-]{0,12}"
 ANSWER = re.compile(
@@ -36,10 +37,52 @@ def answer_and_explanation(text: str) -> tuple[str | None, str | None]:
     return answer or None, explanation or None
 
 
-def instruction_parts(text: str, keys: list[str]) -> list[str]:
-    """Return the strings under `keys` in the JSON object of a reply, without quotes; [] if any is missing or empty."""
+def instruction_parts(text: str, keys: list[str], whole: bool = True) -> list[str]:
+    """Return the strings under `keys` in a reply, without quotes; [] if any is missing or empty.
+
+    The keys are those of a JSON object, or headings if the reply is `whole`: "**Instruction:** …", "## Instruction".
+    """
     parts = [unquoted(string_field(text, key) or "") for key in keys]
+    if whole and not any(parts):
+        parts = [unquoted(value) for value in _under_headings(text, keys)]
     return parts if all(parts) else []
+
+
+def _under_headings(text: str, keys: list[str]) -> list[str]:
+    """Return the texts under the headings `keys`; [] unless each heading is there once, in this order.
+
+    A text ends at the next heading, or at a label of what models add ("Explanation:").
+    """
+    if "{" in text[:20]:
+        return []
+    heads = []
+    for key in keys:
+        name = r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", key.strip())))
+        found = list(re.finditer(rf"^[ \t]*{_heading(name)}", text, re.IGNORECASE | re.MULTILINE))
+        if len(found) != 1:
+            return []
+        heads += found
+    ends = [*(head.start() for head in heads[1:]), len(text)]
+    if any(head.end() > end for head, end in zip(heads, ends, strict=True)):
+        return []
+    bodies = [text[head.end() : end] for head, end in zip(heads, ends, strict=True)]
+    return [_ADDED.split(body, maxsplit=1)[0].strip() for body in bodies]
+
+
+def _heading(name: str) -> str:
+    """Return a pattern for a heading in Markdown, bold print, or words with a colon."""
+    return (
+        rf"(?:#{{1,6}}[ \t]*[*_]{{0,2}}{name}[*_]{{0,2}}[ \t]*:?[ \t]*(?:[*_]{{2}}[ \t]*)?(?=\n|(?<=:)|(?<=: ))"
+        rf"|[*_]{{2}}[\"“]?{name}[\"”]?[ \t]*(?::[ \t]*[*_]{{2}}|[*_]{{2}}[ \t]*(?::|(?=\n)))"
+        rf"|[\"“]?{name}[\"”]?[ \t]*:(?!\S*//))[ \t]*"
+    )
+
+
+_ADDED = re.compile(
+    r"^[ \t]*" + _heading(r"(?:explanation|rationale|skills?(?: used)?|query type|notes?|reasoning|response|answer)"),
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A heading of what models add after the requested parts."""
 
 
 def strengths_and_weaknesses(text: str) -> tuple[str, str]:
@@ -55,7 +98,7 @@ def string_field(text: str, key: str) -> str | None:
     """Return the string under `key` of the JSON object in a reply, stripped; None if it is missing or blank."""
     found = parse_object(text, (key,))
     value = found[key] if found else None
-    return clean(value).strip() or None if isinstance(value, str) else None  # JSON may escape lone surrogates
+    return without_outer_tokens(value).strip() or None if isinstance(value, str) else None
 
 
 def is_true(text: str, key: str) -> bool:

@@ -6,22 +6,32 @@ from typing import Any
 
 import orjson
 
+from skillmill.teachers.escapes import restore_backslashes, without_control_characters
+from skillmill.teachers.json_slips import read_slips
+
 OBJECT_START = re.compile(r'\{\s*"')
 MAX_STARTS = 100
 """Number of possible starts of an object that are tried: 100 KB of opening braces must not delay other requests."""
+
+MAX_DEPTH = 3
+"""The greatest depth at which the required keys are searched in an object."""
 
 
 def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the JSON object in a reply, None if there is none with all `required` keys.
 
-    Text and code fences around the object are ignored.
+    Text and code fences around the object are ignored. Keys may differ in case, and the object may be the only one
+    inside another. An object with slips is read if there is one way to read it (`json_slips`). All strings are
+    clean.
     """
     start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start:
+        return None
     try:
-        value = orjson.loads(text[start : end + 1].encode("utf-8", "replace"))
+        found = _fitting(orjson.loads(text[start : end + 1].encode("utf-8", "replace")), required)
     except orjson.JSONDecodeError:
-        return _first_object(text, required)
-    return value if _has_keys(value, required) else None
+        found = _first_object(text, required) or _fitting(read_slips(text), required)
+    return _cleaned(found) if found is not None else None
 
 
 def _first_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
@@ -37,13 +47,41 @@ def _first_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None
         except (ValueError, RecursionError):  # int() raises a plain ValueError for a number of 5,000 digits
             end = opening.start() + 1
         else:
-            if _has_keys(value, required):
-                return dict(value)
+            if (found := _fitting(value, required)) is not None:
+                return found
     return None
 
 
-def _has_keys(value: Any, required: tuple[str, ...]) -> bool:
-    return isinstance(value, dict) and all(key in value for key in required)
+def _fitting(value: Any, required: tuple[str, ...], depth: int = MAX_DEPTH) -> dict[str, Any] | None:
+    """Return the object with the required keys: the value, or the only one inside it; None if there is none."""
+    if isinstance(value, list):
+        return _fitting(value[0], required, depth) if len(value) == 1 and depth else None
+    if not isinstance(value, dict):
+        return None
+    if all(key in value for key in required):
+        return dict(value)
+    names: dict[str, str] = {_plain(key): key for key in value}
+    if len(names) == len(value) and all(key in value or _plain(key) in names for key in required):
+        renamed: dict[str, str] = {names[_plain(key)]: key for key in required if key not in value}
+        return {renamed.get(key, key): item for key, item in value.items()}
+    if not depth:
+        return None
+    inner = [found for item in value.values() if (found := _fitting(item, required, depth - 1)) is not None]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _plain(key: str) -> str:
+    """Return a key in lower case, without spaces, dashes, underscores and Markdown's marks."""
+    return re.sub(r"[\s_*`:-]+", "", key).casefold()
+
+
+def _cleaned(value: Any) -> Any:
+    """Return the value with all its strings clean."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return {_cleaned(key): _cleaned(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -57,5 +95,9 @@ def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def clean(text: str) -> str:
-    """Return the text without NUL and with "?" for lone surrogates: JSON may contain both, files and stores may not."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    """Return the text as files and stores may hold it. Every text of a teacher goes through here.
+
+    Backslashes that JSON's escapes ate are restored, control characters other than newline and tab are replaced
+    (`escapes`), NUL is dropped, and a lone surrogate becomes "?".
+    """
+    return without_control_characters(restore_backslashes(text)).encode("utf-8", "replace").decode("utf-8")

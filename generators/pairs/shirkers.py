@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from skillmill.filters.invented_turns import without_invented_turns
 from skillmill.generators.conversation import answer_sampling, system, user
 from skillmill.skill_taxonomy.cells import SKILL_MIX
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
@@ -30,7 +31,7 @@ async def shirker_answer(
     turn = f"{kind}_text" if row_kind == SKILL_MIX else kind
     messages = [system(render(FOLDER, turn)), user(instruction)]
     reply = await teacher.chat(Request(messages, answer_sampling(sampling), seed, stage=kind))
-    return replace(reply, text=clean(reply.text).strip())
+    return replace(reply, text=without_invented_turns(clean(reply.text).strip(), instruction))
 
 
 def shirker_fingerprint() -> str:

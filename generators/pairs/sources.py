@@ -9,6 +9,7 @@ from typing import Literal
 
 from skillmill.data.reasons import PairReason
 from skillmill.data.records import SampleRow, text_of
+from skillmill.filters.invented_turns import without_invented_turns
 from skillmill.filters.rows.cut_off import stops_in_the_middle
 from skillmill.generators.pairs.shirkers import ShirkerKind, shirker_answer
 from skillmill.skill_taxonomy.cells import derived_seed
@@ -102,7 +103,7 @@ async def student(row: SampleRow, cell: Sequence[SampleRow], models: PairModels)
     assert model is not None
     seed = derived_seed(row["seed"], "student")
     reply = await model.teacher.chat(Request(row["prompt"], model.sampling, seed, stage="student"))
-    text = clean(reply.text).strip()
+    text = without_invented_turns(clean(reply.text).strip(), text_of(row["prompt"]))
     return RejectedAnswer(text, reply.finish_reason == "length" or _is_incomplete(text, row))
 
 

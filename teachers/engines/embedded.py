@@ -23,6 +23,7 @@ from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.embedded_model.weights import WEIGHTS, checked_gguf, engine_weights
 from skillmill.teachers.engines import OpenEngine
 from skillmill.teachers.engines.shared import SectionTeacher, shared
+from skillmill.teachers.reasoning import separate_reasoning
 
 CONTEXT_PER_SLOT = 2048
 """Tokens of prompt and reply together; SmolLM2 needs 23 kB of memory for each token, 0.75 GB for 16 slots."""
@@ -241,13 +242,14 @@ def _reply(chunks: list[dict[str, Any]], section: str) -> Reply:
             text.append(choice["delta"].get("content") or "")
             thinking.append(choice["delta"].get("reasoning_content") or "")
             finish_reason = choice["finish_reason"] or finish_reason
+    answer, reasoning = separate_reasoning("".join(text), "".join(thinking))
     return Reply(
-        text="".join(text),
+        text=answer,
         finish_reason=finish_reason or "length",
         prompt_tokens=usage.get("prompt_tokens", 0),
         completion_tokens=usage.get("completion_tokens", 0),
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
-        thinking="".join(thinking),
+        thinking=reasoning,
     )
 
 

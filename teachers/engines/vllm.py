@@ -24,10 +24,10 @@ from skillmill.data.records import Message
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, TransientError
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines import OpenEngine
-from skillmill.teachers.engines.chat_api.completion import split_thinking
 from skillmill.teachers.engines.shared import SectionTeacher, shared
 from skillmill.teachers.engines.vllm_process.model import LORA, vllm_model, vllm_name
 from skillmill.teachers.engines.vllm_process.start import engine_failure, import_vllm, log_path, start_engine
+from skillmill.teachers.reasoning import separate_reasoning
 
 TEMPLATE = "chat_template_kwargs"
 """A sampling field with arguments of the chat template, as in `vllm serve`: `{enable_thinking: false}`."""
@@ -130,7 +130,7 @@ class Vllm:
         answer = output.outputs[0]
         if answer.finish_reason not in ("stop", "length"):
             raise TransientError(f"vllm: the engine ended the request with {answer.finish_reason}")
-        text, thinking = split_thinking(answer.text)
+        text, thinking = separate_reasoning(answer.text)
         return Reply(
             text=text,
             finish_reason=answer.finish_reason,

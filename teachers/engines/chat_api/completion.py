@@ -1,13 +1,12 @@
 """Read a chat completion from any server: its text, its thinking and its token counts."""
 
-import re
 from typing import Any
 
 from skillmill.teachers.base import Reply, TransientError
+from skillmill.teachers.reasoning import separate_reasoning
 
 _LENGTH_REASONS = {"length", "max_tokens", "max_length", "model_length"}
 _FAILURE_REASONS = {"error", "abort", "aborted"}
-_THINKING = re.compile(r"\s*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
 
 
 def read_completion(completion: Any) -> Reply:
@@ -42,20 +41,6 @@ def normal_finish_reason(reason: Any) -> str:
     return "content_filter" if reason == "content_filter" else "stop"
 
 
-def split_thinking(text: str) -> tuple[str, str]:
-    """Return (answer, thinking) for a text that may begin with `<think>…</think>`.
-
-    The answer is "" if the tag is never closed. Some servers drop the opening tag: then the text before a lone closing
-    tag is the thinking.
-    """
-    if opened := _THINKING.match(text):
-        return text[opened.end() :].lstrip(), opened[1].strip()
-    before, closed, after = text.partition("</think>")
-    if closed and "<think>" not in before:
-        return after.lstrip(), before.strip()
-    return text, ""
-
-
 def _text_and_thinking(message: dict[str, Any]) -> tuple[str, str]:
     content, thinking = message.get("content"), message.get("reasoning_content") or message.get("reasoning") or ""
     if isinstance(content, list):  # a list of parts, from Mistral and servers like Anthropic's
@@ -65,7 +50,7 @@ def _text_and_thinking(message: dict[str, Any]) -> tuple[str, str]:
     text = content or message.get("refusal") or ""
     if not isinstance(text, str) or not isinstance(thinking, str):
         raise TypeError("text expected")
-    return (text, thinking) if thinking else split_thinking(text)
+    return separate_reasoning(text, thinking)
 
 
 def _joined(value: Any) -> str:

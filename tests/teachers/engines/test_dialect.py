@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skillmill.teachers.base import Request, Sampling, TransientError
 from skillmill.teachers.engines.chat_api.address import parse_address, shown
-from skillmill.teachers.engines.chat_api.completion import normal_finish_reason, read_completion, split_thinking
+from skillmill.teachers.engines.chat_api.completion import normal_finish_reason, read_completion
 from skillmill.teachers.engines.chat_api.dialect import (
     Dialect,
     Structure,
@@ -28,7 +28,7 @@ LOOSE, OBJECT, WORDS = (Dialect(structure) for structure in list(Structure)[1:])
 
 def dialects() -> st.SearchStrategy[Dialect]:
     names = st.frozensets(st.sampled_from(["seed", "top_p", "temperature", "stop"]))
-    return st.builds(Dialect, st.sampled_from(Structure), names, st.booleans())
+    return st.builds(Dialect, st.sampled_from(Structure), names, st.booleans(), st.booleans())
 
 
 @pytest.mark.parametrize(
@@ -109,27 +109,6 @@ def test_the_words_are_found_in_every_shape(body: Any, text: str) -> None:
 @given(st.binary())
 def test_any_error_body_has_words(content: bytes) -> None:
     assert isinstance(read_error_message(content).text, str)
-
-
-@pytest.mark.parametrize(
-    ("text", "answer", "thinking"),
-    [
-        ("<think>a\nb</think>\n\nc", "c", "a\nb"),
-        ("\n<think></think>c", "c", ""),
-        ("a</think>c", "c", "a"),
-        ("<think>a, cut by the length", "", "a, cut by the length"),
-        ("write <think> and </think> around it", "write <think> and </think> around it", ""),
-        ("plain", "plain", ""),
-    ],
-)
-def test_thinking_is_told_from_the_answer(text: str, answer: str, thinking: str) -> None:
-    assert split_thinking(text) == (answer, thinking)
-
-
-@given(st.text(), st.text())
-def test_a_thought_never_reaches_the_answer(thought: str, answer: str) -> None:
-    thought = thought.replace("</think>", "")
-    assert split_thinking(f"<think>{thought}</think>{answer}") == (answer.lstrip(), thought.strip())
 
 
 def test_parts_reasoning_and_refusals_of_other_servers_are_read() -> None:
