@@ -63,7 +63,8 @@ def _fitting(value: Any, required: tuple[str, ...], depth: int = MAX_DEPTH) -> d
     names: dict[str, str] = {_plain(key): key for key in value}
     if len(names) == len(value) and all(key in value or _plain(key) in names for key in required):
         renamed: dict[str, str] = {names[_plain(key)]: key for key in required if key not in value}
-        return {renamed.get(key, key): item for key, item in value.items()}
+        fields: dict[str, Any] = value
+        return {renamed.get(key, key): item for key, item in fields.items()}
     if not depth:
         return None
     inner = [found for item in value.values() if (found := _fitting(item, required, depth - 1)) is not None]
