@@ -36,6 +36,8 @@ UNCHANGED = Reason("unchanged", "the evolved instruction says what it was made f
 DUPLICATE = Reason("duplicate", "a row with a lower index, or of another plan, has the same instruction or response")
 NEAR_DUPLICATE = Reason("near_duplicate", "a row with a lower index, or of another plan, says nearly the same")
 SEMANTIC_DUPLICATE = Reason("semantic_duplicate", "a row with a lower index, or of another plan, means the same")
+# Grading was requested and gave nothing (`grading.on_failure: reject`).
+NOT_GRADED = Reason("not_graded", "the row was to be graded, and the grader gave no grade that can be read")
 # A person rejected the row.
 OVERRIDE = Reason("override", "a person rejected it in overrides.jsonl")
 
@@ -50,6 +52,7 @@ COMMON_REASONS = (
     DUPLICATE,
     NEAR_DUPLICATE,
     SEMANTIC_DUPLICATE,
+    NOT_GRADED,
     OVERRIDE,
 )
 """All reasons that no row filter gives."""

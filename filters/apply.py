@@ -8,6 +8,7 @@ from skillmill.data.reasons import (
     CUSTOM,
     DUPLICATE,
     NEAR_DUPLICATE,
+    NOT_GRADED,
     OVERRIDE,
     SEMANTIC_DUPLICATE,
 )
@@ -66,9 +67,9 @@ def row_filters(config: type[FiltersConfig] = FiltersConfig) -> dict[str, type[R
 
 @cache
 def decided_reasons(config: type[FiltersConfig] = FiltersConfig) -> frozenset[str]:
-    """Return the reasons that filters and overrides give; generators give all others."""
+    """Return the reasons that filters, grading and overrides give; generators give all others."""
     own = (row_filter.reason for row_filter in row_filters(config).values())
-    return frozenset({*own, DUPLICATE, NEAR_DUPLICATE, SEMANTIC_DUPLICATE, OVERRIDE})
+    return frozenset({*own, DUPLICATE, NEAR_DUPLICATE, SEMANTIC_DUPLICATE, NOT_GRADED, OVERRIDE})
 
 
 @cache

@@ -98,6 +98,7 @@ class _Export:
                 self.funnel.self_records += len(self_records)
                 gradings = [masked_row(grading, self.mask) for grading in gradings_of(rows, shard, grades)]
                 self.funnel.gradings += len(gradings)
+                self.funnel.unusable_gradings += sum(grading["grade"] is None for grading in gradings)
                 _append(writers["sft"], map(_with_signal_struct, sft))
                 _append(writers["rejected"], (_with_signal_struct(row) for row in rows if row["verdict"] == "rejected"))
                 _append(writers["self"], self_records)

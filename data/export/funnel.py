@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
+from skillmill.data.export.grading_counts import GradingCounts
 from skillmill.data.export.pair_counts import PairCounts
 from skillmill.data.records import Grade, SampleRow
 
@@ -23,6 +24,8 @@ class Funnel:
     accepted_cells: int = 0
     pairs: int = 0
     gradings: int = 0
+    unusable_gradings: int = 0
+    """Gradings without a grade: the grader gave no reply, or one that cannot be read."""
     self_records: int = 0
     per_k: Counter[int] = field(default_factory=Counter)
     """Accepted cells by number of skills."""
@@ -45,6 +48,11 @@ class Funnel:
     def rejected_rows(self) -> int:
         """The number of rows that are not accepted."""
         return self.rows - self.accepted_rows
+
+    @property
+    def grading_counts(self) -> GradingCounts:
+        """The counts of grading."""
+        return GradingCounts(self.graded, self.ungraded, self.gradings, self.unusable_gradings)
 
     def count(self, rows: Sequence[SampleRow]) -> None:
         """Add rows of whole cells.

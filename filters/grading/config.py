@@ -4,13 +4,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+OnFailure = Literal["keep", "reject", "stop"]
+"""What happens to a row that is to be graded and gets no usable grading; "stop" ends the run."""
+
 
 class GradingConfig(BaseModel):
     """Which rows are graded, and how often.
 
     `when`: "always" grades every row that the filters accept. "unsure" skips those with a shirker score below
     `sure_below`, which are good answers with high probability; rows without a score (Skill-Mix, languages other than
-    English) are graded. `runs`: number of gradings of a row, combined by majority.
+    English) are graded. `runs`: number of gradings of a row, combined by majority. `on_failure`: what
+    happens to a row whose gradings are all unusable, see `failure_rule`.
 
     At the default `sure_below`, 53 % of the good answers of docs/filters.md, 0.7 % of the weak and 11 % of the brief
     ones are skipped. These shares were measured by models trained without the answer's writer and instruction.
@@ -21,3 +25,9 @@ class GradingConfig(BaseModel):
     when: Literal["never", "unsure", "always"] = "never"
     runs: int = Field(1, ge=1)
     sure_below: float = Field(0.2, ge=0, le=1)
+    on_failure: OnFailure | None = None
+
+    @property
+    def failure_rule(self) -> OnFailure:
+        """`on_failure`; by default "reject" if every row is to be graded, else "keep"."""
+        return self.on_failure or ("reject" if self.when == "always" else "keep")

@@ -32,13 +32,15 @@ class SingleGrading:
     """One grading of a row, by a model or by rules.
 
     `run`: its number, from 0. `grader`: the name of the model, or `RULES`. `points`: None if there was no reply or it
-    could not be read. `raw`: the text of the reply, "" for rules, None if the request failed.
+    could not be read. `raw`: the text of the reply, "" for rules, None if the request failed. `failure`: why it failed,
+    which is not stored.
     """
 
     run: int
     grader: str
     points: Points | None
     raw: str | None
+    failure: str = ""
 
     def as_row(self, row: str) -> GradingRow:
         """Return the stored form of this grading of the sample row with the id `row`."""
@@ -92,8 +94,8 @@ async def _grade_once(sample: Sample, cell: Cell, grader: Grader, run: int, know
         )
         try:
             raw = clean((await grader.teacher.chat(request)).text)
-        except RequestFailed:
-            return SingleGrading(run, grader.teacher.name, None, None)
+        except RequestFailed as failure:
+            return SingleGrading(run, grader.teacher.name, None, None, failure.detail or str(failure.reason))
     points = rubric.read(raw, sample, cell, skills)
     return SingleGrading(run, grader.teacher.name, points and _with_rules(points, sample, cell), raw)
 

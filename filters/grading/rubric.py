@@ -114,11 +114,14 @@ def _by_name(skills: Skills, each: JsonSchema) -> JsonSchema:
 def _read_text(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
     """Return the points of a Skill-Mix text; missing points are 0.
 
-    A reply in prose gives its points in the order of the criteria. Evidence that does not occur in the text is
-    dropped without changing the point, as Skill-Mix's rubric asks for none. The sentence point is counted.
+    A reply that names only other skills has no points. A reply in prose gives its points in the order of the criteria.
+    Evidence that does not occur in the text is dropped without changing the point, as Skill-Mix's rubric asks for none.
+    The sentence point is counted.
     """
     fields = parse_object(reply, ("skills",)) or {}
     entries = entries_by_skill(fields.get("skills"))
+    if _names_other_skills(entries, skills):
+        return None
     shown = [point_and_evidence(entries.get(canonical(skill.name))) for skill in skills]
     others = [parse_point(fields.get("on_topic")), parse_point(fields.get("makes_sense"))]
     if all(point is None for point in (*(point for point, _ in shown), *others)):
@@ -139,10 +142,13 @@ def _read_text(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points
 def _read_row(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
     """Return the points of an instruction and its answer; missing points are 0.
 
+    A reply that names only other skills has no points.
     The point of a skill is 0 unless its evidence occurs in the answer. "complete" is 0 for an answer that was cut off.
     """
     fields = parse_object(reply, ()) or {}
     entries = entries_by_skill(fields.get("skills"))
+    if _names_other_skills(entries, skills):
+        return None
     shown = [point_and_evidence(entries.get(canonical(skill.name))) for skill in skills]
     given = {name: parse_point(fields.get(name)) for names in SUBCRITERIA.values() for name in names}
     if all(point is None for point in (*(point for point, _ in shown), *given.values())):
@@ -160,6 +166,11 @@ def _read_row(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points 
     return Points(
         tuple(skill_points), others["on_topic"], others["makes_sense"], others["within_limit"], subpoints=subpoints
     )
+
+
+def _names_other_skills(entries: Mapping[str, object], skills: Skills) -> bool:
+    """Return whether a reply names skills, but none of those that it was asked about: it is not about this row."""
+    return bool(entries) and not any(canonical(skill.name) in entries for skill in skills)
 
 
 SKILL_MIX_RUBRIC = Rubric(_text_messages, _text_schema, _read_text)

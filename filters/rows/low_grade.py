@@ -15,7 +15,7 @@ class LowGrade(RowFilter):
     """Rejects a row in which the grader found too few of the skills, or that lacks one of the `required` points.
 
     By default a row needs a Skill Fraction of one half (Skill-Mix, arXiv 2310.17567): the share of skills shown,
-    which is 0 unless the text has all other points. A row without a grade passes.
+    which is 0 unless the text has all other points. A row without a grade passes; `grading.on_failure` decides it.
     """
 
     reason = Reason("low_grade", "the grader gave it fewer points than filters.low_grade asks for")
@@ -33,7 +33,7 @@ class LowGrade(RowFilter):
     def check(self, sample: Sample, cell: Cell) -> Verdict:
         """Return the verdict with the share of skills and the share of all points as signals.
 
-        If a grader was called and gave no grade, the only signal is `ungraded`: the failure is not the row's fault.
+        If a grader was called and gave no grade, the only signal is `ungraded`.
         """
         grade = sample.grade
         if grade is None:

@@ -17,8 +17,9 @@ def print_funnel(survey: Survey) -> None:
     funnel, console = survey.funnel, Console(highlight=False)
     console.print(f"{funnel.cells:,} cells, {funnel.accepted_cells:,} with an accepted row{_accepted_share(funnel)}")
     console.print(f"{funnel.rows:,} rows, {funnel.accepted_rows:,} accepted, {funnel.rejected_rows:,} rejected")
-    if funnel.graded:
-        _print_grades(funnel, console)
+    if counts := str(funnel.grading_counts):
+        earned = ", ".join(f"{name} {share:.0%}" for name, _, share in funnel.points_earned())
+        console.print(Text(printable(counts) + (f": {earned}" if earned else "")), soft_wrap=True)
     if not funnel.reasons:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -41,6 +42,14 @@ def funnel_markdown(funnel: dict[str, Any]) -> str:
         f"| accepted rows | {funnel['accepted_rows']} |",
         f"| accepted cells (sft rows) | {funnel['accepted_cells']} |",
         f"| preference pairs | {funnel['pairs']} |",
+    ]
+    if funnel["graded"] or funnel["ungraded"]:
+        lines += [
+            f"| rows with a grade | {sum(funnel['graded'].values())} |",
+            f"| rows graded in vain | {funnel['ungraded']} |",
+            f"| gradings without points | {funnel['unusable_gradings']} of {funnel['gradings']} |",
+        ]
+    lines += [
         "",
         "| reason | rows | |",
         "|---|---|---|",
@@ -53,13 +62,6 @@ def funnel_markdown(funnel: dict[str, Any]) -> str:
 def printable(text: str) -> str:
     """Return the text with control characters replaced, so that a terminal does not execute them."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def _print_grades(funnel: Funnel, console: Console) -> None:
-    by_grader = ", ".join(f"{count:,} graded by {printable(grader)}" for grader, count in funnel.graded.items())
-    ungraded = f", {funnel.ungraded:,} in vain" if funnel.ungraded else ""
-    earned = ", ".join(f"{name} {share:.0%}" for name, _, share in funnel.points_earned())
-    console.print(f"{by_grader}{ungraded}: {earned}", soft_wrap=True)
 
 
 def _accepted_share(funnel: Funnel) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 import orjson
 
 from skillmill.data.files import store_errors
+from skillmill.data.reasons import NOT_GRADED
 from skillmill.data.records import GradingRow, Sample, SampleRow, completion
 from skillmill.filters.apply import apply_filters, apply_grade, undecided
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.contamination.ngram_index import with_index
 from skillmill.filters.custom import CustomFilter, custom_reasons, load_custom
+from skillmill.filters.grading.failures import decide_ungraded
 from skillmill.filters.grading.grade import grade, should_grade, without_grade
 from skillmill.filters.keep_draft import has_draft, passes_filters
 from skillmill.filters.overrides import Overrides, read_overrides
@@ -80,6 +82,8 @@ async def decide(
 ) -> tuple[SampleRow, list[GradingRow]]:
     """Return `row` with reasons, signals, grade and verdict by `rules`, and the gradings behind its grade.
 
+    Raises `SkillmillError` if a row gets no grade and `grading.on_failure` is stop.
+
     Args:
         sample: The row's sample. Reasons and signals of filters and overrides in it are dropped first, so that a
             stored row is decided as a fresh one.
@@ -88,17 +92,23 @@ async def decide(
         cell: The row's cell.
         rules: The rules to decide by.
         grading: How to grade the row. A row is graded if every filter accepts it, user-defined filters included;
-            overrides do not matter. None keeps the grade of the row.
+            overrides do not matter. None keeps the grade of the row, or that it got none.
         replies: Known replies of the grader by run, which are not requested again.
     """
+    not_graded = grading is None and NOT_GRADED in sample.reasons
     decided = await _filtered(sample, row, cell, rules, keeps_grade=grading is None)
-    if decided.kept != sample.kept:  # the replies are those about the other answer
-        replies = None
+    if decided.kept != sample.kept:  # grade and replies are those of the other answer
+        replies, not_graded = None, False
     gradings: list[GradingRow] = []
     if grading and should_grade(decided, grading.config):
         graded, raw = await grade(decided, cell, grading.grader, replies)
+        grading.warning.add(raw)
         decided = apply_grade(graded, cell, rules.filters)
+        if graded.grade is None:
+            decided = decide_ungraded(decided, raw, row["id"], grading.config.failure_rule)
         gradings = [each.as_row(row["id"]) for each in raw]
+    elif not_graded and decided.accepted:
+        decided = decided.with_verdict([NOT_GRADED], {})
     return rules.overrides.apply(_with_decision(row, decided)), gradings
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from skillmill.filters.grading.config import GradingConfig
+from skillmill.filters.grading.failures import FailureWarning
 from skillmill.filters.grading.grade import Grader
 from skillmill.filters.grading.rubric import rubric_fingerprint
 from skillmill.flows.config import Config
@@ -18,7 +19,7 @@ from skillmill.flows.runtime.in_order import rows_at_once
 from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher, teacher_name
 from skillmill.teachers.config import TeacherConfig
-from skillmill.teachers.middleware.accounting import Usage
+from skillmill.teachers.middleware.accounting import BudgetMet, Usage
 from skillmill.teachers.middleware.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GradingSetup:
-    """Which rows are graded, and by which grader; `grader` is None if every skill has a rule."""
+    """Which rows are graded, and by which grader; `grader` is None if every skill has a rule.
+
+    `warning` takes in all gradings.
+    """
 
     config: GradingConfig
+    warning: FailureWarning
     grader: Grader | None = None
 
 
@@ -60,8 +65,9 @@ async def open_grading(
 
     `lazy` opens the grader at the first request, so that a run without requests needs no server.
     """
+    warning = FailureWarning(config.grading.failure_rule)
     if not asks_a_model(config, plan):
-        yield None if config.grading.when == "never" else GradingSetup(config.grading)
+        yield None if config.grading.when == "never" else GradingSetup(config.grading, warning)
         return
 
     def opening() -> AbstractAsyncContextManager[Teacher]:
@@ -69,7 +75,12 @@ async def open_grading(
 
     settings = grader_config(config)
     async with _open_lazily(teacher_name(settings), opening) if lazy else opening() as model:
-        yield GradingSetup(config.grading, Grader(model, settings.sampling, config.grading.runs))
+        try:
+            yield GradingSetup(config.grading, warning, Grader(model, settings.sampling, config.grading.runs))
+        except BudgetMet:
+            warning.end()
+            raise
+        warning.end()
 
 
 def asks_a_model(config: Config, plan: Plan) -> bool:
@@ -109,7 +120,10 @@ def grading_fingerprints(config: Config) -> dict[str, str]:
         return {}
     settings = grader_config(config)
     grader = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body, rubric_fingerprint()]
-    return {"grading": _fingerprint(config.grading.model_dump()), "grader": _fingerprint(grader)}
+    rule = config.grading.failure_rule
+    # Rows that an earlier version decided were kept without a grade, and its fingerprint had no such key.
+    grading = config.grading.model_dump(exclude={"on_failure"}) | ({} if rule == "keep" else {"on_failure": rule})
+    return {"grading": _fingerprint(grading), "grader": _fingerprint(grader)}
 
 
 def _fingerprint(value: object) -> str:

@@ -6,16 +6,21 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from skillmill.data.export.grading_counts import GradingCounts
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, read_state, write_state
 
 RECORDED_PACKAGES = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
 
 
-def update_run_json(workspace: Workspace, changes: dict[str, Any]) -> None:
-    """Write `changes`, the configuration, the versions and the usage so far over the content of `run.json`."""
+def update_run_json(workspace: Workspace, changes: dict[str, Any], gradings: GradingCounts | None = None) -> None:
+    """Write `changes`, the configuration, the versions and the usage so far over the content of `run.json`.
+
+    The totals of gradings stay as they are if `gradings` is None.
+    """
     config, usage = workspace.config, workspace.usage
     keep_usage(workspace)
     state = read_state(config.output)
+    kept = {key: value for key, value in state.get("totals", {}).items() if key in GradingCounts().as_totals()}
     state |= {
         "status": state.get("status", "running"),
         "configuration": config.model_dump(mode="json"),  # headers and keys are hidden in it
@@ -27,6 +32,7 @@ def update_run_json(workspace: Workspace, changes: dict[str, Any]) -> None:
             "money": usage.money,
             "wall_s": usage.wall_s,
             "cached_share": usage.cached_share,
+            **(kept if gradings is None else gradings.as_totals()),
         },
         **changes,
     }

@@ -6,15 +6,17 @@ Nothing is generated. A grader is asked only about rows that have no grade by th
 import asyncio
 import logging
 
+from skillmill.data.export.grading_counts import GradingCounts, count_gradings
+from skillmill.data.reasons import NOT_GRADED
 from skillmill.filters.overrides import read_overrides
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.rows.decide import load_rules, overrides_fingerprint
-from skillmill.flows.rows.grading import grading_fingerprints, warn_of_self_grading
+from skillmill.flows.rows.grading import asks_a_model, grading_fingerprints, warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, apply_overrides, overrides_without_effect, redecide
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
-from skillmill.flows.runtime.run_json import read_plan_note, write_plan_note
+from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 from skillmill.teachers.middleware.accounting import BudgetMet
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 DECIDED = "decided"
 """The key of `run.json` under which each plan has the fingerprints of the rules that its rows were decided by."""
+REWRITTEN = "rewritten"
+"""The key of `run.json` under which each plan has the number of passes that changed its stored rows."""
 
 
 def filter_step(config: Config, again: bool = True) -> None:
@@ -39,10 +43,11 @@ def filter_step(config: Config, again: bool = True) -> None:
 
 
 def redecide_if_changed(
-    workspace: Workspace, plan: Plan, progress: Progress, again: bool = False
+    workspace: Workspace, plan: Plan, progress: Progress, again: bool = False, without_reply: bool = False
 ) -> FilterOutcome | None:
     """Decide the stored rows again if filters, grading or overrides changed; return None if they did not.
 
+    `without_reply` decides them again too if a row was rejected because the grader gave no reply.
     While this runs, and after a budget ended it, `run.json` names no rules for the plan, so that the next call
     continues.
     """
@@ -51,6 +56,7 @@ def redecide_if_changed(
     last_grader = {"grader": decided_by["grader"]} if "grader" in decided_by else {}
     wanted = {**last_grader, **rules.fingerprints(), **grading_fingerprints(workspace.config)}
     stored = workspace.samples.of_plan(key)
+    again = again or (without_reply and _lacks_a_reply_of_the_grader(workspace, plan))
     if not (stored and (again or decided_by != wanted)):
         if decided_by != wanted:
             write_plan_note(workspace, DECIDED, key, wanted)
@@ -65,12 +71,29 @@ def redecide_if_changed(
         keep_usage(workspace)
 
     run(redecide(workspace, plan, rules, same_grader, outcome), tick)
+    if outcome.shards or "filters" not in decided_by:  # a pass before was interrupted and may have changed rows
+        write_plan_note(workspace, REWRITTEN, key, read_plan_note(workspace, REWRITTEN).get(key, 0) + 1)
     if not outcome.stopped:
         write_plan_note(workspace, DECIDED, key, wanted)
-    _say_what_changed("filter", outcome)
+    counts = count_gradings(workspace.samples, workspace.grades, key)
+    update_run_json(workspace, {}, counts)
+    _say_what_changed("filter", outcome, counts)
     if outcome.stopped:
         log.info(f"filter: {BudgetMet(outcome.stopped)}")
     return outcome
+
+
+def _lacks_a_reply_of_the_grader(workspace: Workspace, plan: Plan) -> bool:
+    """Return whether a row of the plan is rejected as not graded and a grading of its shard got no reply."""
+    config, grades = workspace.config, workspace.grades
+    if config.grading.failure_rule != "reject" or not asks_a_model(config, plan):
+        return False
+    return any(
+        grades.read_unverified(gradings, ["raw"])["raw"].null_count
+        and any(NOT_GRADED in reasons for reasons in workspace.samples.rows(shard, ["reasons"])["reasons"].to_pylist())
+        for shard in workspace.samples.of_plan(plan.fingerprint)
+        if (gradings := grades.at(plan.fingerprint, shard.start)) is not None
+    )
 
 
 def apply_new_overrides(workspace: Workspace, plan: Plan) -> None:
@@ -85,10 +108,10 @@ def apply_new_overrides(workspace: Workspace, plan: Plan) -> None:
     _warn_of_useless_overrides(workspace, plan)
 
 
-def _say_what_changed(step: str, outcome: FilterOutcome) -> None:
+def _say_what_changed(step: str, outcome: FilterOutcome, gradings: GradingCounts | None = None) -> None:
     changed = f"{outcome.newly_accepted} now accepted, {outcome.newly_rejected} now rejected"
     share = f", {outcome.accepted} of {outcome.cells} cells accepted"
-    graded = f", {outcome.graded} graded" if outcome.graded else ""
+    graded = f", {words}" if (words := str(gradings or "")) else ""
     log.info(f"{step}: {outcome.rows} rows decided again, {changed}{share}{graded}, {outcome.shards} shards rewritten")
 
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import asdict
 
+from skillmill.data.export.grading_counts import count_gradings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
@@ -27,7 +28,7 @@ def generate_step(config: Config) -> GenerateOutcome:
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
         _log_if_plan_changed(workspace, plan)
-        redecided = redecide_if_changed(workspace, plan, progress)
+        redecided = redecide_if_changed(workspace, plan, progress, without_reply=True)
         if redecided is not None and redecided.stopped:
             shards = workspace.samples.of_plan(plan.fingerprint)
             update_run_json(workspace, {"status": "partial", "reason": redecided.stopped})
@@ -55,10 +56,13 @@ def generate_step(config: Config) -> GenerateOutcome:
             so_far = outcome
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
         finally:
-            update_run_json(workspace, {"status": status, "reason": so_far.stopped or so_far.missed})
+            counts = count_gradings(workspace.samples, workspace.grades, plan.fingerprint)
+            update_run_json(workspace, {"status": status, "reason": so_far.stopped or so_far.missed}, counts)
+        graded = f", {words}" if (words := str(counts)) else ""
         has_new_rows = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
     log.info(
-        f"generate: {_progress_text(outcome)}" + ("" if has_new_rows or outcome.stopped else " (nothing left to do)")
+        f"generate: {_progress_text(outcome)}{graded}"
+        + ("" if has_new_rows or outcome.stopped else " (nothing left to do)")
     )
     if outcome.stopped:
         log.info(f"generate: {BudgetMet(outcome.stopped)}")

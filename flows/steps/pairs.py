@@ -11,7 +11,7 @@ from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
-from skillmill.flows.steps.filter import DECIDED
+from skillmill.flows.steps.filter import DECIDED, REWRITTEN
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.middleware.accounting import BudgetMet
 
@@ -95,6 +95,8 @@ def _drop_outdated_pairs(workspace: Workspace, plan: Plan) -> None:
     """Drop pairs whose rows were decided again since; they are made again from the journal."""
     name = pairs_plan(plan, workspace.config)
     decided_by = read_plan_note(workspace, DECIDED).get(plan.fingerprint)
+    if rewritten := read_plan_note(workspace, REWRITTEN).get(plan.fingerprint):
+        decided_by = {**(decided_by or {}), REWRITTEN: rewritten}
     if read_plan_note(workspace, PAIRED).get(name) != decided_by:
         workspace.pairs.drop(name)
         write_plan_note(workspace, PAIRED, name, decided_by)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from skillmill.data.export.grading_counts import count_gradings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import make_plan
 from skillmill.flows.report.funnel import print_funnel
@@ -21,6 +22,8 @@ def report_step(config: Config, status: str | None, reason: str = "", show: bool
     with open_workspace(config) as workspace:
         update_run_json(workspace, {"status": status, "reason": reason} if status else {})
         found = survey(workspace.samples, plan.fingerprint)
+        counts = count_gradings(workspace.samples, workspace.grades, plan.fingerprint)
+        found.funnel.gradings, found.funnel.unusable_gradings = counts.gradings, counts.unusable
         path = write_report(workspace, plan, read_state(config.output), found)
     if show:
         print_funnel(found)

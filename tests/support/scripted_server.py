@@ -28,7 +28,7 @@ class Script:
     def __init__(self, options: argparse.Namespace) -> None:
         self.latency, self.faults, self.bad = options.latency, options.faults, options.bad
         self.refuses, self.thinks, self.limit = options.refuse.split(","), options.think, options.limit
-        self.copies = options.copies
+        self.copies, self.grades = options.copies, options.grades
         self.slots = asyncio.Semaphore(options.slots or 10**9)
         self.seen: dict[str, int] = {}
         self.asked = self.running = self.most_running = self.waiting = self.most_waiting = self.refused = 0
@@ -68,7 +68,7 @@ class Script:
         if tries == 1 and fault_dice.random() < self.faults:
             return self._fault(fault_dice, http)
         answer_dice = random.Random(dice.randrange(self.copies)) if self.copies else dice
-        found = aloud(completion(body, answer_dice), self.thinks)
+        found = aloud(completion(body, answer_dice, self.grades), self.thinks)
         return web.Response(body=orjson.dumps(found), content_type="application/json")
 
     def _fault(self, dice: random.Random, http: web.Request) -> web.Response:
@@ -128,15 +128,17 @@ def aloud(answer: dict[str, Any], how: str) -> dict[str, Any]:
     return answer
 
 
-def completion(body: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+def completion(body: dict[str, Any], dice: random.Random, grades: str = "") -> dict[str, Any]:
     form, last = body.get("response_format") or {}, body["messages"][-1]["content"]
     if "JSON schema:\n" in last:  # in words
         text = f"Here it is:\n{orjson.dumps(filled(orjson.loads(last.rsplit(chr(10), 1)[1]), dice)).decode()}\nDone."
     elif form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
-        grading = schema["properties"].keys() & {"on_topic", "helpful"}
-        found = graded(schema, last, dice) if grading else filled(schema, dice)
-        text = orjson.dumps(found).decode()
+        if schema["properties"].keys() & {"on_topic", "helpful"}:
+            found = graded(schema, last, dice)
+            text = badly_graded(found, grades, dice) if grades else orjson.dumps(found).decode()
+        else:
+            text = orjson.dumps(filled(schema, dice)).decode()
     elif "Explanation:" in last:
         text = f"Answer: {sentence(dice)}\nExplanation: {paragraph(dice, 2)}"
     else:
@@ -186,6 +188,23 @@ def graded(schema: dict[str, Any], question: str, dice: random.Random) -> Any:
     return {**good, "skills": dict.fromkeys(schema["properties"]["skills"]["properties"], shown)}
 
 
+def badly_graded(good: Any, how: str, dice: random.Random) -> str:
+    """What a grader says that does not keep to its task, in one of the ways that graders have."""
+    if how == "half" and dice.random() < 0.5:
+        return orjson.dumps(good).decode()
+    match how:
+        case "others":
+            return orjson.dumps({**good, "skills": {"juggling": {"evidence": "", "shown": True, "point": 1}}}).decode()
+        case "empty":
+            return ""
+        case "cut":
+            return '{"skills": {"skill a": {"evidence": "The river'
+    return (
+        "I think this is\x1b[31m a fine text.\n\nIt reads well, and it shows every skill that was asked for: "
+        + "well " * 40
+    )
+
+
 def paragraph(dice: random.Random, sentences: int) -> str:
     return " ".join(sentence(dice) for _ in range(sentences))
 
@@ -201,6 +220,7 @@ def main() -> None:
     arguments.add_argument("--faults", type=float, default=0.0, help="share of requests that fail the first time")
     arguments.add_argument("--bad", default="", help="requests that contain this text get HTTP 400")
     arguments.add_argument("--refuse", default="", help="fields and kinds of structured output that get HTTP 400")
+    arguments.add_argument("--grades", default="", choices=["", "prose", "others", "empty", "cut", "half"])
     arguments.add_argument("--think", default="", choices=["", "tags", "cut", "field"])
     arguments.add_argument("--limit", type=int, default=0, help="more requests at once get HTTP 429")
     arguments.add_argument("--copies", type=int, default=0, help="so many different answers to a kind of request")

@@ -105,8 +105,13 @@ def test_replies_in_any_form(reply: object, expected: list[float]) -> None:
     assert points(sample) == expected
 
 
+OTHERS = '{"skills": {"juggling": {\n"point": 1\n}, "irony": 1}, "on_topic": 1, "makes_sense": 1, "helpful": true}'
+
+
 @pytest.mark.parametrize("cell", [TEXT_CELL, ROW_CELL])
-@pytest.mark.parametrize("reply", ["", "I would rather not.", "{", "Grade: 5", '{"skills": {}}', '{"total": 5}'])
+@pytest.mark.parametrize(
+    "reply", ["", "I would rather not.", "{", "Grade: 5", '{"skills": {}}', '{"total": 5}', OTHERS]
+)
 def test_an_unreadable_reply_is_kept_and_gives_no_grade(cell: Cell, reply: str) -> None:
     sample, [grading], _ = graded(TEXT, cell, reply)
     assert (sample.grade, sample.grader) == (None, "grader")

@@ -1,96 +1,22 @@
 """Grading in a run, over a real HTTP teacher and grader: what is asked, what lies there, what shows."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import orjson
-import pyarrow.parquet as pq
 import pytest
-import yaml
+from graded_runs import ALWAYS, LENIENT, NOWHERE, Runs, all_rows, data, rows, state
 
 from skillmill.data.errors import TeacherError
 from skillmill.flows.commands.plan import describe_plan
 from skillmill.flows.commands.preview import preview_rows
 from skillmill.flows.commands.score import score
-from skillmill.flows.config import Config, load_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
 from skillmill.flows.steps.report import report_step
 from skillmill.train.evaluation.skill_mix_metrics import Bootstrap
-
-TAXONOMY = {
-    "skills": [{"name": f"skill {letter}", "definition": f"The act of doing {letter}."} for letter in "abcdef"],
-    "topics": [{"name": "Knots"}, {"name": "Bees"}],
-    "query_types": [{"name": "How-to", "definition": "wants steps"}, {"name": "Why", "definition": "wants causes"}],
-}
-ALWAYS: dict[str, Any] = {"when": "always"}
-LENIENT = {"low_grade": {"min_skills": 0, "required": []}}
-NOWHERE = {"kind": "openai", "model": "nobody", "base_url": "http://127.0.0.1:9/v1", "retry": {"patience_s": 0.1}}
-
-
-class Runs:
-    """`runs("out", grading={...})` is the configuration of a run; one server teaches, another grades."""
-
-    def __init__(self, folder: Path, teacher: Any, grader: Any) -> None:
-        self.folder, self.teacher, self.grader = folder, teacher, grader
-        (folder / "mine.yaml").write_text(yaml.safe_dump(TAXONOMY))
-
-    def __call__(self, output_dir: str, **sections: Any) -> Config:
-        generation = {"kind": "skill_mix", "samples": 12, "shard_rows": 5, **sections.pop("generation", {})}
-        sampling = {"max_tokens": 320 if generation["kind"] == "skill_mix" else 600}  # one sentence, or an answer
-
-        def engine(server: Any, model: str) -> dict[str, Any]:
-            asked = {"model": model, "base_url": server.base_url, "max_in_flight": 4, "sampling": sampling}
-            return {"kind": "openai", **asked}
-
-        content = {
-            "output_dir": output_dir,
-            "taxonomy": "mine.yaml",
-            "teacher": engine(self.teacher, "teacher"),
-            "grader": engine(self.grader, "grader"),
-            "generation": generation,
-            "pairs": {"sources": ["draft"]},
-        }
-        path = self.folder / "skillmill.yaml"
-        path.write_text(yaml.safe_dump(content | sections))
-        return load_config(path)
-
-    @property
-    def asked(self) -> tuple[int, int]:
-        """How many requests the teacher and the grader have had."""
-        return self.teacher.stats()["asked"], self.grader.stats()["asked"]
-
-
-@pytest.fixture
-def runs(tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Runs:
-    monkeypatch.chdir(tmp_path)
-    return Runs(tmp_path, scripted_server(), scripted_server(bad="doing c"))
-
-
-def data(config: Config) -> dict[str, bytes]:
-    """Every file that is data; run.json and the report tell of the calls that were made."""
-    files = [path for path in sorted(config.output.rglob("*")) if path.is_file() and ".work" not in path.parts]
-    told = {"run.json", "report.html"}
-    return {str(path.relative_to(config.output)): path.read_bytes() for path in files if path.name not in told}
-
-
-def rows(config: Config, configuration: str = "sft") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(config.output / "export" / configuration).to_pylist()
-    return found
-
-
-def all_rows(config: Config) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(config.output / "shards").to_pylist()
-    return found
-
-
-def state(config: Config) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads((config.output / "run.json").read_bytes())
-    return found
 
 
 @pytest.mark.parametrize("kind", ["skill_mix", "instruct_skill_mix"])
@@ -99,14 +25,14 @@ def test_every_row_that_no_other_filter_rejects_is_graded(runs: Runs, kind: str)
     run(config)
     everything = all_rows(config)
     for row in everything:
-        assert (row["grader"] == "grader") == (set(row["reasons"]) <= {"low_grade"})
+        assert (row["grader"] == "grader") == (set(row["reasons"]) <= {"low_grade", "not_graded"})
         assert row["grade"] is None or row["grade"]["total"] <= 5
         unread = "ungraded" in dict(row["signals"])
         assert unread == (row["grader"] is not None and row["grade"] is None)
-        assert not (unread and row["reasons"])
+        assert unread == (row["reasons"] == ["not_graded"])
     graded = [row for row in everything if row["grader"]]
     assert any("low_grade" in row["reasons"] for row in graded)
-    assert any(row["grade"] is None and row["verdict"] == "accepted" for row in graded)  # a bad request, bad JSON
+    assert any(row["grade"] is None and row["verdict"] == "rejected" for row in graded)  # a bad request, bad JSON
     raw = rows(config, "grades")
     assert {grading["id"] for grading in raw} == {row["id"] for row in graded}
     assert state(config)["usage"]["grade"]["calls"] == len(graded) == runs.asked[1]
