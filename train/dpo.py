@@ -2,6 +2,8 @@
 
 The hyper-parameters, `beta` among them, are in `config.py`, class `DpoConfig`.
 
+The tokenizer, with its chat template and its added tokens, is that of the SFT (`tokenizer.py`).
+
 The reference model must be the policy that DPO starts from; otherwise its KL term reverts the SFT:
 
 | result of SFT | DPO trains | policy | reference |
@@ -25,6 +27,7 @@ from skillmill.train.job import Job
 from skillmill.train.result import MARKER, TrainResult, finished
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config, student_name
+from skillmill.train.tokenizer import fit_embeddings, load_tokenizer
 from skillmill.train.trl_arguments import trl_arguments
 
 
@@ -52,25 +55,26 @@ def train_dpo(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir:
 
 def dpo_trainer(job: Job, student: str, work: Path) -> Any:
     """Return the `trl.DPOTrainer` of the job."""
-    from transformers import AutoTokenizer
     from trl import DPOConfig, DPOTrainer
 
     start = job.start
+    tokenizer = load_tokenizer(job, student)
     rows = load_rows(job, work)
     if start is None or not start.adapter:
         return DPOTrainer(
             model=str(start.path) if start else student,
             args=trl_arguments(DPOConfig, job, work, model_init_kwargs=model_arguments(job.settings)),
             train_dataset=rows,
+            processing_class=tokenizer,
             peft_config=peft_config(job.settings.lora),
         )
     # The models are loaded here, so `model_init_kwargs`, the arguments for loading them, are not passed to TRL.
     return DPOTrainer(
-        model=_load_with_adapter(job, student, start.path),
-        ref_model=None if job.settings.lora else _load_with_adapter(job, student, start.path),
+        model=_load_with_adapter(job, student, start.path, tokenizer),
+        ref_model=None if job.settings.lora else _load_with_adapter(job, student, start.path, tokenizer),
         args=trl_arguments(DPOConfig, job, work, model_init_kwargs=None),
         train_dataset=rows,
-        processing_class=AutoTokenizer.from_pretrained(student),
+        processing_class=tokenizer,
     )
 
 
@@ -84,11 +88,12 @@ def _sft_result(sft_dir: Path, config: TrainConfig) -> TrainResult:
     return result
 
 
-def _load_with_adapter(job: Job, student: str, adapter: Path) -> Any:
+def _load_with_adapter(job: Job, student: str, adapter: Path, tokenizer: Any) -> Any:
     """Return the student with its SFT adapter: a trainable `PeftModel`, or merged weights for full fine-tuning."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(student, **model_arguments(job.settings))
+    fit_embeddings(model, student, tokenizer)
     model = PeftModel.from_pretrained(model, str(adapter), is_trainable=job.settings.lora is not None)
     return model if job.settings.lora else model.merge_and_unload().requires_grad_(True)

@@ -13,6 +13,7 @@ from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config
+from skillmill.train.tokenizer import check_added_tokens, load_tokenizer
 from skillmill.train.trl_arguments import trl_arguments
 
 
@@ -40,9 +41,12 @@ def sft_trainer(job: Job, student: str, work: Path) -> Any:
     """Return the `trl.SFTTrainer` of the job."""
     from trl import SFTConfig, SFTTrainer
 
+    tokenizer = load_tokenizer(job, student)
+    check_added_tokens(job, student, tokenizer)
     return SFTTrainer(
         model=student,
         args=trl_arguments(SFTConfig, job, work, model_init_kwargs=model_arguments(job.settings)),
         train_dataset=load_rows(job, work),
+        processing_class=tokenizer,
         peft_config=peft_config(job.settings.lora),
     )
