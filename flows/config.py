@@ -30,7 +30,7 @@ Kind = str
 
 KIND_OPTIONS = {
     "skill_mix": ("turns", "order", "prompts"),
-    "instruct_skill_mix": ("refine", "refine_after", "rewrite", "ask_again", "keep", "evolve", "prompts"),
+    "instruct_skill_mix": ("refine", "rewrite", "ask_again", "evolve", "prompts", "refine_after", "keep"),
 }
 OWN_OPTIONS = ("path",)
 """The keys of `generation` that a user-defined generator has; `KIND_OPTIONS` has those of the built-in ones."""
