@@ -28,6 +28,8 @@ TRANSPORT = Reason("transport", "the teacher did not answer this request, retrie
 RATE_LIMIT = Reason("rate_limit", "the teacher kept answering that it was asked too often")
 BAD_REQUEST = Reason("bad_request", "the teacher refused this request (HTTP 400, 413 or 422)")
 CONTEXT_LENGTH = Reason("context_length", "the request does not fit the teacher's context window")
+UNANSWERED = frozenset({TRANSPORT, RATE_LIMIT, BAD_REQUEST, CONTEXT_LENGTH})
+"""The reasons of a row whose cell got no reply. Such a cell is not tried yet: the same command asks for it again."""
 # A generator could not make a sample from the reply.
 UNPARSABLE = Reason("unparsable", "the reply does not have the form that was asked for")
 PROMPT_COPY = Reason("prompt_copy", "the text copies a worked example of the prompt")

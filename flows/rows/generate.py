@@ -1,25 +1,32 @@
 """Generate the rows of a plan up to its target."""
 
 import gc
-from collections.abc import AsyncGenerator, Callable, Iterator
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from skillmill.data.errors import TeacherError
+from skillmill.data.reasons import UNANSWERED
 from skillmill.data.records import GradingRow, Sample, SampleRow, sample_row
 from skillmill.data.store import ShardStore
 from skillmill.flows.plan import Plan
 from skillmill.flows.rows.decide import Rules, decide, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
 from skillmill.flows.rows.grading import GradingSetup, generated_at_once, open_grading
+from skillmill.flows.rows.reason_warning import ReasonWarning
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import RequestFailed, Teacher
 from skillmill.teachers.build import open_teacher
+
+log = logging.getLogger(__name__)
 
 Report = Callable[["GenerateOutcome"], None]
 
@@ -33,6 +40,8 @@ class GenerateOutcome:
 
     cells: int = 0
     accepted: int = 0
+    unanswered: int = 0
+    """Cells that got no reply. The same command asks for them again."""
     samples_cap: int | None = None
     accepted_target: int | None = None
     missed: str = ""
@@ -49,8 +58,9 @@ class GenerateOutcome:
 
     @property
     def hopeless(self) -> bool:
-        """Whether a target without a cap on cells has fewer accepted cells than one in `HOPELESS`."""
-        return self.samples_cap is None and self.cells >= HOPELESS and self.accepted * HOPELESS < self.cells
+        """Whether a target without a cap on cells has fewer accepted cells than one in `HOPELESS` answered ones."""
+        answered = self.cells - self.unanswered
+        return self.samples_cap is None and answered >= HOPELESS and self.accepted * HOPELESS < answered
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,21 @@ class CellRows:
         """Whether a row is accepted."""
         return _any_accepted(self.rows)
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the cell got no reply."""
+        return is_unanswered(self.rows[0]["reasons"])
+
+
+def is_unanswered(reasons: Iterable[str]) -> bool:
+    """Return whether a row with these reasons stands for a cell that got no reply."""
+    return not UNANSWERED.isdisjoint(reasons)
+
+
+def count_unanswered(store: ShardStore, plan: str) -> int:
+    """Return how many stored cells of a plan got no reply; such a cell has one row."""
+    return sum(is_unanswered(reasons) for table in store.tables([plan], ["reasons"]) for reasons in _reasons(table))
+
 
 async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: None) -> GenerateOutcome:
     """Generate rows until the plan meets its target, starting from the rows that its shards hold.
@@ -77,6 +102,7 @@ async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: 
     outcome = GenerateOutcome(
         cells=sum(shard.cells for shard in shards),
         accepted=sum(shard.accepted for shard in shards),
+        unanswered=count_unanswered(store, plan.fingerprint),
         samples_cap=generation.samples,
         accepted_target=generation.accepted,
     )
@@ -136,7 +162,10 @@ def new_row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> SampleRow:
 
 
 def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> Iterator[Cell]:
-    """Yield at most `count` cells of the plan from position `start`, without those that another plan has tried."""
+    """Yield at most `count` cells of the plan from position `start`, without those that another plan has tried.
+
+    A cell that got no reply has not been tried.
+    """
     tried = _tried_keys(store, plan.fingerprint)
     for cell in plan.combinations.cells(start):
         if count is not None and count <= 0:
@@ -162,6 +191,7 @@ async def _generate_cells(
     shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
     grades = workspace.grades if grading else None
     writer = ShardWriter[SampleRow](workspace.samples, plan.fingerprint, shard_cells, grades, duplicates.sync)
+    warning = ReasonWarning()
     accepted, finished, spent_before = outcome.accepted, 0, usage.spent_share
 
     async def make(cell: Cell) -> CellRows:
@@ -190,6 +220,8 @@ async def _generate_cells(
         writer.add(rows[0]["index"], rows, is_accepted, made.gradings)
         outcome.cells += 1
         outcome.accepted += is_accepted
+        outcome.unanswered += made.unanswered
+        warning.add(rows)
         report(outcome)
 
     left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
@@ -204,12 +236,37 @@ async def _generate_cells(
     )
     gc.freeze()  # objects of the imports never die; scanning them again and again cost a sixth of a row's time
     try:
-        outcome.stopped = await writer.commit_all(_while_hopeful(cells, outcome), add)
+        outcome.stopped = await writer.commit_all(_while_hopeful(_answered(cells, outcome), outcome), add)
+        warning.end()
     finally:
         gc.unfreeze()
         duplicates.close()
     if not outcome.done and not outcome.hopeless:
         outcome.stopped = outcome.stopped or usage.reached_cap(budget_share_of_a_cell())
+
+
+async def _answered(cells: AsyncGenerator[CellRows, None], outcome: GenerateOutcome) -> AsyncGenerator[CellRows, None]:
+    """Yield the cells; those without a reply wait for the next cell with one, or for the regular end.
+
+    So a run that stops because the teacher fails stores no cell that it failed for last. Raises `TeacherError` if no
+    cell of the plan got a reply.
+    """
+    waiting: list[CellRows] = []
+    async with aclosing(cells):
+        async for cell in cells:
+            waiting.append(cell)
+            if not cell.unanswered:
+                for each in waiting:
+                    yield each
+                waiting = []
+    if waiting and outcome.cells == outcome.unanswered:
+        first = waiting[0].rows[0]
+        raise TeacherError(
+            f"teacher: {first['teacher']} answered none of {len(waiting)} cells: {first['explanation']}; no row is "
+            "kept, run again once this is mended"
+        )
+    for each in waiting:
+        yield each
 
 
 async def _while_hopeful(
@@ -230,6 +287,9 @@ def _any_accepted(rows: list[SampleRow]) -> bool:
 def _why_missed(outcome: GenerateOutcome) -> str:
     """Return why a plan that came to its end is not at its target, "" if it is."""
     accepted, cells = f"{outcome.accepted} of {outcome.accepted_target} accepted", f"after {outcome.cells} cells"
+    used_up = "the space of cells is used up"
+    if outcome.unanswered:
+        used_up = f"{outcome.unanswered} of them got no answer; run again to ask for them again"
     if outcome.accepted_target is None:
         return "" if outcome.done else f"generation.samples: the space of cells is used up {cells}"
     if outcome.accepted >= outcome.accepted_target:
@@ -237,7 +297,7 @@ def _why_missed(outcome: GenerateOutcome) -> str:
     if outcome.done:
         return f"generation.accepted: {accepted} {cells}, and generation.samples is reached"
     if not outcome.hopeless:
-        return f"generation.accepted: {accepted} {cells}, and the space of cells is used up"
+        return f"generation.accepted: {accepted} {cells}, and {used_up}"
     return (
         f"generation.accepted: {accepted} {cells}, fewer than one in {HOPELESS}: report.html says why rows fall; set "
         "generation.samples, a cap on cells, to go on all the same"
@@ -251,10 +311,20 @@ def _contains(tried: NDArray[np.uint64], cell: Cell) -> bool:
 
 
 def _tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
-    """Return the keys of all cells of other plans in ascending order, 8 bytes a cell."""
+    """Return the keys of the cells of other plans that got a reply, in ascending order, 8 bytes a cell."""
     others = dict.fromkeys(shard.plan for shard in store.shards if shard.plan != plan)
     keys = [
-        np.array([int(key, 16) for key in table["cell"].to_pylist()], np.uint64)
-        for table in store.tables(others, ["cell"])
+        np.array([int(key, 16) for key in _tried_in(table)], np.uint64)
+        for table in store.tables(others, ["cell", "reasons"])
     ]
     return np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64)
+
+
+def _tried_in(table: pa.Table) -> Iterator[str]:
+    reasons = _reasons(table)
+    return (key for key, each in zip(table["cell"].to_pylist(), reasons, strict=True) if not is_unanswered(each))
+
+
+def _reasons(table: pa.Table) -> list[list[str]]:
+    rows: list[list[str]] = table["reasons"].to_pylist()
+    return rows

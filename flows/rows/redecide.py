@@ -1,11 +1,13 @@
-"""Decide stored rows again, by filters, grading or overrides that changed.
+"""Decide stored rows again, by filters, grading or overrides that changed, and ask again for cells without a reply.
 
-A row that is decided again has the same bytes as in a fresh run with the new settings.
+A row that is decided or generated again has the same bytes as in a fresh run with the new settings.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from skillmill.data.records import GradingRow, SampleRow, sample_of
@@ -14,12 +16,21 @@ from skillmill.filters.overrides import Overrides
 from skillmill.flows.plan import Plan
 from skillmill.flows.rows.decide import Rules, decide
 from skillmill.flows.rows.duplicates import Duplicates
-from skillmill.flows.rows.grading import graded_at_once, open_grading
+from skillmill.flows.rows.generate import count_unanswered, generate_cell, is_unanswered
+from skillmill.flows.rows.grading import GradingSetup, generated_at_once, graded_at_once, open_grading
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.workspace import Workspace
+from skillmill.skill_taxonomy.cells import Cell
+from skillmill.teachers.base import Teacher
+from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import BudgetMet
+from skillmill.teachers.middleware.refusals import TeacherRefuses
 
-DecideShard = Callable[[list[SampleRow], list[GradingRow]], Awaitable[tuple[list[SampleRow], list[GradingRow]]]]
+log = logging.getLogger(__name__)
+
+DecidedRow = tuple[list[SampleRow], list[GradingRow]]
+"""The rows to store instead of one row, and their gradings."""
+DecideShard = Callable[[list[SampleRow], list[GradingRow]], Awaitable[DecidedRow]]
 """A function from the rows of a shard and their gradings to the rows and gradings to store instead."""
 
 
@@ -39,30 +50,41 @@ class FilterOutcome:
     """The reason of the budget that ended the pass; later shards are unchanged. Empty if none did."""
 
 
-async def redecide(workspace: Workspace, plan: Plan, rules: Rules, same_grader: bool, outcome: FilterOutcome) -> None:
+async def redecide(
+    workspace: Workspace,
+    plan: Plan,
+    rules: Rules,
+    same_grader: bool,
+    outcome: FilterOutcome,
+    teacher: Teacher | None = None,
+) -> None:
     """Decide the stored rows of the plan by `rules`; `outcome` is kept up to date.
 
     Rows that need a grade are graded. The grader's replies come from `grades/` if they are of the `same_grader`, else
-    from the journal, else from the grader.
+    from the journal, else from the grader. With a `teacher`, cells that got no reply are generated again.
     """
     config = workspace.config
     duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=False)
-    at_once = graded_at_once(config, plan)
+    at_once = generated_at_once(config, plan) if teacher else graded_at_once(config, plan)
+    ask = None if teacher is None else _asking_again(workspace, plan, teacher, rules)
     try:
         async with open_grading(config, plan, workspace.journal, workspace.usage, lazy=True) as grading:
 
-            async def decide_shard(
-                rows: list[SampleRow], gradings: list[GradingRow]
-            ) -> tuple[list[SampleRow], list[GradingRow]]:
+            async def decide_shard(rows: list[SampleRow], gradings: list[GradingRow]) -> DecidedRow:
                 replies = known_replies(gradings) if same_grader else {}
 
-                async def decide_row(row: SampleRow) -> tuple[SampleRow, list[GradingRow]]:
+                async def decide_row(row: SampleRow) -> DecidedRow:
                     cell = plan.combinations[row["index"]]
                     assert cell is not None, "a stored row has a cell"
-                    return await decide(sample_of(row), row, cell, rules, grading, replies.get(row["id"]))
+                    if ask is not None and is_unanswered(row["reasons"]):
+                        made = await ask(cell, grading)
+                        if made is not None:
+                            return made
+                    decided, of_row = await decide(sample_of(row), row, cell, rules, grading, replies.get(row["id"]))
+                    return [decided], of_row
 
                 decided = [each async for each in in_order(rows, decide_row, at_once, lead=8 * at_once)]
-                new_rows = duplicates.mark([row for row, _ in decided])
+                new_rows = duplicates.mark(list(chain.from_iterable(of_cell for of_cell, _ in decided)))
                 duplicates.sync()
                 if grading is None:
                     return new_rows, _of_same_answers(gradings, rows, new_rows)
@@ -75,12 +97,50 @@ async def redecide(workspace: Workspace, plan: Plan, rules: Rules, same_grader: 
         duplicates.close()
 
 
+async def ask_again(workspace: Workspace, plan: Plan, rules: Rules, outcome: FilterOutcome) -> None:
+    """Generate the cells of the plan that got no reply again, in their places; `outcome` is kept up to date.
+
+    The other rows are decided again, because a new row may be the one that a later row repeats. Raises `TeacherError`
+    as `generate` does.
+    """
+    async with open_teacher(workspace.config.teacher, workspace.journal, workspace.usage) as teacher:
+        await redecide(workspace, plan, rules, True, outcome, teacher)
+
+
+def _asking_again(
+    workspace: Workspace, plan: Plan, teacher: Teacher, rules: Rules
+) -> Callable[[Cell, GradingSetup | None], Awaitable[DecidedRow | None]]:
+    """Return a function that generates a cell again; it returns None from the refusal of everything on.
+
+    If the plan has rows of cells that got a reply, such a refusal is logged: those cells are refused each on its own.
+    Otherwise the error is raised.
+    """
+    cells = sum(shard.cells for shard in workspace.samples.of_plan(plan.fingerprint))
+    has_answers = cells > count_unanswered(workspace.samples, plan.fingerprint)
+    refused = False
+
+    async def ask(cell: Cell, grading: GradingSetup | None) -> DecidedRow | None:
+        nonlocal refused
+        if refused:
+            return None
+        try:
+            made = await generate_cell(cell, plan, teacher, rules, grading)
+        except TeacherRefuses as refusal:
+            if not has_answers:
+                raise
+            if not refused:
+                log.warning("warning: the cells without an answer stay so: %s", refusal)
+            refused = True
+            return None
+        return made.rows, made.gradings
+
+    return ask
+
+
 async def apply_overrides(workspace: Workspace, plan: Plan, overrides: Overrides) -> FilterOutcome:
     """Apply overrides to the stored rows of the plan; reasons of filters and grades stay."""
 
-    async def decide_shard(
-        rows: list[SampleRow], gradings: list[GradingRow]
-    ) -> tuple[list[SampleRow], list[GradingRow]]:
+    async def decide_shard(rows: list[SampleRow], gradings: list[GradingRow]) -> DecidedRow:
         return [overrides.apply(row) for row in rows], gradings
 
     outcome = FilterOutcome()
@@ -154,8 +214,9 @@ async def _rewrite_shards(
 
 
 def _count_changes(outcome: FilterOutcome, before: list[SampleRow], after: list[SampleRow]) -> None:
-    for old, new in zip(before, after, strict=True):
-        if old["verdict"] != new["verdict"]:
+    verdicts = {row["id"]: row["verdict"] for row in before}
+    for new in after:
+        if verdicts.get(new["id"], "rejected") != new["verdict"]:
             outcome.newly_accepted += new["verdict"] == "accepted"
             outcome.newly_rejected += new["verdict"] == "rejected"
     outcome.rows += len(after)

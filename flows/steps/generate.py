@@ -7,13 +7,15 @@ from skillmill.data.export.grading_counts import count_gradings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
-from skillmill.flows.rows.generate import GenerateOutcome, generate
+from skillmill.flows.rows.decide import load_rules
+from skillmill.flows.rows.generate import GenerateOutcome, count_unanswered, generate
 from skillmill.flows.rows.grading import warn_of_self_grading
+from skillmill.flows.rows.redecide import FilterOutcome, ask_again
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
-from skillmill.flows.runtime.run_json import update_run_json
+from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
-from skillmill.flows.steps.filter import redecide_if_changed
+from skillmill.flows.steps.filter import DECIDED, redecide_if_changed
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.middleware.accounting import BudgetMet
 
@@ -29,13 +31,15 @@ def generate_step(config: Config) -> GenerateOutcome:
     with open_workspace(config) as workspace, Progress("generate") as progress:
         _log_if_plan_changed(workspace, plan)
         redecided = redecide_if_changed(workspace, plan, progress, without_reply=True)
-        if redecided is not None and redecided.stopped:
-            shards = workspace.samples.of_plan(plan.fingerprint)
-            update_run_json(workspace, {"status": "partial", "reason": redecided.stopped})
-            cells, accepted = (sum(getattr(shard, name) for shard in shards) for name in ("cells", "accepted"))
-            return GenerateOutcome(cells, accepted, stopped=redecided.stopped)
         if redecided is None:
             warn_of_self_grading(config, plan)
+        asked_again = None
+        if redecided is None or not redecided.stopped:
+            asked_again = _ask_again_if_unanswered(workspace, plan, progress)
+        if stopped := next((each.stopped for each in (redecided, asked_again) if each and each.stopped), ""):
+            update_run_json(workspace, {"status": "partial", "reason": stopped})
+            cells, accepted = _stored_cells(workspace, plan)
+            return GenerateOutcome(cells, accepted, stopped=stopped)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
         pace, so_far, status = Pace(workspace.usage), GenerateOutcome(), "stopped"
 
@@ -60,13 +64,43 @@ def generate_step(config: Config) -> GenerateOutcome:
             update_run_json(workspace, {"status": status, "reason": so_far.stopped or so_far.missed}, counts)
         graded = f", {words}" if (words := str(counts)) else ""
         has_new_rows = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
-    log.info(
-        f"generate: {_progress_text(outcome)}{graded}"
-        + ("" if has_new_rows or outcome.stopped else " (nothing left to do)")
-    )
+    idle = not (has_new_rows or outcome.stopped or asked_again)
+    log.info(f"generate: {_progress_text(outcome)}{graded}" + (" (nothing left to do)" if idle else ""))
+    if outcome.unanswered:
+        log.warning(f"warning: {outcome.unanswered} cells got no answer; the same command asks for them again")
     if outcome.stopped:
         log.info(f"generate: {BudgetMet(outcome.stopped)}")
     return outcome
+
+
+def _ask_again_if_unanswered(workspace: Workspace, plan: Plan, progress: Progress) -> FilterOutcome | None:
+    """Generate the stored cells that got no reply again; return None if there are none or no more rows are needed.
+
+    While this runs, `run.json` names no rules for the plan, so that a run after a kill decides all its rows again.
+    """
+    key, target = plan.fingerprint, workspace.config.generation.accepted
+    unanswered = count_unanswered(workspace.samples, key)
+    if not unanswered or (target is not None and _stored_cells(workspace, plan)[1] >= target):
+        return None
+    log.info(f"generate: asking again for {unanswered} cells that got no answer")
+    decided_by = read_plan_note(workspace, DECIDED).get(key) or {}
+    write_plan_note(workspace, DECIDED, key, {name: decided_by[name] for name in ("grader",) if name in decided_by})
+    outcome, pace = FilterOutcome(), Pace(workspace.usage)
+
+    def tick() -> None:
+        progress.line(f"{outcome.cells} stored cells gone through, {pace.text()}")
+        keep_usage(workspace)
+
+    run(ask_again(workspace, plan, load_rules(workspace.config), outcome), tick)
+    if not outcome.stopped:
+        write_plan_note(workspace, DECIDED, key, decided_by)
+    return outcome
+
+
+def _stored_cells(workspace: Workspace, plan: Plan) -> tuple[int, int]:
+    """Return how many cells the plan's shards have, and how many of them are accepted."""
+    shards = workspace.samples.of_plan(plan.fingerprint)
+    return sum(shard.cells for shard in shards), sum(shard.accepted for shard in shards)
 
 
 def _log_if_plan_changed(workspace: Workspace, plan: Plan) -> None:

@@ -25,9 +25,16 @@ from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines import OpenEngine
 from skillmill.teachers.engines.chat_api.address import HIDDEN, Address, parse_address
 from skillmill.teachers.engines.chat_api.completion import read_completion
-from skillmill.teachers.engines.chat_api.dialect import Dialect, less_structured, request_body, smaller_dialect
+from skillmill.teachers.engines.chat_api.dialect import (
+    Dialect,
+    dialect_without_system,
+    less_structured,
+    request_body,
+    smaller_dialect,
+)
 from skillmill.teachers.engines.chat_api.error_message import read_error_message
 from skillmill.teachers.engines.chat_api.http_failures import Unreachable, http_failure, is_too_long
+from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
 from skillmill.teachers.engines.served.server import Served, healthy_server
 
@@ -40,6 +47,8 @@ SECRET_LENGTH = 6
 
 _DIALECT_STATUSES = {400, 404, 415, 422, 501}
 """Statuses whose error message may name a field that the server does not support."""
+_ERROR_KEYS = ("error", "detail", "message", "msg")
+_INVALID_REQUEST = re.compile(r"invalid_?request|bad_?request|not_?found", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 
@@ -103,19 +112,22 @@ class OpenAI:
         while True:
             status, headers, content = await self._post(request_body(self.name, request, self._extra, dialect))
             completion = _json_object(content) if status == 200 else None
-            if completion is not None and "choices" not in completion and "error" in completion:
-                status, completion = _status_in_error(completion["error"]), None  # routers send errors with status 200
+            if completion is not None and _is_error(completion):
+                status, completion = _status_in_error(completion), None  # routers send errors with status 200
             if completion is not None:
                 self._adopt(dialect, request)
                 return read_completion(completion)
             if status == 200:
-                raise TransientError("the server's answer is not a JSON object")
+                said = self._printable(read_error_message(content).text)
+                raise TransientError(f"the server's answer is not a JSON object: {said}")
             message = read_error_message(content)
             smaller = None
             if self._suspects_schema(status, request):
                 smaller = less_structured(dialect, request)
             elif status in _DIALECT_STATUSES and not is_too_long(status, message):
                 smaller = smaller_dialect(dialect, request, self._extra, message)
+            elif status >= 500:
+                smaller = dialect_without_system(dialect, request, message)  # llama.cpp: a template that fails is a 500
             if smaller is None:
                 raise http_failure(status, headers, message, self._config, self._address, self._printable)
             dialect = smaller
@@ -210,13 +222,23 @@ def _cause(error: Exception) -> str:
 
 def _json_object(content: bytes) -> dict[str, Any] | None:
     try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        value = read_json(content)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
 
-def _status_in_error(error: object) -> int:
-    """Return the HTTP status that an error object names, 502 if it names none."""
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code < 600 else 502
+def _is_error(completion: dict[str, Any]) -> bool:
+    """Return whether a body with status 200 is an error: it has no choices but a key that error bodies have."""
+    return not completion.get("choices") and any(completion.get(key) for key in _ERROR_KEYS)
+
+
+def _status_in_error(body: dict[str, Any]) -> int:
+    """Return the HTTP status that an error body names, 400 for a request that it calls invalid, else 502."""
+    error = body.get("error")
+    names = error if isinstance(error, dict) else body
+    for key in ("code", "status", "status_code"):
+        code = str(names.get(key))
+        if re.fullmatch(r"[45]\d\d", code):
+            return int(code)
+    return 400 if _INVALID_REQUEST.search(f"{names.get('type')} {names.get('code')}") else 502

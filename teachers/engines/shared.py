@@ -1,13 +1,19 @@
 """Engines and servers that run until this process ends and are shared by all sections with the same settings."""
 
 import atexit
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol, TypeVar, cast
 
 import orjson
 
-from skillmill.teachers.base import Reply, Request
+from skillmill.data.reasons import BAD_REQUEST, TRANSPORT
+from skillmill.teachers.base import Reply, Request, RequestFailed, TransientError
+from skillmill.teachers.engines.system_role import has_system_role, refuses_system_role, without_system_role
+
+log = logging.getLogger(__name__)
 
 
 class Closable(Protocol):
@@ -29,15 +35,32 @@ class SharedEngine(Protocol):
 
 
 class SectionTeacher:
-    """A shared engine as the teacher of one section of the configuration."""
+    """A shared engine as the teacher of one section of the configuration.
+
+    If the model's chat template refuses a system message, its text is moved into the user's turn from then on.
+    """
 
     def __init__(self, engine: SharedEngine, section: str) -> None:
         self.name = engine.name
-        self._engine, self._section = engine, section
+        self._engine, self._section, self._system_in_user = engine, section, False
 
     async def chat(self, request: Request) -> Reply:
         """Answer one request; messages name the keys of the section."""
-        return await self._engine.chat(request, self._section)
+        if not has_system_role(request.messages):
+            return await self._engine.chat(request, self._section)
+        moved = replace(request, messages=without_system_role(request.messages))
+        if self._system_in_user:
+            return await self._engine.chat(moved, self._section)
+        try:
+            return await self._engine.chat(request, self._section)
+        except (RequestFailed, TransientError) as failure:
+            if failure.reason not in (BAD_REQUEST, TRANSPORT) or not refuses_system_role(failure.detail):
+                raise
+        reply = await self._engine.chat(moved, self._section)
+        if not self._system_in_user:
+            self._system_in_user = True
+            log.warning("teacher: %s has no system role: the system message is sent in the user's turn", self.name)
+        return reply
 
 
 Resource = TypeVar("Resource", bound=Closable)

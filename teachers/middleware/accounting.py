@@ -1,9 +1,11 @@
 """The costs of a run: calls, tokens, money and time of each stage, and the budget that ends the run."""
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,13 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from skillmill.data.errors import SkillmillError
 from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 
+log = logging.getLogger(__name__)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(slots=True)
 class StageUsage:
     """Totals of one stage. Each retry counts as a call; a failure is a call without a reply.
 
     `cached_tokens` are part of `prompt_tokens`, `thinking_tokens` of `completion_tokens`. `seconds` is the sum of the
-    times that requests spent in the engine, so it exceeds wall time when several run at once.
+    times that requests spent in the engine, so it exceeds wall time when several run at once. `replaced_characters` are
+    characters of replies that are no Unicode text (lone surrogates, invalid UTF-8) and were replaced by U+FFFD.
     """
 
     calls: int = 0
@@ -28,6 +35,7 @@ class StageUsage:
     completion_tokens: int = 0
     thinking_tokens: int = 0
     seconds: float = 0.0
+    replaced_characters: int = 0
 
     def add(self, reply: Reply) -> None:
         """Add the token counts of one reply."""
@@ -196,7 +204,7 @@ class Counted:
 
     def __init__(self, teacher: Teacher, usage: Usage) -> None:
         self.name = teacher.name
-        self._teacher, self._usage = teacher, usage
+        self._teacher, self._usage, self._warned = teacher, usage, False
 
     async def chat(self, request: Request) -> Reply:
         """Answer one request and count it.
@@ -225,4 +233,24 @@ class Counted:
             if not usage.running:
                 usage.idle.set()
         stage.add(reply)
-        return reply
+        return self._encodable(reply, stage)
+
+    def _encodable(self, reply: Reply, stage: StageUsage) -> Reply:
+        """Return the reply with U+FFFD for each lone surrogate, which cannot be written as UTF-8; count them."""
+        (text, in_text), (thinking, in_thinking) = without_surrogates(reply.text), without_surrogates(reply.thinking)
+        if not in_text + in_thinking:
+            return reply
+        stage.replaced_characters += in_text + in_thinking
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "teacher: %s sent text that is not valid Unicode: each such character is replaced by U+FFFD and "
+                "counted in run.json (replaced_characters)",
+                self.name,
+            )
+        return replace(reply, text=text, thinking=thinking)
+
+
+def without_surrogates(text: str) -> tuple[str, int]:
+    """Return the text with U+FFFD for each lone surrogate, and how many there were."""
+    return (text, 0) if text.isascii() else _SURROGATE.subn("\ufffd", text)

@@ -13,7 +13,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +103,6 @@ class Journalled:
         stored = self._journal.get(key)
         if stored is not None:
             return stored
-        reply = _encodable(await self._teacher.chat(request))
+        reply = await self._teacher.chat(request)
         self._journal.put(key, reply)  # no await before it: no other request takes the slot before the commit
         return reply
-
-
-def _encodable(reply: Reply) -> Reply:
-    """Return the reply with "?" for lone surrogates, which cannot be written as UTF-8."""
-    text, thinking = _utf8(reply.text), _utf8(reply.thinking)
-    if (text, thinking) == (reply.text, reply.thinking):
-        return reply
-    return replace(reply, text=text, thinking=thinking)
-
-
-def _utf8(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

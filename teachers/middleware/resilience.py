@@ -5,7 +5,7 @@ An engine raises `TransientError` for failures that may not happen again (cut co
 
 A request that fails while others get replies is given up after `tries`. If no request gets a reply, the server is at
 fault: requests are retried until the server is back or `patience_s` is over, so a restart of the server costs time but
-no row.
+no row. A server that refuses every request stops the run (`refusals.py`).
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from skillmill.data.reasons import RATE_LIMIT
 from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 from skillmill.teachers.config import Retry
 from skillmill.teachers.middleware.concurrency import Slots
+from skillmill.teachers.middleware.refusals import Refusals, TeacherRefuses
 
 WARN_AFTER_S = 5.0
 """Seconds without any reply before a warning is logged."""
@@ -123,7 +124,7 @@ class Resilient:
         self.name = engine.name
         self.slots = Slots(max_in_flight)
         self._engine, self._retry = engine, retry or Retry()
-        self._breaker = Breaker(self._retry.patience_s)
+        self._breaker, self._refusals = Breaker(self._retry.patience_s), Refusals()
         self._numbers = itertools.count()
         self._resume_at, self._consecutive_429, self._warned = 0.0, 0, False
 
@@ -143,7 +144,7 @@ class Resilient:
             except TransientError as failure:
                 pause = self._after_failure(tries, failure)
             except RequestFailed as failure:
-                self._after_rejection(failure)
+                self._after_rejection(tries.request, failure)
                 raise
             else:
                 self._after_answer()
@@ -161,11 +162,17 @@ class Resilient:
             self._warned = False
             log.warning("teacher: %s answers again", self.name)
         self._breaker.note_reply(time.monotonic())
+        self._refusals.note_reply()
 
-    def _after_rejection(self, failure: RequestFailed) -> None:
+    def _after_rejection(self, request: int, failure: RequestFailed) -> None:
         now = time.monotonic()
         self.slots.note(rejected=False)
         self._breaker.note_rejection(now)
+        if why := self._refusals.note_refusal(request, failure.detail):
+            raise TeacherRefuses(
+                f"teacher: {self.name} refuses every request ({why}): {failure.detail}; what was finished is kept, "
+                "run again once this is mended"
+            )
         self._stop_if_most_fail(now, failure.detail)
 
     def _after_failure(self, tries: _Tries, failure: TransientError) -> float:

@@ -29,6 +29,8 @@ class Script:
         self.latency, self.faults, self.bad = options.latency, options.faults, options.bad
         self.refuses, self.thinks, self.limit = options.refuse.split(","), options.think, options.limit
         self.copies, self.grades = options.copies, options.grades
+        self.error, self.errors = options.error, options.errors
+        self.no_system, self.odd = options.no_system, options.odd
         self.slots = asyncio.Semaphore(options.slots or 10**9)
         self.seen: dict[str, int] = {}
         self.asked = self.running = self.most_running = self.waiting = self.most_waiting = self.refused = 0
@@ -40,6 +42,15 @@ class Script:
         self.asked += 1
         tries = self.seen[key] = self.seen.get(key, 0) + 1
         dice = random.Random(key)
+        if self.error and self.errors[0] <= self.asked <= self.errors[1]:
+            self.refused += 1
+            status, _, words = self.error.partition(":")
+            kind = "text/html" if words.startswith("<") else "application/json"
+            text = words if words.startswith(("<", "{")) else orjson.dumps({"error": {"message": words}}).decode()
+            return web.Response(text=text, status=int(status), content_type=kind)
+        if self.no_system and any(message["role"] == "system" for message in body["messages"]):
+            self.refused += 1
+            return web.json_response({"error": {"message": self.no_system}}, status=400)
         if name := next((name for name in self.refuses if name and _uses(body, name)), None):
             self.refused += 1
             message = f"Unsupported parameter: '{name}' is not supported with this model."
@@ -69,7 +80,7 @@ class Script:
             return self._fault(fault_dice, http)
         answer_dice = random.Random(dice.randrange(self.copies)) if self.copies else dice
         found = aloud(completion(body, answer_dice, self.grades), self.thinks)
-        return web.Response(body=orjson.dumps(found), content_type="application/json")
+        return web.Response(body=odd(orjson.dumps(found), self.odd), content_type="application/json")
 
     def _fault(self, dice: random.Random, http: web.Request) -> web.Response:
         kind = dice.randrange(4)
@@ -112,6 +123,22 @@ def _uses(body: dict[str, Any], name: str) -> bool:
     """Whether a request has a field, a form of structured output (`json_schema`), or a keyword in its schema."""
     form = body.get("response_format") or {}
     return name in body or name == form.get("type") or f'"{name}"' in orjson.dumps(form.get("json_schema")).decode()
+
+
+def odd(content: bytes, how: str) -> bytes:
+    """The body of an answer with something in it that JSON or UTF-8 does not allow."""
+    match how:
+        case "surrogate":  # in an explanation beside the answer
+            return content[:-1] + b',"note":"half a smile: \\ud83d"}'
+        case "text":  # in the answer itself
+            return content.replace(b'"content":"', b'"content":"\\ud83d', 1)
+        case "nan":
+            return content[:-1] + b',"logprob":NaN,"score":-Infinity}'
+        case "bytes":
+            return content[:-1] + b',"note":"caf\xe9"}'
+        case "bom":
+            return b"\xef\xbb\xbf" + content
+    return content
 
 
 def aloud(answer: dict[str, Any], how: str) -> dict[str, Any]:
@@ -214,6 +241,11 @@ def sentence(dice: random.Random) -> str:
     return f"The {a} {dice.choice(VERBS)} a {b} while {dice.randrange(2, 90)} {c}s wait by the {d}."
 
 
+def _span(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    return int(first), int(last)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--latency", type=float, default=0.0)
@@ -221,6 +253,10 @@ def main() -> None:
     arguments.add_argument("--bad", default="", help="requests that contain this text get HTTP 400")
     arguments.add_argument("--refuse", default="", help="fields and kinds of structured output that get HTTP 400")
     arguments.add_argument("--grades", default="", choices=["", "prose", "others", "empty", "cut", "half"])
+    arguments.add_argument("--error", default="", help="STATUS:WORDS, what every request gets")
+    arguments.add_argument("--errors", type=_span, default=(1, 10**9), help="FROM-TO, requests that get --error")
+    arguments.add_argument("--no_system", default="", help="the words that refuse a system message")
+    arguments.add_argument("--odd", default="", choices=["", "surrogate", "text", "nan", "bytes", "bom"])
     arguments.add_argument("--think", default="", choices=["", "tags", "cut", "field"])
     arguments.add_argument("--limit", type=int, default=0, help="more requests at once get HTTP 429")
     arguments.add_argument("--copies", type=int, default=0, help="so many different answers to a kind of request")

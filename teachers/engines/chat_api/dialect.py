@@ -15,6 +15,7 @@ import orjson
 from skillmill.data.records import Message
 from skillmill.teachers.base import Request
 from skillmill.teachers.engines.chat_api.error_message import ErrorMessage
+from skillmill.teachers.engines.system_role import has_system_role, refuses_system_role, without_system_role
 
 STRING_CONSTRAINTS = {"pattern", "minLength", "maxLength", "format"}
 """The JSON schema keywords that some servers' grammar compilers do not support."""
@@ -41,18 +42,20 @@ class Dialect:
     """What a server supports. `a | b` is the dialect that only has what both support.
 
     `dropped` are sampling fields that are not sent; with `completion_tokens`, `max_tokens` is sent as
-    `max_completion_tokens`.
+    `max_completion_tokens`; with `system_in_user`, the system message is sent in the user's first turn.
     """
 
     structure: Structure = Structure.SCHEMA
     dropped: frozenset[str] = frozenset()
     completion_tokens: bool = False
+    system_in_user: bool = False
 
     def __or__(self, other: "Dialect") -> "Dialect":
         return Dialect(
             max(self.structure, other.structure),
             self.dropped | other.dropped,
             self.completion_tokens or other.completion_tokens,
+            self.system_in_user or other.system_in_user,
         )
 
     def missing_from(self, larger: "Dialect") -> str:
@@ -60,6 +63,8 @@ class Dialect:
         parts = [f"{name} is not sent" for name in sorted(self.dropped - larger.dropped)]
         if self.completion_tokens and not larger.completion_tokens:
             parts.append("max_tokens is sent as max_completion_tokens")
+        if self.system_in_user and not larger.system_in_user:
+            parts.append("the system message is sent in the user's turn")
         if self.structure > larger.structure:
             parts.append(_DESCRIPTIONS[self.structure])
         return "; ".join(parts)
@@ -72,12 +77,13 @@ def request_body(model: str, request: Request, extra: dict[str, Any], dialect: D
         fields["max_completion_tokens"] = fields.pop("max_tokens")
     for name in dialect.dropped:
         fields.pop(name, None)
-    body = {"model": model, "messages": request.messages, **fields}
+    messages = without_system_role(request.messages) if dialect.system_in_user else request.messages
+    body = {"model": model, "messages": messages, **fields}
     if (schema := request.json_schema) is not None:
         if dialect.structure == Structure.LOOSE_SCHEMA:
             schema = without_string_constraints(schema)
         if dialect.structure >= Structure.OBJECT:
-            body["messages"] = _with_schema_in_words(request.messages, schema)
+            body["messages"] = _with_schema_in_words(messages, schema)
         if dialect.structure == Structure.OBJECT:
             body["response_format"] = {"type": "json_object"}
         elif dialect.structure < Structure.OBJECT:
@@ -133,6 +139,8 @@ def smaller_dialect(dialect: Dialect, request: Request, extra: dict[str, Any], m
     Returns None if the message names nothing that can be left out. Each result is strictly smaller than `dialect`, so
     repeated requests come to an end.
     """
+    if (without_system := dialect_without_system(dialect, request, message)) is not None:
+        return without_system
     text = message.searchable
     sent = request.sampling.model_dump().keys() - dialect.dropped - extra.keys()
     if "max_completion_tokens" in text and not dialect.completion_tokens and "max_tokens" in sent:
@@ -145,6 +153,13 @@ def smaller_dialect(dialect: Dialect, request: Request, extra: dict[str, Any], m
     if has_schema and _STRUCTURED_OUTPUT.search(text):
         return less_structured(dialect, request, try_loose=_SCHEMA_KEYWORD.search(text) is not None)
     return None
+
+
+def dialect_without_system(dialect: Dialect, request: Request, message: ErrorMessage) -> Dialect | None:
+    """Return the dialect without a system role if `message` says that the server has none, else None."""
+    if dialect.system_in_user or not has_system_role(request.messages) or not refuses_system_role(message.searchable):
+        return None
+    return dialect | Dialect(system_in_user=True)
 
 
 def less_structured(dialect: Dialect, request: Request, try_loose: bool = True) -> Dialect | None:

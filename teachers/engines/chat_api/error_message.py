@@ -1,8 +1,14 @@
 """The error message in the body of a failed HTTP request, in the shapes that chat servers use."""
 
+import html
+import re
 from dataclasses import dataclass
 
-import orjson
+from skillmill.teachers.engines.chat_api.tolerant_json import read_json
+from skillmill.teachers.middleware.accounting import without_surrogates
+
+_HTML = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +26,15 @@ class ErrorMessage:
 
 def read_error_message(content: bytes) -> ErrorMessage:
     """Return the message in an error body; the text of the whole body if it has none of the known shapes."""
+    message = _message_in(content)
+    return ErrorMessage(without_surrogates(message.text)[0], without_surrogates(message.field)[0])
+
+
+def _message_in(content: bytes) -> ErrorMessage:
     try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return ErrorMessage(content.decode("utf-8", "replace"))
+        body = read_json(content)
+    except ValueError:
+        return ErrorMessage(_without_markup(content.decode("utf-8", "replace")))
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return ErrorMessage(str(error))
@@ -35,6 +46,11 @@ def read_error_message(content: bytes) -> ErrorMessage:
     kinds = [str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str) and error[key]]
     text = " ".join([str(message), *([str(raw)] if raw else []), *([f"({', '.join(kinds)})"] if kinds else [])])
     return ErrorMessage(text, error["param"] if isinstance(error.get("param"), str) else "")
+
+
+def _without_markup(text: str) -> str:
+    """Return the words of an HTML page, and any other text unchanged."""
+    return html.unescape(_MARKUP.sub(" ", text)).strip() if _HTML.match(text) else text
 
 
 def _validation_error(detail: object) -> str:

@@ -35,6 +35,16 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
+_TEMPORARY_STATUSES = {400, 422}
+_TEMPORARY = re.compile(
+    r"model.{0,40}(?:crashed|unloaded|reloaded|is loading|not (?:yet )?(?:loaded|ready))|loading (?:the )?model|"
+    r"no models? (?:is |are )?(?:currently )?loaded|failed to load|channel error|out of memory|overloaded|"
+    r"temporarily|server (?:is )?busy|too busy|try again|retry later|timed? ?out|queue (?:is )?full|"
+    r"connection (?:refused|reset|closed)|cuda error|internal (?:server )?error",
+    re.IGNORECASE,
+)
+"""Words for the server's own state, which some servers (LM Studio) send as if the request were at fault."""
+
 
 class Unreachable(TransientError):
     """The connection was refused or cut."""
@@ -67,7 +77,8 @@ def http_failure(
     if status in HOPELESS or "insufficient_quota" in message.text:
         hint = _HINTS.get(status, "").format(variable=config.api_key_env, section=config.section)
         return TeacherError(f"teacher: the server at {address} refuses: {detail}{hint}")
-    if status in TRANSIENT or status >= 500:
+    temporary = status in _TEMPORARY_STATUSES and _TEMPORARY.search(message.text) is not None
+    if status in TRANSIENT or status >= 500 or temporary:
         reason = RATE_LIMIT if status == 429 else TRANSPORT
         pause = retry_after_s(headers, time.time())
         detail += f" (it asks to wait {pause:.0f} s)" if pause and pause >= 1 else ""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from skillmill.data.errors import StoreError
 from skillmill.teachers.base import Reply, Request, Sampling
+from skillmill.teachers.middleware.accounting import Counted, Usage
 from skillmill.teachers.middleware.journal import Journal, Journalled, request_key
 
 
@@ -83,8 +84,9 @@ def test_any_text_comes_back_as_it_is(text: str) -> None:
 
 
 def test_lone_surrogates_are_made_harmless_before_anything_is_kept(tmp_path: Path) -> None:
-    [text] = ask(Journalled(Counting("\ud800 odd"), Journal(tmp_path / "j.sqlite"), {}), request())
-    assert text == "? odd 1"
+    counted = Counted(Counting("\ud800 odd"), Usage())
+    [text] = ask(Journalled(counted, Journal(tmp_path / "j.sqlite"), {}), request())
+    assert text == "\ufffd odd 1"
 
 
 def test_a_killed_process_loses_nothing_that_was_put(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Warn once if most rows of a run are rejected for one reason, with what to do about it."""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable
+
+from skillmill.data.records import SampleRow
+from skillmill.filters.apply import explanation_of
+
+log = logging.getLogger(__name__)
+
+WINDOW_ROWS = 50
+"""The last rows that are counted."""
+FEWEST_ROWS = 10
+"""A run of fewer rows than the window is judged at its end, if it has at least this many."""
+
+_SERVER = "look at the server and its log; the same command asks again for the cells without an answer"
+_REMEDIES = {
+    "transport": _SERVER,
+    "rate_limit": "lower teacher.max_in_flight, or raise teacher.retry.patience_s",
+    "bad_request": _SERVER,
+    "context_length": "give the teacher a larger context window, or lower teacher.sampling.max_tokens or generation.k",
+    "unparsable": "use a larger teacher, a server with structured output (JSON schema), or a lower temperature",
+    "cut_off": "raise teacher.sampling.max_tokens",
+    "duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
+    "near_duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
+    "semantic_duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
+    "refusal": "use another teacher, or leave the skills or topics out that it declines",
+}
+_ANY_REMEDY = "read some of these rows with `skillmill view`, then use a larger teacher or change the filter"
+
+
+class ReasonWarning:
+    """Counts the reasons of the last rows and logs one warning for each reason that more than half of them have."""
+
+    def __init__(self) -> None:
+        self._recent: deque[list[str]] = deque(maxlen=WINDOW_ROWS)
+        self._warned: set[str] = set()
+
+    def add(self, rows: Iterable[SampleRow]) -> None:
+        """Take in decided rows, in index order."""
+        for row in rows:
+            self._recent.append(row["reasons"])
+            if len(self._recent) == WINDOW_ROWS:
+                self._warn()
+
+    def end(self) -> None:
+        """Take in the end of the run."""
+        if len(self._recent) >= FEWEST_ROWS:
+            self._warn()
+
+    def _warn(self) -> None:
+        counts = Counter(reason for reasons in self._recent for reason in set(reasons))
+        for reason, count in counts.most_common():
+            if 2 * count <= len(self._recent):
+                return
+            if reason not in self._warned:
+                self._warned.add(reason)
+                log.warning(
+                    "warning: %d of the last %d rows are rejected as %s (%s): %s",
+                    *(count, len(self._recent), reason, explanation_of(reason)),
+                    _REMEDIES.get(reason, _ANY_REMEDY),
+                )
