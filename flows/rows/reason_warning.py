@@ -25,6 +25,7 @@ _REMEDIES = {
     "duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
     "near_duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
     "semantic_duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
+    "not_graded": "look at what the grader replies (grades/), or set grading.on_failure",
     "refusal": "use another teacher, or leave the skills or topics out that it declines",
 }
 _ANY_REMEDY = "read some of these rows with `skillmill view`, then use a larger teacher or change the filter"
