@@ -1,6 +1,7 @@
 """The configuration: its whole schema, reading it from YAML, and errors of one line that name the key."""
 
 import re
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.validation import key_prefix, validation_message
-from skillmill.data.inputs.yaml_file import read_yaml
+from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
 from skillmill.data.text.lengths import WORD_RANGES
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.config import GradingConfig
@@ -274,22 +275,38 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
         raise ConfigError(f"{path}: expected a mapping of keys to values, got {type(content).__name__}")
     for override in overrides or []:
         _override(content, override)
-    config = parse_config(content)
+    config = parse_config(content, lambda location: _misread(path, location))
     _refuse_what_is_not_there_yet(config)
     return _with_paths_of(config, path.parent)
 
 
-def parse_config(content: dict[str, Any]) -> Config:
-    """Validate plain data. Raises `ConfigError` that names the key and what was expected."""
+def parse_config(content: dict[str, Any], misread: Callable[[Location], str | None] = lambda _: None) -> Config:
+    """Validate plain data. Raises `ConfigError` that names the key and what was expected.
+
+    `misread` returns the reason if YAML made another value than text of the word at a location.
+    """
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(_complaint(error)) from None
+        location = error.errors(include_url=False)[0]["loc"]
+        is_text_expected = "string_type" in {each["type"] for each in error.errors() if each["loc"][:1] == location[:1]}
+        note = misread(location) if is_text_expected else None
+        raise ConfigError(_complaint(error) + (f" ({note})" if note else "")) from None
+
+
+def _misread(path: Path, location: Location) -> str | None:
+    """Return the line of a configuration file where YAML made another value than text of a word, and the reason."""
+    lines = LineNumbers(path.read_text(encoding="utf-8"))
+    reason = lines.misread(location)
+    return f"{path}:{lines[location]}: {reason}" if reason else None
 
 
 def _complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    where = key_prefix(tuple(part for part in first["loc"] if part != "[key]"))
+    location = first["loc"]
+    if location[-1:] == ("[key]",):
+        location = location[: -2 if first["type"] == "string_type" else -1]  # a key that is no text has no name
+    where = key_prefix(location)
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key, expected one of {', '.join(_known_keys(first['loc'][:-1]))}"
     message = validation_message(first)

@@ -2,19 +2,26 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.datasets import resolve_dataset_name
-from skillmill.skill_taxonomy.formats import is_taxonomy_file, read_taxonomy
+from skillmill.skill_taxonomy.formats import READERS, is_taxonomy_file, load_taxonomy, read_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Name, Taxonomy
 
 TEACHER_SOURCES = ("teacher", "dataset")
 """The values of `source` for which a teacher extracts the taxonomy."""
 
+SkillField = Literal[
+    "name", "category", "definition", "example", "aliases", "checker", "common", "split", "released"
+]  # fmt: skip
+"""The fields of `Skill`."""
+
 FileName = Annotated[str, Field(min_length=1)]
+
+_A_FILE = f"a file ({', '.join(READERS)})"
 
 _BUILTIN = files("skillmill.skill_taxonomy") / "builtin"
 
@@ -23,7 +30,9 @@ class TaxonomyConfig(BaseModel):
     """The source of the taxonomy and the settings of the two sources that use a teacher.
 
     Attributes:
-        source: "builtin:NAME", the path of a .yaml file, "teacher" or "dataset".
+        source: "builtin:NAME", the path of a taxonomy file (`formats.READERS`), "teacher" or "dataset".
+        columns: The column of a table (.csv, .tsv, .json, .jsonl) for each field of a skill whose name differs.
+        themes: "builtin:NAME" or a taxonomy file, whose topics and query types are used if `source` has none.
         topics: The number of topics to extract.
         skills_per_topic: The number of skills that the teacher names for each topic (source "teacher").
         query_types: The number of query types to extract.
@@ -43,10 +52,12 @@ class TaxonomyConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: Annotated[str, Field(min_length=1)] = "builtin:language"
+    columns: dict[SkillField, Name] = Field(default_factory=dict)
+    themes: FileName | None = None
     topics: int = Field(8, ge=2)
     skills_per_topic: int = Field(4, ge=1)
     query_types: int = Field(6, ge=2)
-    domain: str | None = Field(None, min_length=1)
+    domain: Name | None = None
     seed_skills: FileName | tuple[Name, ...] = ()
     documents: tuple[FileName, ...] = ()
     dataset: FileName | None = Field(None, validate_default=True)
@@ -62,14 +73,21 @@ class TaxonomyConfig(BaseModel):
     @classmethod
     def _is_a_source(cls, source: str) -> str:
         if not (source in TEACHER_SOURCES or source.startswith("builtin:") or is_taxonomy_file(source)):
-            raise ValueError(f"expected builtin:NAME, a .yaml file, teacher or dataset, got {source!r}")
+            raise ValueError(f"expected builtin:NAME, {_A_FILE}, teacher or dataset, got {source!r}")
         return source
+
+    @field_validator("themes")
+    @classmethod
+    def _is_a_taxonomy(cls, themes: str | None) -> str | None:
+        if themes is not None and not (themes.startswith("builtin:") or is_taxonomy_file(themes)):
+            raise ValueError(f"expected builtin:NAME or {_A_FILE}, got {themes!r}")
+        return themes
 
     @field_validator("seed_skills")
     @classmethod
     def _are_names_or_a_file(cls, seeds: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if isinstance(seeds, str) and not is_taxonomy_file(seeds):
-            raise ValueError(f"expected a list of names, or a .yaml taxonomy file, got {seeds!r}")
+            raise ValueError(f"expected a list of names, or a taxonomy file ({', '.join(READERS)}), got {seeds!r}")
         return seeds
 
     @field_validator("dataset")
@@ -88,11 +106,29 @@ class TaxonomyConfig(BaseModel):
         update: dict[str, object] = {"documents": tuple(map(resolved, self.documents))}
         if is_taxonomy_file(self.source):
             update["source"] = resolved(self.source)
+        if self.themes and not self.themes.startswith("builtin:"):
+            update["themes"] = resolved(self.themes)
         if isinstance(self.seed_skills, str):
             update["seed_skills"] = resolved(self.seed_skills)
         if self.dataset:
             update["dataset"] = resolve_dataset_name(folder, self.dataset)
         return self.model_copy(update=update)
+
+
+def source_taxonomy(config: TaxonomyConfig) -> Taxonomy:
+    """Return the taxonomy of a built-in source or a file, with the topics and query types of `themes` if it has none.
+
+    Raises `ConfigError` that names the file, the line and the entry.
+    """
+    if config.source.startswith("builtin:"):
+        taxonomy = builtin(config.source.removeprefix("builtin:"))
+    else:
+        taxonomy = load_taxonomy(Path(config.source), {str(name): column for name, column in config.columns.items()})
+    if not config.themes:
+        return taxonomy
+    themes = source_taxonomy(TaxonomyConfig(source=config.themes))
+    update = {key: getattr(taxonomy, key) or getattr(themes, key) for key in ("topics", "query_types")}
+    return taxonomy.model_copy(update=update)
 
 
 def builtin(name: str) -> Taxonomy:

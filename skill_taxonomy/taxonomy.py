@@ -19,7 +19,9 @@ from skillmill.data.text.folding import folded
 from skillmill.skill_taxonomy.checkers import CHECKERS
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\n\r\t]+$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+MAX_TEXT_CHARS = 2000
+"""The most characters of a definition or an example: prompts show it for each skill of a cell."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT_CHARS)]
 Split = Literal["train", "validation", "test"]
 
 _NEVER_SHOWN = dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10)))
@@ -109,9 +111,10 @@ class Taxonomy(BaseModel):
             for i, entry in enumerate(getattr(self, key)):
                 first = seen.setdefault(canonical(entry.name), i)
                 if first != i:
-                    message = "{place}: {name} is already {first}"
-                    names = {"place": f"{key}[{i}].name", "name": repr(entry.name), "first": f"{key}[{first}]"}
-                    raise PydanticCustomError("duplicate", message, {**names, "location": (key, i, "name")})
+                    message = "{name} is already {first}"
+                    names = {"name": repr(entry.name), "first": f"{key}[{first}]"}
+                    places = {"location": (key, i, "name"), "first_location": (key, first, "name")}
+                    raise PydanticCustomError("duplicate", message, {**names, **places})
         return self
 
 

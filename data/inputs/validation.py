@@ -21,4 +21,6 @@ def validation_message(error: ErrorDetails) -> str:
         return "expected a list"
     if error["type"] == "too_short":
         return f"expected a list of at least {error['ctx']['min_length']}, got {error['ctx']['actual_length']}"
+    if error["type"] == "string_too_long":
+        return f"has {len(error['input']):,} characters, expected at most {error['ctx']['max_length']:,}"
     return error["msg"].removeprefix("Value error, ")

@@ -55,13 +55,50 @@ class LineNumbers:
 
     def __getitem__(self, location: Location) -> int:
         """Return the line of the key or entry at `location`; if it does not exist, the line of its nearest parent."""
+        return self._nearest(location)[1]
+
+    def misread(self, location: Location) -> str | None:
+        """Return what YAML read in place of the text at `location`, such as `no` for false, and how to write it.
+
+        None if there is no scalar, or if it is text. The part "[key]" of a location stands for a key of the mapping.
+        """
+        node, _ = self._nearest(location)
+        if not isinstance(node, yaml.ScalarNode) or node.style in ("'", '"', "|", ">") or node.tag == _TEXT_TAG:
+            return None
+        if not node.value:
+            return "expected text, found nothing"
+        value = _MISREAD_AS.get(node.tag.rpartition(":")[2], "something else than text")
+        if node.tag.endswith(":bool"):
+            value = str(node.value.lower() in ("yes", "on", "true")).lower()
+        return f"YAML reads {node.value} as {value}, put it in quotes to make it text: {_quoted(node.value)}"
+
+    def _nearest(self, location: Location) -> tuple[yaml.Node | None, int]:
+        """Return the node at `location`, or its nearest parent, and its line."""
         node, line = self._root, 1
-        for part in location:
+        for place, part in enumerate(location):
+            if location[place + 1 : place + 2] == ("[key]",) and (key := _key_that_is_no_text(node)):
+                return key, key.start_mark.line + 1
             child = _child(node, part)
             if child is None:
                 break
             node, line = child
-        return line
+        return node, line
+
+
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_MISREAD_AS = {"null": "null", "int": "a number", "float": "a number", "timestamp": "a date", "bool": "a truth value"}
+"""What YAML makes of a plain word, by the end of its tag."""
+
+
+def _quoted(word: str) -> str:
+    """Return a plain YAML scalar in quotes."""
+    return "'" + word.replace("'", "''") + "'"
+
+
+def _key_that_is_no_text(node: yaml.Node | None) -> yaml.ScalarNode | None:
+    """Return the first key of a mapping that YAML did not read as text."""
+    keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    return next((key for key in keys if isinstance(key, yaml.ScalarNode) and key.tag != _TEXT_TAG), None)
 
 
 def _child(node: yaml.Node | None, part: int | str) -> tuple[yaml.Node, int] | None:

@@ -11,6 +11,7 @@ from skillmill.flows.commands.taxonomy_show import taxonomy_of
 from skillmill.skill_taxonomy.curation.edit import edit_text
 from skillmill.skill_taxonomy.curation.merge import apply_plan, load_plan, plan_text, propose_plan
 from skillmill.skill_taxonomy.curation.similarity import skill_vectors
+from skillmill.skill_taxonomy.formats import is_table
 from skillmill.skill_taxonomy.splits import By, hold_out
 from skillmill.skill_taxonomy.taxonomy import KEYS, Split, Taxonomy
 
@@ -84,6 +85,8 @@ def _target(name: str, out: Path | None, in_place: bool) -> Path:
         raise ConfigError("taxonomy: expected either --out FILE or --in-place")
     if in_place and name.startswith("builtin:"):
         raise ConfigError(f"--in-place: {name} comes with skillmill and stays as it is, expected --out FILE")
+    if is_table(str(out or name)):
+        raise ConfigError(f"{out or name}: the result is YAML, expected --out FILE.yaml")
     if out is not None and out.exists():
         raise ConfigError(f"--out {out}: is already there, expected a new file (or --in-place to change {name})")
     return out or Path(name)

@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from skillmill.data.inputs.yaml_file import LineNumbers
 from skillmill.flows.report.coverage import Coverage, by_category, coverage_of
 from skillmill.skill_taxonomy.curation.check import find_faults
-from skillmill.skill_taxonomy.formats import read_taxonomy, read_taxonomy_text
+from skillmill.skill_taxonomy.formats import lines_of, read_taxonomy, read_taxonomy_text
 from skillmill.skill_taxonomy.sources import builtin_text
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
 
@@ -42,7 +41,7 @@ def show_taxonomy(name: str, every: bool, html: Path | None, run: Path | None) -
 def check_taxonomy(name: str) -> int:
     """Print the findings, each with its line; return the exit code, 1 if a finding is an error."""
     taxonomy, text = taxonomy_of(name, duplicates=True)
-    findings, lines = find_faults(taxonomy), LineNumbers(text)
+    findings, lines = find_faults(taxonomy), lines_of(text, name)
     for finding in findings:
         print(f"{name}:{lines[finding.location]}: {finding.severity}: {finding.entry}: {finding.message}")
     errors = sum(finding.severity == "error" for finding in findings)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
@@ -19,7 +18,7 @@ from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_datase
 from skillmill.skill_taxonomy.extraction.from_teacher import extract
 from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
-from skillmill.skill_taxonomy.sources import TEACHER_SOURCES, builtin
+from skillmill.skill_taxonomy.sources import TEACHER_SOURCES, source_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.middleware.accounting import BudgetMet
@@ -65,11 +64,9 @@ def configured_taxonomy(config: Config) -> Taxonomy:
     path, source = config.output / "taxonomy.yaml", config.taxonomy.source
     if path.exists():
         return load_taxonomy(path)
-    if source.startswith("builtin:"):
-        return builtin(source.removeprefix("builtin:"))
     if source in TEACHER_SOURCES:
         raise ConfigError(f"taxonomy.source: {source} has not been asked yet, run `skillmill taxonomy extract` first")
-    return load_taxonomy(Path(source))
+    return source_taxonomy(config.taxonomy)
 
 
 def existing_taxonomy(config: Config) -> Taxonomy:

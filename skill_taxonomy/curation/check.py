@@ -5,15 +5,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 from skillmill.data.inputs.yaml_file import Location
+from skillmill.data.text.words import UNSPACED_NAME_LETTER
 from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
-from skillmill.skill_taxonomy.names import bad_name, only_repeats, stems
+from skillmill.skill_taxonomy.names import MAX_NAME_LETTERS, bad_name, only_repeats, stems
 from skillmill.skill_taxonomy.taxonomy import KEYS, Entry, Skill, Taxonomy, Topic, canonical
 
 UNBALANCED = 4
 """The ratio of a category's size to the median size, or its inverse, above which the category is reported."""
+
+T = TypeVar("T", str, list[str])
 
 _MAX_PHRASE_WORDS = 8  # longer names are not searched for in definitions
 
@@ -144,10 +147,19 @@ def _unbalanced_categories(skills: Sequence[Skill]) -> Iterator[Finding]:
 
 
 def _phrases(text: str) -> set[str]:
-    """Return all n-grams of up to `_MAX_PHRASE_WORDS` words, in canonical form, without punctuation."""
+    """Return all n-grams of up to `_MAX_PHRASE_WORDS` words, in canonical form, without punctuation.
+
+    A stretch in a script without spaces has its n-grams of up to `MAX_NAME_LETTERS` letters.
+    """
     words = [word.strip(".,;:!?\"'“”‘’()") for word in canonical(text).split()]
-    return {
-        " ".join(words[i:j])
-        for i in range(len(words))
-        for j in range(i + 1, min(i + _MAX_PHRASE_WORDS, len(words)) + 1)
+    stretches = [word for word in words if UNSPACED_NAME_LETTER.search(word)]
+    return {" ".join(gram) for gram in _ngrams(words, _MAX_PHRASE_WORDS)} | {
+        gram for stretch in stretches for gram in _ngrams(stretch, MAX_NAME_LETTERS)
     }
+
+
+def _ngrams(items: T, most: int) -> Iterator[T]:
+    """Yield all slices of 1 to `most` items."""
+    for i in range(len(items)):
+        for j in range(i + 1, min(i + most, len(items)) + 1):
+            yield items[i:j]

@@ -91,7 +91,8 @@ class Combinations:
         self.themes = tuple(topics) if theme_kind == "topic" else taxonomy.query_types
         if not self.themes:
             needed = "topics" if theme_kind == "topic" else "query_types"
-            raise ConfigError(f"taxonomy: {kind} needs {needed}, found none")
+            hint = "taxonomy.themes: builtin:instruct, or a file that has them, adds some"
+            raise ConfigError(f"taxonomy: {kind} needs {needed}, found none; {hint}")
         excluded = len(taxonomy.skills) - len(self.skills)
         note = f" ({excluded} more are held out or weigh 0)" if excluded else ""
         for k in shares:

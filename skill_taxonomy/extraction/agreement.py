@@ -12,8 +12,8 @@ from typing import Any
 from skillmill.data.errors import TeacherError
 from skillmill.skill_taxonomy.extraction.requests import strings_in
 from skillmill.skill_taxonomy.extraction.saturation import Progress
-from skillmill.skill_taxonomy.names import bad_name, stems, tidy
-from skillmill.skill_taxonomy.taxonomy import QueryType, canonical
+from skillmill.skill_taxonomy.names import bad_name, stems, tidy_name
+from skillmill.skill_taxonomy.taxonomy import QueryType
 
 REQUESTS_PER_ROUND, MAX_ROUNDS = 6, 8
 """A list is requested `REQUESTS_PER_ROUND` times per round, in at most `MAX_ROUNDS` rounds."""
@@ -60,7 +60,7 @@ async def agreed_names(
     for attempt in range(MAX_ROUNDS):
         answers = await asyncio.gather(*(request(list_name, attempt, i) for i in range(REQUESTS_PER_ROUND)))
         for answer in answers:
-            names = [canonical(tidy(name)) for name in strings_in(answer, "names")]
+            names = [tidy_name(name) for name in strings_in(answer, "names")]
             first_spelling = {stem_key(name): name for name in reversed(names) if not bad(name)}
             for key, name in reversed(first_spelling.items()):
                 votes[key] += bool(spelling.setdefault(key, name))

@@ -11,8 +11,8 @@ from skillmill.skill_taxonomy.extraction.clusters import Clusters, cluster
 from skillmill.skill_taxonomy.extraction.context import GENERAL
 from skillmill.skill_taxonomy.extraction.definitions import define_skills, merge_skills
 from skillmill.skill_taxonomy.extraction.examples import ExampleLabels
-from skillmill.skill_taxonomy.extraction.requests import SKILL_NAME, Requester, map_in_order, prompt, worked_examples
-from skillmill.skill_taxonomy.names import bad_name, same_name, tidy
+from skillmill.skill_taxonomy.extraction.requests import Requester, map_in_order, prompt, worked_examples
+from skillmill.skill_taxonomy.names import bad_name, same_name, tidy_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical
 from skillmill.teachers.structured import object_schema
@@ -75,7 +75,7 @@ async def group_labels(
         category_of.setdefault(name, category)
     skills = merge_skills(await define_skills(list(category_of.items()), requester), topics)
     place_of = {canonical(name): i for i, skill in enumerate(skills) for name in (skill.name, *skill.aliases)}
-    skill_of_cluster = [place_of.get(name) for name in names]
+    skill_of_cluster = [place_of.get(canonical(name)) for name in names]
     nearest: dict[str, list[int]] = {}
     for place, entry in enumerate(fine):
         order = [i for number in clusters.nearest[place].tolist() if (i := skill_of_cluster[number]) is not None]
@@ -90,14 +90,14 @@ async def _name(fine_labels: list[str], topics: list[str], requester: Requester)
     examples = worked_examples()["clusters"]
     turns = [(prompt("cluster", labels=each["labels"]), {"name": each["name"]}) for each in examples]
     taken = [*topics, *(each["name"] for each in examples)]
-    question, schema = prompt("cluster", labels=fine_labels), object_schema(name=SKILL_NAME)
+    question, schema = prompt("cluster", labels=fine_labels), object_schema(name=requester.forms.skill_name)
     answers = await asyncio.gather(
         *(requester(schema, turns, question, "cluster", *fine_labels, i) for i in range(NAMING_REQUESTS))
     )
     votes: Counter[StemKey] = Counter()
     spelling: dict[StemKey, str] = {}
     for answer in answers:
-        name = canonical(tidy(answer["name"])) if answer else ""
+        name = tidy_name(answer["name"]) if answer else ""
         if not bad_name(name) and not any(same_name(name, other) for other in taken):
             votes[stem_key(name)] += 1
             spelling.setdefault(stem_key(name), name)

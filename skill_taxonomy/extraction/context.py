@@ -42,6 +42,11 @@ class Context:
         text = _excerpt(rng.choice(self.documents), rng) if self.documents else ""
         return f"{prompt('context', text=text, skills=shown)}\n\n{question}" if shown or text else question
 
+    def material(self) -> list[str]:
+        """Return the names of the seed skills and an excerpt of each document."""
+        rng = random.Random(0)  # noqa: S311 (no secret)
+        return [skill.name for skill in self.skills] + [_excerpt(path, rng) for path in self.documents]
+
     def __bool__(self) -> bool:
         return bool(self.skills or self.documents)
 

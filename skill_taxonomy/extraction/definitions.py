@@ -8,14 +8,13 @@ from skillmill.skill_taxonomy.curation.duplicates import find_duplicates
 from skillmill.skill_taxonomy.curation.merge import merge_groups
 from skillmill.skill_taxonomy.extraction.requests import (
     MAX_SENTENCE_CHARS,
-    SENTENCE,
     Requester,
     Turn,
     prompt,
     worked_examples,
 )
-from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name, tidy
-from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, canonical
+from skillmill.skill_taxonomy.names import bad_name, bad_sentence, same_name, tidy, tidy_name
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill
 from skillmill.teachers.structured import object_schema
 
 DEFINITION_ATTEMPTS = 3
@@ -31,7 +30,7 @@ async def define_skills(names: Sequence[tuple[str, str]], requester: Requester) 
     A name without a usable definition after `DEFINITION_ATTEMPTS` requests is left out.
     """
     examples = worked_examples()["skills"]
-    schema = object_schema(definition=SENTENCE, example=SENTENCE)
+    schema = object_schema(definition=requester.forms.sentence, example=requester.forms.sentence)
     turns: list[Turn] = [
         (prompt("skill", skill=example["names"][0], topic=example["topic"]), example["first"]) for example in examples
     ]
@@ -62,7 +61,7 @@ def query_type_of(entry: object) -> QueryType | None:
     """Return the query type in a part of an answer, or None if its name or definition cannot be used."""
     if not isinstance(entry, dict) or not entry.keys() >= {"name", "definition"}:
         return None
-    name, definition = canonical(tidy(entry["name"])), tidy(entry["definition"])
+    name, definition = tidy_name(entry["name"]), tidy(entry["definition"])
     if bad_name(name) or _is_unusable(definition, name):
         return None
     return QueryType(name=name, definition=definition, min_words=QUERY_TYPE_MIN_WORDS)

@@ -28,9 +28,6 @@ from skillmill.skill_taxonomy.extraction.coarse_skills import CoarseSkills, grou
 from skillmill.skill_taxonomy.extraction.definitions import query_type_of
 from skillmill.skill_taxonomy.extraction.examples import ExampleLabels, Examples
 from skillmill.skill_taxonomy.extraction.requests import (
-    NAME,
-    SKILL_NAME,
-    THE_USER_WANTS,
     Requester,
     Turn,
     list_schema,
@@ -41,7 +38,7 @@ from skillmill.skill_taxonomy.extraction.requests import (
     worked_examples,
 )
 from skillmill.skill_taxonomy.extraction.saturation import Curves, Progress
-from skillmill.skill_taxonomy.names import bad_name, tidy
+from skillmill.skill_taxonomy.names import bad_name, tidy_name
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic, canonical
 from skillmill.teachers.base import Sampling, Teacher
@@ -49,6 +46,9 @@ from skillmill.teachers.structured import object_schema
 
 MAX_REQUEST_CHARS = 1200
 """The length to which an example's request is cut in a question: some 300 tokens."""
+
+MATERIAL_EXAMPLES = 100
+"""The number of examples from which the language of the replies is decided."""
 
 MAX_SKILLS_PER_EXAMPLE = 3
 """The most fine labels, and the most coarse skills, of one example."""
@@ -80,7 +80,8 @@ async def extract_from_dataset(
 
     Raises `TeacherError` for fewer than `MIN_TOPICS` topics, `MIN_SKILLS` skills or `MIN_QUERY_TYPES` query types.
     """
-    requester = make_requester(teacher, sampling, seed, progress or Curves().add)
+    material = (examples[i].request[:MAX_REQUEST_CHARS] for i in range(min(len(examples), MATERIAL_EXAMPLES)))
+    requester = make_requester(teacher, sampling, seed, progress or Curves().add, material)
     labels = await _label(examples, requester)
     topics = _topics(labels, config.topics)
     require_count("dataset", "topics", len(topics), MIN_TOPICS, config.topics)
@@ -102,7 +103,10 @@ async def extract_from_dataset(
 async def _label(examples: Examples, requester: Requester) -> list[ExampleLabels]:
     """Return a subject and fine labels for each example (step 1)."""
     turns = [(prompt("label", request=each["request"]), each["answer"]) for each in worked_examples()["labelled"]]
-    schema = object_schema(subject=NAME, **list_schema("skills", SKILL_NAME, 1, MAX_SKILLS_PER_EXAMPLE)["properties"])
+    schema = object_schema(
+        subject=requester.forms.name,
+        **list_schema("skills", requester.forms.skill_name, 1, MAX_SKILLS_PER_EXAMPLE)["properties"],
+    )
     spelling: dict[StemKey, str] = {}
 
     async def request(place: int) -> dict[str, Any] | None:
@@ -114,9 +118,9 @@ async def _label(examples: Examples, requester: Requester) -> list[ExampleLabels
 
     labels: list[ExampleLabels] = []
     async for answer in map_in_order(request, range(len(examples))):
-        names = [canonical(tidy(name)) for name in strings_in(answer, "skills")]
+        names = [tidy_name(name) for name in strings_in(answer, "skills")]
         fine = [spelling.setdefault(stem_key(name), name) for name in names if not bad_name(name)]
-        subject = canonical(tidy(answer["subject"])) if answer else ""
+        subject = tidy_name(answer["subject"]) if answer else ""
         subject = "" if bad_name(subject) else subject[0].upper() + subject[1:]
         labels.append(ExampleLabels(subject, tuple(dict.fromkeys(fine))[:MAX_SKILLS_PER_EXAMPLE]))
         requester.progress("fine labels", len(labels), len(spelling))
@@ -161,7 +165,7 @@ async def _choose(
     chosen: list[ExampleLabels] = []
     used: set[str] = set()
     async for answer in map_in_order(request, range(len(examples))):
-        answered = [canonical(tidy(text)) for text in strings_in(answer, "skills")]
+        answered = [canonical(tidy_name(text)) for text in strings_in(answer, "skills")]
         skills = [skill_named[name] for name in answered if name in skill_named]
         used.update(skills)
         chosen.append(replace(labels[len(chosen)], skills=tuple(dict.fromkeys(skills))[:MAX_SKILLS_PER_EXAMPLE]))
@@ -175,7 +179,7 @@ async def _query_types(examples: Examples, wanted: int, requester: Requester) ->
     turns: list[Turn] = [
         (prompt("kind", request=each["request"]), {key: each[key] for key in ("name", "definition")}) for each in worked
     ]
-    schema = object_schema(name=NAME, definition=THE_USER_WANTS)
+    schema = object_schema(name=requester.forms.name, definition=requester.forms.query_definition)
 
     async def request(list_name: str, attempt: int, i: int) -> list[QueryType]:
         example = examples[(attempt * REQUESTS_PER_ROUND + i) % len(examples)]

@@ -18,9 +18,6 @@ from skillmill.skill_taxonomy.extraction.agreement import (
 from skillmill.skill_taxonomy.extraction.context import GENERAL, Context
 from skillmill.skill_taxonomy.extraction.definitions import define_skills, merge_skills, query_type_of
 from skillmill.skill_taxonomy.extraction.requests import (
-    NAME,
-    SKILL_NAME,
-    THE_USER_WANTS,
     Requester,
     list_schema,
     make_requester,
@@ -63,8 +60,9 @@ async def extract(
 
     Raises `TeacherError` for fewer than `MIN_TOPICS` topics, `MIN_SKILLS` skills or `MIN_QUERY_TYPES` query types.
     """
-    requester = make_requester(teacher, sampling, seed, progress or Curves().add)
     context = context or Context()
+    material = (config.domain or "", *context.material())
+    requester = make_requester(teacher, sampling, seed, progress or Curves().add, material)
     topics = [name[0].upper() + name[1:] for name in await _topic_names(config, requester, context)]
     require_count("teacher", "topics", len(topics), MIN_TOPICS, config.topics)
     seeds, *lists = await asyncio.gather(
@@ -93,7 +91,9 @@ async def _topic_names(config: TaxonomyConfig, requester: Requester, context: Co
     async def request(*place: object) -> dict[str, Any] | None:
         answer = {"names": requester.shuffled(examples, *place)[:NAMES]}
         turn = (prompt("topics", domain=None, like_this=False), answer)
-        return await requester(_names_schema(NAME), [turn], context.before(question, requester.seed, *place), *place)
+        return await requester(
+            _names_schema(requester.forms.name), [turn], context.before(question, requester.seed, *place), *place
+        )
 
     taken = [*examples, *(skill.name for skill in context.skills)]
     return await agreed_names(request, "topic", config.topics, taken, requester.progress)
@@ -109,7 +109,7 @@ async def _skills(topic: str, config: TaxonomyConfig, requester: Requester, cont
             for example in requester.shuffled(examples, *place)
         ]
         question = context.before(prompt("skills", topic=topic), requester.seed, *place)
-        return await requester(_names_schema(SKILL_NAME), turns, question, *place)
+        return await requester(_names_schema(requester.forms.skill_name), turns, question, *place)
 
     taken = [topic, *(name for example in examples for name in example["names"])]
     taken += [skill.name for skill in context.skills]
@@ -132,7 +132,12 @@ async def _query_types(config: TaxonomyConfig, requester: Requester, context: Co
     """Return the query types that most answers name; an answer defines them too, because a name alone is vague."""
     examples = worked_examples()["query_types"]
     question = prompt("query_types", domain=config.domain, others=True)
-    schema = list_schema("kinds", object_schema(name=NAME, definition=THE_USER_WANTS), QUERY_TYPES, QUERY_TYPES)
+    schema = list_schema(
+        "kinds",
+        object_schema(name=requester.forms.name, definition=requester.forms.query_definition),
+        QUERY_TYPES,
+        QUERY_TYPES,
+    )
 
     async def request(*place: object) -> list[QueryType]:
         shown = {"kinds": requester.shuffled(examples, *place)[:QUERY_TYPES]}

@@ -33,11 +33,41 @@ WINDOW = 256
 # `names` and `definitions` check every answer of every engine.
 MAX_SENTENCE_CHARS = 200
 _WORDS = rf"[^\n\"\\<>{{}}\[\]:;.!?_*#|/]{{20,{MAX_SENTENCE_CHARS}}}\.$"
-SENTENCE = {"type": "string", "pattern": f"^[A-Z]{_WORDS}"}
-THE_USER_WANTS = {"type": "string", "pattern": f"^The user wants {_WORDS}"}
-NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( (a )?[a-z-]{2,14}){0,2}$"}
-# A skill has at least two words, because a single word mostly names a thing.
-SKILL_NAME = {"type": "string", "pattern": "^[A-Z][a-z-]{2,14}( (a )?[a-z-]{2,14}){1,2}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The JSON schemas of names and sentences in the replies.
+
+    Attributes:
+        name: A name of a topic or query type.
+        skill_name: A name of a skill.
+        sentence: A definition or an example of a skill.
+        query_definition: A definition of a query type.
+    """
+
+    name: dict[str, str]
+    skill_name: dict[str, str]
+    sentence: dict[str, str]
+    query_definition: dict[str, str]
+
+
+def _text_schema(pattern: str) -> dict[str, str]:
+    return {"type": "string", "pattern": pattern}
+
+
+ENGLISH = Forms(
+    name=_text_schema("^[A-Z][a-z-]{2,14}( (a )?[a-z-]{2,14}){0,2}$"),
+    # A skill has at least two words, because a single word mostly names a thing.
+    skill_name=_text_schema("^[A-Z][a-z-]{2,14}( (a )?[a-z-]{2,14}){1,2}$"),
+    sentence=_text_schema(f"^[A-Z]{_WORDS}"),
+    query_definition=_text_schema(f"^The user wants {_WORDS}"),
+)
+_ANY_NAME = _text_schema(r"^[^\n\"\\<>{}\[\]:;,.!?_*|/。，、；：！？]{2,40}$")
+_ANY_SENTENCE = _text_schema(rf"^[^\n\"\\<>{{}}\[\]]{{6,{MAX_SENTENCE_CHARS}}}$")
+ANY_LANGUAGE = Forms(_ANY_NAME, _ANY_NAME, _ANY_SENTENCE, _ANY_SENTENCE)
+OTHER_LETTERS = 0.01
+"""The share of letters outside A to Z from which a text is not English: French and German have 2 to 4 %."""
 
 Turn = tuple[str, dict[str, Any]]
 """A worked example: the text of a user message and the JSON object that answers it."""
@@ -55,12 +85,14 @@ class Requester:
         sampling: The sampling parameters of all requests.
         seed: The seed of the extraction.
         progress: Called after each step of the extraction.
+        forms: The schemas of names and sentences. Questions for replies in other languages than English say so.
     """
 
     teacher: Teacher
     sampling: Sampling
     seed: int
     progress: Progress
+    forms: Forms = ENGLISH
 
     async def __call__(
         self, schema: dict[str, Any], examples: list[Turn], question: str, *place: object
@@ -74,6 +106,8 @@ class Requester:
             place: What identifies the request within the extraction; its seed is derived from it.
         """
         seed = derived_seed(self.seed, "taxonomy", *place)
+        if self.forms is not ENGLISH:
+            question = f"{question}\n\n{prompt('language')}"
         messages = _messages(examples, question)
         try:
             reply = await self.teacher.chat(Request(messages, self.sampling, seed, schema, "taxonomy"))
@@ -89,11 +123,23 @@ class Requester:
         return random.Random(derived_seed(self.seed, *place)).sample(items, len(items))  # noqa: S311 (no secret)
 
 
-def make_requester(teacher: Teacher, sampling: Sampling, seed: int, progress: Progress) -> Requester:
-    """Return a requester with the run's sampling, limited to `MAX_TOKENS` and `MAX_TEMPERATURE`."""
+def make_requester(
+    teacher: Teacher, sampling: Sampling, seed: int, progress: Progress, material: Iterable[str] = ()
+) -> Requester:
+    """Return a requester with the run's sampling, limited to `MAX_TOKENS` and `MAX_TEMPERATURE`.
+
+    `material` is text that requests show, such as the domain; its language decides the form of the replies.
+    """
     limits = {"max_tokens": MAX_TOKENS, "temperature": MAX_TEMPERATURE}
     lowered = {key: min(getattr(sampling, key), limit) for key, limit in limits.items()}
-    return Requester(teacher, sampling.model_copy(update=lowered), seed, progress)
+    return Requester(teacher, sampling.model_copy(update=lowered), seed, progress, forms_for(material))
+
+
+def forms_for(material: Iterable[str]) -> Forms:
+    """Return `ENGLISH` if fewer than `OTHER_LETTERS` of the letters are outside A to Z, otherwise `ANY_LANGUAGE`."""
+    letters = [char for text in material for char in text if char.isalpha()]
+    other = sum(not char.isascii() for char in letters)
+    return ANY_LANGUAGE if other > OTHER_LETTERS * len(letters) else ENGLISH
 
 
 async def map_in_order(function: Callable[[Item], Awaitable[Result]], items: Iterable[Item]) -> AsyncIterator[Result]:

@@ -18,7 +18,9 @@ def test_an_unknown_list_names_the_known_ones() -> None:
         builtin("../cells")
 
 
-@pytest.mark.parametrize("source", ["builtin:language", "teacher", "mine.yaml", "a/b.yml"])
+@pytest.mark.parametrize(
+    "source", ["builtin:language", "teacher", "mine.yaml", "a/b.yml", "skills.csv", "skills.TSV", "a.jsonl"]
+)
 def test_sources(source: str) -> None:
     assert TaxonomyConfig(source=source).source == source
 
@@ -37,8 +39,8 @@ def test_paths_are_relative_to_the_configuration_and_names_of_the_hub_stay(tmp_p
     ("content", "message"),
     [
         ({"source": "dataset"}, "expected a name on the Hugging Face hub, a file or a folder, found none"),
-        ({"source": "techer"}, "expected builtin:NAME, a .yaml file, teacher or dataset, got 'techer'"),
-        ({"seed_skills": "mine.txt"}, "expected a list of names, or a .yaml taxonomy file, got 'mine.txt'"),
+        ({"source": "techer"}, "expected builtin:NAME, a file \\(.yaml, .*.jsonl\\), teacher or dataset, got 'techer'"),
+        ({"seed_skills": "mine.txt"}, "expected a list of names, or a taxonomy file \\(.*.jsonl\\), got 'mine.txt'"),
         ({"seed_skills": [""]}, "at least 1 character"),
         ({"skills": 3}, "greater than or equal to 4"),
         ({"examples": 1}, "greater than or equal to 2"),

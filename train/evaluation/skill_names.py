@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.text.phrases import phrase_pattern
+from skillmill.skill_taxonomy.taxonomy import canonical
 from skillmill.train.evaluation.columns import Mask
 from skillmill.train.evaluation.skill_mix_metrics import OTHER_POINTS, Gradings
 
@@ -46,9 +47,10 @@ def skills_named(texts: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def has_any_skill(skills: pa.ListArray, names: Sequence[str]) -> Mask:
-    """Return for each row whether it has one of the named skills, ignoring case."""
-    lower = pc.utf8_trim_whitespace(pc.utf8_lower(pc.list_flatten(skills)))
-    hits = pc.is_in(lower, pa.array([name.strip().lower() for name in names], pa.string()))
+    """Return for each row whether it has one of the named skills, compared as `canonical` compares names."""
+    flat, wanted = pc.list_flatten(skills), {canonical(name) for name in names}
+    spellings = [name for name in pc.unique(flat).to_pylist() if name is not None and canonical(name) in wanted]
+    hits = pc.is_in(flat, pa.array(spellings, pa.string()))
     has_any = np.zeros(len(skills), bool)
     has_any[pc.list_parent_indices(skills).to_numpy()[hits.to_numpy(zero_copy_only=False)]] = True
     return has_any

@@ -44,5 +44,25 @@ def test_a_location_has_the_line_of_its_nearest_part(location: Location, line: i
     assert LineNumbers(TEXT)[location] == line
 
 
+@pytest.mark.parametrize(
+    ("word", "read_as"),
+    [
+        *(("no", "false"), ("Yes", "true"), ("on", "true"), ("off", "false"), ("~", "null"), ("null", "null")),
+        *(("12:30", "a number"), ("1984", "a number"), ("0x1F", "a number"), ("1.5", "a number")),
+        ("2020-01-01", "a date"),
+    ],
+)
+def test_a_word_that_yaml_reads_as_another_value(word: str, read_as: str) -> None:
+    message = f"YAML reads {word} as {read_as}, put it in quotes to make it text: '{word}'"
+    assert LineNumbers(f"a:\n- {word}\n").misread(("a", 0)) == message
+    assert LineNumbers(f"w:\n  ok: 1\n  {word}: 2\n").misread(("w", 0, "[key]")) == message
+    assert LineNumbers(f"w:\n  ok: 1\n  {word}: 2\n")["w", 0, "[key]"] == 3
+
+
+@pytest.mark.parametrize("text", ["a: word", "a: 'no'", "a: [1]", "a: {b: 1}", "a: [", "a: 1e3"])
+def test_text_is_read_as_it_stands(text: str) -> None:
+    assert LineNumbers(text).misread(("a",)) is None
+
+
 def test_a_text_that_is_not_yaml_has_line_1_everywhere() -> None:
     assert LineNumbers("a: [")["a",] == 1
