@@ -41,6 +41,8 @@ _Change = tuple[int, int, str]
 
 def _changes(root: Any, before: Taxonomy, after: Taxonomy, text: str) -> list[_Change]:
     """Return the changes that turn the text of `before`, whose YAML root node is `root`, into one of `after`."""
+    if not isinstance(root, yaml.MappingNode):  # a table, such as CSV
+        raise _CannotEditError
     nodes = {key.value: value for key, value in root.value}
     changes: list[_Change] = []
     for key in KEYS:
