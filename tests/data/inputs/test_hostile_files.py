@@ -54,7 +54,7 @@ def test_a_column_keeps_its_type_or_becomes_text(
     rows = [{"text": "a", "meta": value} for value in values]
     content = (lines(*rows) if ".jsonl" in name else json.dumps(rows, indent=4)).encode()
     path = tmp_path / name
-    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
     found = read(path)
     assert [row["text"] for row in found] == ["a"] * 4
     if expected is not None:
@@ -97,7 +97,7 @@ def test_keys_that_are_data_are_text(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_read(tmp_path: Path, name: str, content: bytes, expected: list[dict[str, Any]] | None) -> None:
-    for path, stored in ((tmp_path / name, content), (tmp_path / f"{name}.gz", gzip.compress(content))):
+    for path, stored in ((tmp_path / name, content), (tmp_path / f"{name}.gz", gzip.compress(content, mtime=0))):
         path.write_bytes(stored)
         found = read(path)
         assert expected is None or found == expected
@@ -121,9 +121,9 @@ def test_what_is_read(tmp_path: Path, name: str, content: bytes, expected: list[
         ("deep.json", b"[" * 100_000, "expected a list of objects|nested too deeply"),
         ("deep.jsonl", b'{"a": ' * 100_000, "nested too deeply"),
         ("none.jsonl.gz", b'{"text": "a"}', "cannot be read"),
-        ("cut.jsonl.gz", gzip.compress(lines({"text": "a" * 999}).encode())[:-12], "cannot be read"),
+        ("cut.jsonl.gz", gzip.compress(lines({"text": "a" * 999}).encode(), mtime=0)[:-12], "cannot be read"),
         ("none.parquet", b"", "cannot be read"),
-        ("none.parquet.gz", gzip.compress(b"no"), "cannot be read"),
+        ("none.parquet.gz", gzip.compress(b"no", mtime=0), "cannot be read"),
         ("rows.xlsx", b"", "expected a name that ends in .parquet, .csv, .tsv, .jsonl, .ndjson, .json"),
     ],
 )
@@ -167,7 +167,7 @@ def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
 def test_a_compressed_parquet_file_and_columns_with_dots(tmp_path: Path) -> None:
     table = pa.table({"a.b": ["x", "y"], "a": [{"b": 1}, None], "c": [1, 2]})
     pq.write_table(table, tmp_path / "rows.parquet")
-    (tmp_path / "rows.parquet.gz").write_bytes(gzip.compress((tmp_path / "rows.parquet").read_bytes()))
+    (tmp_path / "rows.parquet.gz").write_bytes(gzip.compress((tmp_path / "rows.parquet").read_bytes(), mtime=0))
     file = open_rows(tmp_path / "rows.parquet.gz")
     assert [batch.to_pydict() for batch in file.batches(["a.b"])] == [{"a.b": ["x", "y"]}]
     assert read(tmp_path / "rows.parquet.gz") == table.to_pylist()

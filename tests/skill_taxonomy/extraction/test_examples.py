@@ -117,7 +117,7 @@ def test_files_and_folders(tmp_path: Path, form: str, parent: str) -> None:
         datasets.DatasetDict({"train": datasets.Dataset(table)}).save_to_disk(path)
     else:
         content = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
-        path.write_bytes(gzip.compress(content) if form.endswith("gz") else content)
+        path.write_bytes(gzip.compress(content, mtime=0) if form.endswith("gz") else content)
     examples = read_examples(TaxonomyConfig(source="dataset", dataset=str(path)), 1, tmp_path / parent / "cache")
     assert sorted(example.row for example in examples) == list(range(len(ROWS)))
     assert {example.request.split("\n")[0] for example in examples} == {row["instruction"] for row in ROWS}
