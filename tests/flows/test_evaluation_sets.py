@@ -39,7 +39,7 @@ class Runs:
             "output_dir": output_dir,
             "taxonomy": taxonomy,
             "teacher": teacher | {"sampling": {"max_tokens": 600}},
-            "generation": {"samples": 8, "shard_rows": 5},
+            "generation": {"samples": 8, "shard_rows": 5, "keep": "final"},  # drafts would replace what fails here
             "filters": {"contamination": {"sets": sets}},
         }
         path = self.folder / "skillmill.yaml"

@@ -41,7 +41,7 @@ class Runs:
             "output_dir": output_dir,
             "taxonomy": "mine.yaml",
             "teacher": teacher | {"sampling": {"max_tokens": 600}},
-            "generation": {"samples": 12, "shard_rows": 5},
+            "generation": {"samples": 12, "shard_rows": 5, "keep": "final"},  # drafts would replace what fails here
             "pairs": {"sources": ["draft", "brevity"], "tolerance": 1.0},  # scores of nonsense are a coin's
         }
         path = self.folder / "skillmill.yaml"
@@ -175,7 +175,7 @@ def test_a_crash_at_any_durable_step_is_mended_by_the_next_run(
 
 @pytest.mark.usefixtures("messages_on_stderr")
 def test_a_person_has_the_last_word(runs: Runs, capfd: pytest.CaptureFixture[str]) -> None:
-    config = runs("out")
+    config = runs("out", generation={"samples": 30, "shard_rows": 12, "keep": "final"})
     run(config)
     before, good = data(config), rows(config)[0]
     refused = next(row for row in rows(config, "rejected") if row["completion"])

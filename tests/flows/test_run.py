@@ -96,7 +96,7 @@ def test_a_run_leaves_what_the_design_says(configure: Any) -> None:
 
 
 def test_every_rejected_row_has_its_reasons(configure: Any) -> None:
-    config = configure(generation={"samples": 30})
+    config = configure(generation={"samples": 30, "keep": "final"})
     run(config)
     rejected = rows(config, "rejected")
     assert rejected
