@@ -39,7 +39,6 @@ class FilterOutcome:
     """Counts of a pass over stored rows; `cells` and `accepted` count cells, the others rows."""
 
     rows: int = 0
-    graded: int = 0
     newly_accepted: int = 0
     newly_rejected: int = 0
     cells: int = 0
@@ -220,4 +219,3 @@ def _count_changes(outcome: FilterOutcome, before: list[SampleRow], after: list[
             outcome.newly_accepted += new["verdict"] == "accepted"
             outcome.newly_rejected += new["verdict"] == "rejected"
     outcome.rows += len(after)
-    outcome.graded += sum(row["grader"] is not None for row in after)

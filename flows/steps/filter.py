@@ -72,7 +72,7 @@ def redecide_if_changed(
 
     run(redecide(workspace, plan, rules, same_grader, outcome), tick)
     if outcome.shards or "filters" not in decided_by:  # a pass before was interrupted and may have changed rows
-        write_plan_note(workspace, REWRITTEN, key, read_plan_note(workspace, REWRITTEN).get(key, 0) + 1)
+        note_rewritten(workspace, plan)
     if not outcome.stopped:
         write_plan_note(workspace, DECIDED, key, wanted)
     counts = count_gradings(workspace.samples, workspace.grades, key)
@@ -81,6 +81,12 @@ def redecide_if_changed(
     if outcome.stopped:
         log.info(f"filter: {BudgetMet(outcome.stopped)}")
     return outcome
+
+
+def note_rewritten(workspace: Workspace, plan: Plan) -> None:
+    """Count a change of stored rows in `run.json`, so that the pairs step makes their pairs again."""
+    times = read_plan_note(workspace, REWRITTEN).get(plan.fingerprint, 0)
+    write_plan_note(workspace, REWRITTEN, plan.fingerprint, times + 1)
 
 
 def _lacks_a_reply_of_the_grader(workspace: Workspace, plan: Plan) -> bool:

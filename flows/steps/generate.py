@@ -15,7 +15,7 @@ from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
-from skillmill.flows.steps.filter import DECIDED, redecide_if_changed
+from skillmill.flows.steps.filter import DECIDED, note_rewritten, redecide_if_changed
 from skillmill.flows.steps.taxonomy import current_plan
 from skillmill.teachers.middleware.accounting import BudgetMet
 
@@ -92,6 +92,8 @@ def _ask_again_if_unanswered(workspace: Workspace, plan: Plan, progress: Progres
         keep_usage(workspace)
 
     run(ask_again(workspace, plan, load_rules(workspace.config), outcome), tick)
+    if outcome.shards:
+        note_rewritten(workspace, plan)
     if not outcome.stopped:
         write_plan_note(workspace, DECIDED, key, decided_by)
     return outcome

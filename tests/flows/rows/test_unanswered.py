@@ -11,6 +11,7 @@ import yaml
 from skillmill.data.errors import SkillmillError, TeacherError
 from skillmill.flows.config import Config, parse_config
 from skillmill.flows.steps.generate import generate_step
+from skillmill.flows.steps.pairs import pairs_step
 from skillmill.flows.steps.taxonomy import taxonomy_step
 from tests.flows.test_run import TAXONOMY
 
@@ -70,8 +71,8 @@ def runs(tmp_path: Path, scripted_server: Start) -> Runs:
     return Runs(tmp_path, scripted_server)
 
 
-def shards(config: Config) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((config.output / "shards").glob("part-*"))}
+def shards(config: Config, folder: str = "shards") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((config.output / folder).glob("part-*"))}
 
 
 def rows(config: Config) -> list[dict[str, Any]]:
@@ -132,6 +133,14 @@ def test_cells_without_an_answer_are_asked_again_in_their_places(runs: Runs, cap
     assert shards(config) == shards(runs.generate("fresh"))
     assert "nothing left to do" not in caplog.records[2].message
     assert "asking again for 10 cells" in caplog.text
+
+
+def test_pairs_of_cells_that_are_asked_again_are_made(runs: Runs) -> None:
+    pairs_step(runs.generate("out", {"bad": "doing c"}))
+    config, fresh = runs.generate("out"), runs.generate("fresh")
+    pairs_step(config)
+    pairs_step(fresh)
+    assert shards(config, "pairs") == shards(fresh, "pairs") != {}
 
 
 def test_cells_that_are_refused_again_keep_the_run_going(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
