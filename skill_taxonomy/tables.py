@@ -50,6 +50,7 @@ def read_csv(text: str, where: str, columns: Columns, separator: str | None = No
     if text[:4].lower() == "sep=" and text[5:6] == "\n":  # Excel writes its separator in the first line
         separator, text = text[4], "\n" + text[6:]
     separator = separator or _separator(text, columns.get("name", "name"))
+    csv.field_size_limit(2**31 - 1)  # of the process; the limit of a text is checked by its column
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows, lines, header, end = [], [], list[str](), 0
     try:

@@ -196,7 +196,7 @@ def test_a_taxonomy_that_is_there_is_not_overwritten(project: Any, extract: Comm
         ),
         (["taxonomy.documents=[none.txt]"], "taxonomy.documents: cannot read none.txt: No such file"),
         (["taxonomy.seed_skills=none.yaml"], "taxonomy: cannot read none.yaml: No such file"),
-        (["taxonomy.seed_skills=none"], "taxonomy.seed_skills: expected a list of names, or a .yaml taxonomy file"),
+        (["taxonomy.seed_skills=none"], "taxonomy.seed_skills: expected a list of names, or a taxonomy file"),
         (["taxonomy.examples=1"], "taxonomy.examples: Input should be greater than or equal to 2"),
     ],
 )
