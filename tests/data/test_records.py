@@ -4,9 +4,10 @@ from typing import Any, get_type_hints
 
 import pyarrow as pa
 import pytest
+from example_rows import example_row
 
 from skillmill.data import records, schemas
-from skillmill.data.records import Sample, sample_of, sample_row
+from skillmill.data.records import Sample, sample_of
 
 ROW_TYPES = [
     (records.SampleRow, schemas.SAMPLE_SCHEMA),
@@ -51,26 +52,7 @@ def test_a_sample_comes_back_from_its_stored_row() -> None:
         },
         grader="g",
     )
-    row = sample_row(
-        sample,
-        plan="a" * 16,
-        index=7,
-        cell="c",
-        kind="skill_mix",
-        k=1,
-        skills=["irony"],
-        topic=None,
-        query_type=None,
-        difficulty=None,
-        length=None,
-        language=None,
-        parent=None,
-        operator=None,
-        teacher="t",
-        prompts="p",
-        seed=1,
-        split="train",
-    )
+    row = example_row(sample, index=7)
     assert set(row) == set(schemas.SAMPLE_SCHEMA.names)
     [stored] = pa.Table.from_pylist([row], schema=schemas.SAMPLE_SCHEMA).to_pylist()
     assert sample_of(stored) == sample
