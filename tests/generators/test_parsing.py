@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmill.generators.parsing import answer_and_explanation, string_field, unquoted
+from skillmill.teachers.chat_tokens import without_outer_tokens
 from skillmill.teachers.structured import clean
 
 ANY_TEXT = st.one_of(
@@ -81,8 +82,9 @@ def test_parsers_take_any_text(text: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")).filter(lambda text: text.strip()))
-def test_a_field_comes_back_as_it_was_written_but_for_what_no_store_takes(text: str) -> None:
-    assert string_field(orjson.dumps({"instruction": text}).decode(), "instruction") == (clean(text).strip() or None)
+def test_a_field_comes_back_as_it_was_written_but_for_control_tokens_and_what_no_store_takes(text: str) -> None:
+    kept = without_outer_tokens(clean(text)).strip()
+    assert string_field(orjson.dumps({"instruction": text}).decode(), "instruction") == (kept or None)
 
 
 @pytest.mark.parametrize("piece", ["Answer: ", "Explanation:", '{"instruction": {', "* ", "\n", "a", '"'])
