@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.export.config import ExportConfig
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
 from skillmill.data.text.lengths import WORD_RANGES
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.rows.language import LANGUAGES
+from skillmill.flows.refresh.config import RefreshConfig, RetentionConfig
 from skillmill.generators.evolution import EvolveConfig
 from skillmill.generators.instruct_skill_mix import Refine, RefineAfter
 from skillmill.generators.pairs.config import PairsConfig
@@ -156,24 +158,6 @@ class GenerationConfig(Section):
         return self.model_copy(update={"path": path, "prompts": prompts, "evolve": evolve})
 
 
-class StressConfig(Section):
-    """The `export.stress` section: a `share` of the `sft` answers is replaced by low-effort ones.
-
-    `kind` both alternates brevity and junk, the two kinds of Instruct-SkillMix (arXiv 2408.14774, section 4).
-    """
-
-    kind: Literal["brevity", "junk", "both"] = "brevity"
-    share: float = Field(0.2, gt=0, le=1)
-
-
-class ExportConfig(Section):
-    """The `export` section. `stress` adds a dataset configuration of that name: `sft` with some answers made worse."""
-
-    repo_id: str | None = None
-    private: bool = True
-    stress: StressConfig | None = None
-
-
 class RunnerConfig(Section):
     """The `runner` section."""
 
@@ -206,6 +190,8 @@ class Config(Section):
     grading: GradingConfig = GradingConfig()
     pairs: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
+    refresh: RefreshConfig = RefreshConfig()
+    retention: RetentionConfig = RetentionConfig()
     train: TrainConfig | None = None
     evaluate: dict[str, Any] | None = None
     prices: Prices | None = None
@@ -358,7 +344,6 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _refuse_what_is_not_there_yet(config: Config) -> None:
     """Raise `ConfigError` for a part of the schema that this version does not implement."""
     missing = {
-        "export.repo_id": config.export.repo_id,
         "evaluate": config.evaluate and "evaluation",
         "runner.kind": config.runner.kind != "local" and config.runner.kind,
         "output_dir": "://" in config.output_dir and config.output_dir,

@@ -52,6 +52,7 @@ class TeacherConfig(BaseModel):
     headers: dict[str, str] = Field({}, repr=False)
     extra_body: dict[str, Any] = {}
     engine_args: dict[str, Any] = {}
+    license: str | None = Field(None, min_length=1)
     serve: str | None = None
     serve_timeout_s: float = Field(900, gt=0)
 

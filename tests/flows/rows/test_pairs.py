@@ -11,7 +11,8 @@ import yaml
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.store import pair_store
-from skillmill.flows.config import Config, StressConfig, parse_config
+from skillmill.data.export.config import StressConfig
+from skillmill.flows.config import Config, parse_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.predict import known_sizes, predict, probe
 from skillmill.flows.rows.stress import draw_replacements

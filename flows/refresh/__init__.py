@@ -1,0 +1,1 @@
+"""Refreshes: the next range of a plan, filtered, exported and recorded as a version."""
