@@ -43,7 +43,7 @@ class ExportConfig(BaseModel):
     def _is_a_repo_id(cls, value: str | None) -> str | None:
         if value is not None:
             from huggingface_hub.errors import HFValidationError  # imported here because the import takes 0.2 s
-            from huggingface_hub.utils import validate_repo_id
+            from huggingface_hub.utils._validators import validate_repo_id
 
             try:
                 validate_repo_id(value)

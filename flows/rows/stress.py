@@ -12,9 +12,9 @@ from typing import get_args
 
 import orjson
 
+from skillmill.data.export.config import StressConfig
 from skillmill.data.export.sft_rows import sft_rows
 from skillmill.data.records import SampleRow, StressAnswerRow, text_of
-from skillmill.data.export.config import StressConfig
 from skillmill.flows.plan import Plan
 from skillmill.flows.runtime.in_order import in_order, rows_at_once
 from skillmill.flows.runtime.shard_writer import ShardWriter

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from skillmill.data.errors import ConfigError, TeacherError
-from skillmill.data.store import pair_store
 from skillmill.data.export.config import StressConfig
+from skillmill.data.store import pair_store
 from skillmill.flows.config import Config, parse_config
 from skillmill.flows.pipeline import run
 from skillmill.flows.predict import known_sizes, predict, probe
