@@ -14,6 +14,7 @@ Llama 3. Without this selection, fewer epochs reduce the risk of overfitting."""
 RESERVED_ARGS = {
     "output_dir": "is chosen by skillmill",
     "push_to_hub": "is not for training, which never contacts a hub",
+    "resume_from_checkpoint": "is chosen by skillmill: the newest checkpoint of the same training is continued",
 }
 """TRL arguments that cannot be configured, and why."""
 
@@ -25,11 +26,18 @@ COMMON_ARGS: dict[str, Any] = {
     "max_length": 1024,
     "logging_steps": 1,
     "logging_nan_inf_filter": False,  # the log must show a loss that is not finite
-    "save_strategy": "no",
     "report_to": "none",
 }
 """Defaults of both stages. The batch size of 64, the cosine schedule after 3 % of linear warm-up, and the length of
 1,024 tokens are those of the released training code of Instruct-SkillMix (arXiv 2408.14774)."""
+
+CHECKPOINT_ARGS: dict[str, Any] = {
+    "save_strategy": "steps",
+    "save_steps": 0.1,  # a value below 1 is a share of all steps
+    "save_total_limit": 2,  # the last one stays while the next one is written
+}
+"""Defaults for the checkpoints that a stopped training continues from, if `save_strategy` is not configured. They are
+deleted when the training is finished."""
 
 
 def _reject_reserved(args: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +59,11 @@ class LoraConfig(BaseModel):
 
 
 class StageConfig(BaseModel):
-    """Settings of one training stage. `lora: null` trains all weights; `args` are passed to TRL unchanged."""
+    """Settings of one training stage.
+
+    `lora: null` trains all weights. `args` are passed to TRL unchanged. `max_cut`: the largest share of the answers
+    that `args.max_length` may cut or leave out.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,11 +73,18 @@ class StageConfig(BaseModel):
 
     lora: LoraConfig | None = LoraConfig()
     args: Annotated[dict[str, Any], AfterValidator(_reject_reserved)] = {}
+    max_cut: float = Field(default=0.05, ge=0, le=1)
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether the result keeps the checkpoints, because `save_strategy` is configured."""
+        return "save_strategy" in self.args
 
     def trl_args(self) -> dict[str, Any]:
         """Return the arguments for TRL: our defaults, overridden by the configured `args`."""
         learning_rate = self.lora_learning_rate if self.lora else self.full_learning_rate
-        return {**COMMON_ARGS, "learning_rate": learning_rate, **self.defaults, **self.args}
+        checkpoints = {} if self.keeps_checkpoints else CHECKPOINT_ARGS
+        return {**COMMON_ARGS, **checkpoints, "learning_rate": learning_rate, **self.defaults, **self.args}
 
 
 class SftConfig(StageConfig):
@@ -112,7 +131,7 @@ class TrainConfig(BaseModel):
         if not (self.sft and self.dpo):
             return self
         if "lora" not in self.dpo.model_fields_set:
-            object.__setattr__(self, "dpo", DpoConfig(lora=self.sft.lora, args=self.dpo.args))
+            object.__setattr__(self, "dpo", self.dpo.model_copy(update={"lora": self.sft.lora}))
         elif self.sft.lora and self.dpo.lora and self.sft.lora != self.dpo.lora:
             raise ValueError("dpo.lora: must be that of sft.lora, whose adapter DPO continues, or null")
         return self

@@ -22,7 +22,6 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.config import TrainConfig
-from skillmill.train.dataset import load_rows
 from skillmill.train.job import Job
 from skillmill.train.result import MARKER, TrainResult, finished
 from skillmill.train.run import run_job
@@ -53,17 +52,16 @@ def train_dpo(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir:
     return run_job(job, dpo_trainer)
 
 
-def dpo_trainer(job: Job, student: str, work: Path) -> Any:
-    """Return the `trl.DPOTrainer` of the job."""
+def dpo_trainer(job: Job, student: str, rows: Any) -> Any:
+    """Return the `trl.DPOTrainer` of the job for a `datasets.Dataset` with the job's columns."""
     from trl import DPOConfig, DPOTrainer
 
     start = job.start
     tokenizer = load_tokenizer(job, student)
-    rows = load_rows(job, work)
     if start is None or not start.adapter:
         return DPOTrainer(
             model=str(start.path) if start else student,
-            args=trl_arguments(DPOConfig, job, work, model_init_kwargs=model_arguments(job.settings)),
+            args=trl_arguments(DPOConfig, job, model_init_kwargs=model_arguments(job.settings)),
             train_dataset=rows,
             processing_class=tokenizer,
             peft_config=peft_config(job.settings.lora),
@@ -72,7 +70,7 @@ def dpo_trainer(job: Job, student: str, work: Path) -> Any:
     return DPOTrainer(
         model=_load_with_adapter(job, student, start.path, tokenizer),
         ref_model=None if job.settings.lora else _load_with_adapter(job, student, start.path, tokenizer),
-        args=trl_arguments(DPOConfig, job, work, model_init_kwargs=None),
+        args=trl_arguments(DPOConfig, job, model_init_kwargs=None),
         train_dataset=rows,
         processing_class=tokenizer,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from skillmill.train.config import StageConfig
+from skillmill.train.config import CHECKPOINT_ARGS, StageConfig
 from skillmill.train.result import TrainResult
 from skillmill.train.student import student_fingerprint, student_name
 
@@ -37,13 +37,19 @@ def job_fingerprint(job: Job, dataset_sha256: str) -> str:
     facts = {
         "stage": job.stage,
         "lora": job.settings.lora.model_dump() if job.settings.lora else None,
-        "args": job.settings.trl_args(),
+        "args": _args_of_the_weights(job.settings),
         "seed": job.seed,
         "dataset": dataset_sha256,
         "student": student_fingerprint(job.student),
         "start": job.start.fingerprint if job.start else None,
     }
     return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+
+
+def _args_of_the_weights(settings: StageConfig) -> dict[str, Any]:
+    """Return the arguments that determine the trained weights, which the checkpoints do not."""
+    args = {key: value for key, value in settings.trl_args().items() if key not in CHECKPOINT_ARGS}
+    return {**args, "save_strategy": "no"}  # the fingerprints of earlier versions contain it
 
 
 def job_details(job: Job, dataset_sha256: str) -> dict[str, Any]:

@@ -22,7 +22,11 @@ LIBRARIES = ("skillmill", "trl", "peft", "transformers", "torch", "datasets")
 
 @dataclass(frozen=True)
 class TrainResult:
-    """One finished training. `losses` are the logged losses in order. `reused`: the result of an earlier call."""
+    """One finished training. `losses` are the logged losses in order. `reused`: the result of an earlier call.
+
+    `rows` were trained on. `cut` answers of them lost tokens to `max_length`, `left_out` further rows lost the whole
+    answer; None in results of earlier versions, which did not count them.
+    """
 
     stage: str
     path: Path
@@ -32,6 +36,8 @@ class TrainResult:
     rows: int
     steps: int
     losses: tuple[float, ...]
+    cut: int | None = None
+    left_out: int | None = None
     reused: bool = False
 
     @property
@@ -63,16 +69,17 @@ def finished(folder: Path) -> TrainResult | None:
     return replace(result, reused=True)
 
 
-def record(folder: Path, result: TrainResult, logs: list[dict[str, Any]], details: dict[str, Any]) -> None:
-    """Write log, model card and marker into `folder` and sync all its files to disk.
-
-    Raises `SkillmillError` if no loss was logged or a loss is not finite.
-    """
+def check_losses(result: TrainResult, learning_rate: object) -> None:
+    """Raise `SkillmillError` if no loss was logged or a loss is not finite."""
     if not result.losses or not all(map(math.isfinite, result.losses)):
         raise SkillmillError(
             f"train.{result.stage}: the loss is not finite; lower train.{result.stage}.args.learning_rate "
-            f"(it was {details['args'].get('learning_rate')})"
+            f"(it was {learning_rate})"
         )
+
+
+def record(folder: Path, result: TrainResult, logs: list[dict[str, Any]], details: dict[str, Any]) -> None:
+    """Write log, model card and marker into `folder` and sync all its files to disk."""
     (folder / LOG).write_bytes(b"".join(orjson.dumps(entry) + b"\n" for entry in logs))
     versions = {name: version(name) for name in LIBRARIES}
     (folder / CARD).write_text(_card(result, details, versions), encoding="utf-8")

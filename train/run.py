@@ -1,6 +1,7 @@
 """The run of a training job: check, build the trainer, train, save, record; the same for SFT and DPO."""
 
 import gc
+import logging
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,27 +10,38 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.files import replace_folder, store_errors, temporary_path
-from skillmill.train.dataset import CACHE, dataset_checksum
+from skillmill.train.checkpoints import (
+    PREFIX,
+    checkpoint_callback,
+    checkpoint_folder,
+    keep_newest_checkpoint,
+    move_checkpoints,
+)
+from skillmill.train.cuts import Cuts, check_cuts, count_cuts
+from skillmill.train.dataset import CACHE, dataset_checksum, load_rows
 from skillmill.train.job import Job, job_details, job_fingerprint
 from skillmill.train.quiet import offline_and_quiet, require_extra
-from skillmill.train.result import TrainResult, finished, record
+from skillmill.train.result import TrainResult, check_losses, finished, record
 from skillmill.train.student import student_name, student_path
 from skillmill.train.trl_arguments import one_line
 
-MakeTrainer = Callable[[Job, str, Path], Any]
-"""Arguments: the job, the student's path or name, the work folder. Returns a TRL trainer that writes to that folder."""
+log = logging.getLogger(__name__)
+
+MakeTrainer = Callable[[Job, str, Any], Any]
+"""Arguments: the job, the student's path or name, the rows as a `datasets.Dataset`. Returns a TRL trainer."""
 
 
 def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
     """Train, or return the recorded result if `output_dir` has one with the same fingerprint.
 
-    The trainer writes to a hidden work folder, which replaces `output_dir` when it is complete. Raises
-    `SkillmillError`; `output_dir` is then unchanged.
+    A training that was stopped continues from its newest complete checkpoint. The result is written to a hidden work
+    folder, which replaces `output_dir` when it is complete. Raises `SkillmillError`; `output_dir` is then unchanged.
     """
     checksum = dataset_checksum(job)
     fingerprint = job_fingerprint(job, checksum)
     earlier = finished(job.output_dir)
     if earlier and earlier.fingerprint == fingerprint:
+        _settle_checkpoints(job)
         return earlier
 
     require_extra()
@@ -39,9 +51,12 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
         with _write_errors(job):
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
+            checkpoint = keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
         with offline_and_quiet():
-            trainer = _build_trainer(job, make_trainer, student, work)
-            _train(job, trainer)
+            rows = load_rows(job, work)
+            trainer, cuts = _build_trainer(job, make_trainer, student, rows)
+            trainer.add_callback(checkpoint_callback(fingerprint))
+            _train(job, trainer, checkpoint, fingerprint)
             logs = trainer.state.log_history
             result = TrainResult(
                 stage=job.stage,
@@ -49,42 +64,69 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
                 fingerprint=fingerprint,
                 student=student_name(job.student),
                 adapter=hasattr(trainer.model, "peft_config"),
-                rows=len(trainer.train_dataset),
+                rows=cuts.rows - cuts.left_out,
                 steps=trainer.state.global_step,
                 losses=tuple(entry["loss"] for entry in logs if "loss" in entry),
+                cut=cuts.cut,
+                left_out=cuts.left_out,
             )
+            _check_losses(job, result)
             _save_weights(job, trainer, student, work)
         with _write_errors(job):
             record(work, result, logs, job_details(job, checksum))
         replace_folder(work, job.output_dir)
+        _settle_checkpoints(job)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        with _write_errors(job):
+            keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
         gc.collect()  # trainers have reference cycles: without this the SFT model stays in memory during DPO
     return result
 
 
-def _build_trainer(job: Job, make_trainer: MakeTrainer, student: str, work: Path) -> Any:
+def _build_trainer(job: Job, make_trainer: MakeTrainer, student: str, rows: Any) -> tuple[Any, Cuts]:
     from transformers import PrinterCallback
 
     try:
-        trainer = make_trainer(job, student, work)
+        trainer = make_trainer(job, student, rows)
     except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise ConfigError(f"train.{job.stage}: {one_line(error)}") from error
     trainer.remove_callback(PrinterCallback)  # it prints to standard output; log.jsonl has the same entries
-    if not len(trainer.train_dataset):
-        raise SkillmillError(f"train: no row of {job.configuration!r} has room for an answer in max_length tokens")
-    return trainer
+    cuts = count_cuts(job, trainer, rows)
+    check_cuts(job, trainer.args.max_length, cuts)
+    return trainer, cuts
 
 
-def _train(job: Job, trainer: Any) -> None:
+def _train(job: Job, trainer: Any, checkpoint: Path | None, fingerprint: str) -> None:
     import torch
 
+    if checkpoint:
+        log.info(f"train {job.stage}: continues from the checkpoint after {_step(checkpoint)}")
     try:
-        trainer.train()
+        with _write_errors(job):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except KeyboardInterrupt:
+        newest = keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
+        kept = f"the checkpoint after {_step(newest)} is kept" if newest else "there is no checkpoint yet"
+        log.info(f"train {job.stage}: stopped after step {trainer.state.global_step}; {kept}")
+        raise
     except torch.OutOfMemoryError:
         raise SkillmillError(
             f"train.{job.stage}: out of memory; lower train.{job.stage}.args.per_device_train_batch_size"
         ) from None
+
+
+def _step(checkpoint: Path) -> str:
+    return f"step {checkpoint.name.removeprefix(PREFIX)}"
+
+
+def _check_losses(job: Job, result: TrainResult) -> None:
+    """Raise `SkillmillError` if a loss is not finite, and delete the checkpoints, which would continue so."""
+    try:
+        check_losses(result, job.settings.trl_args().get("learning_rate"))
+    except SkillmillError:
+        shutil.rmtree(checkpoint_folder(job.output_dir), ignore_errors=True)
+        raise
 
 
 def _save_weights(job: Job, trainer: Any, student: str, work: Path) -> None:
@@ -100,6 +142,12 @@ def _save_weights(job: Job, trainer: Any, student: str, work: Path) -> None:
         trainer.save_model(str(work))
         (work / "training_args.bin").unlink(missing_ok=True)  # a pickle with local paths; train.json has the arguments
         shutil.rmtree(work / CACHE, ignore_errors=True)
+
+
+def _settle_checkpoints(job: Job) -> None:
+    """Move the checkpoints into the finished result if they were asked for, else delete them."""
+    with _write_errors(job):
+        move_checkpoints(job.output_dir, job.settings.keeps_checkpoints)
 
 
 def _write_errors(job: Job) -> AbstractContextManager[None]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.config import TrainConfig
-from skillmill.train.dataset import load_rows
 from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
 from skillmill.train.run import run_job
@@ -37,16 +36,16 @@ def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: in
     return run_job(job, sft_trainer)
 
 
-def sft_trainer(job: Job, student: str, work: Path) -> Any:
-    """Return the `trl.SFTTrainer` of the job."""
+def sft_trainer(job: Job, student: str, rows: Any) -> Any:
+    """Return the `trl.SFTTrainer` of the job for a `datasets.Dataset` with the job's columns."""
     from trl import SFTConfig, SFTTrainer
 
     tokenizer = load_tokenizer(job, student)
     check_added_tokens(job, student, tokenizer)
     return SFTTrainer(
         model=student,
-        args=trl_arguments(SFTConfig, job, work, model_init_kwargs=model_arguments(job.settings)),
-        train_dataset=load_rows(job, work),
+        args=trl_arguments(SFTConfig, job, model_init_kwargs=model_arguments(job.settings)),
+        train_dataset=rows,
         processing_class=tokenizer,
         peft_config=peft_config(job.settings.lora),
     )

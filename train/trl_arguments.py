@@ -7,14 +7,15 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.terminal import shows_progress
+from skillmill.train.checkpoints import checkpoint_folder
 from skillmill.train.config import StageConfig, TrainConfig
 from skillmill.train.job import Job
 from skillmill.train.machine import machine_arguments
 from skillmill.train.quiet import require_extra
 
 
-def trl_arguments(config_class: Any, job: Job, work: Path, **overrides: Any) -> Any:
-    """Return a `config_class` (`trl.SFTConfig` or `trl.DPOConfig`) for the job, which writes to the folder `work`.
+def trl_arguments(config_class: Any, job: Job, **overrides: Any) -> Any:
+    """Return a `config_class` (`trl.SFTConfig` or `trl.DPOConfig`) for the job, with the job's folder for checkpoints.
 
     Raises `ConfigError` with the key `train.<stage>.args.<key>` for an unknown argument or an invalid value.
     """
@@ -29,7 +30,8 @@ def trl_arguments(config_class: Any, job: Job, work: Path, **overrides: Any) -> 
             except ValueError:
                 raise ConfigError(f"{prefix}.{key}: expected a number, got {value!r}") from None
     try:
-        return config_class(output_dir=str(work), disable_tqdm=not shows_progress(), **arguments)
+        folder = str(checkpoint_folder(job.output_dir))
+        return config_class(output_dir=folder, disable_tqdm=not shows_progress(), **arguments)
     except (TypeError, ValueError, ImportError) as error:
         raise ConfigError(f"{prefix}: {one_line(error)}") from error
 

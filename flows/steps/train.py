@@ -2,12 +2,16 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
+
+if TYPE_CHECKING:
+    from skillmill.train.result import TrainResult
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +38,17 @@ def train_step(config: Config, method: str) -> Path:
         trained = sft_dir if settings.sft is not None else None
         result = train_dpo(settings, folder, dpo_dir, trained, config.seed)
     with open_workspace(config) as workspace:
-        facts = {"rows": result.rows, "steps": result.steps, "losses": list(result.losses)}
+        counts = {"rows": result.rows, "cut": result.cut, "left_out": result.left_out, "steps": result.steps}
+        facts = {**counts, "losses": list(result.losses)}
         update_run_json(workspace, {f"train_{method}": facts})
     log.info(
-        f"train {method}: {result.rows} rows, {result.steps} steps, loss "
+        f"train {method}: {result.rows} rows{_lost(result)}, {result.steps} steps, loss "
         f"{result.first_loss:.3f} to {result.final_loss:.3f}, in {result.path}"
     )
     return result.path
+
+
+def _lost(result: "TrainResult") -> str:
+    if result.cut is None:
+        return ""
+    return f" ({result.cut} answers cut, {result.left_out} rows left out by max_length)"

@@ -25,6 +25,8 @@ CONFIG: dict[str, Any] = {
     "sft": {"lora": {"r": 4, "alpha": 8}, "args": {**ARGS, "max_steps": 3}},
     "dpo": {"args": {**ARGS, "max_steps": 2}},
 }
+ROOMY = {**ARGS, "max_length": 256}
+"""Arguments for a student with one token a byte."""
 FRUIT = ("apple", "pear", "plum", "cherry", "quince", "fig", "grape", "melon")
 
 

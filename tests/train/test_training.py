@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from skillmill.data.errors import ConfigError
+from skillmill.train.dataset import load_rows
 from skillmill.train.dpo import train_dpo
 from skillmill.train.job import Job
 from skillmill.train.quiet import offline_and_quiet, require_extra
@@ -18,7 +19,7 @@ from skillmill.train.sft import sft_trainer, train_sft
 from skillmill.train.student import model_arguments, student_path
 from skillmill.train.trl_arguments import trl_arguments
 
-from .conftest import ARGS, CONFIG, SEED, config, write_dataset
+from .conftest import ARGS, CONFIG, SEED, config
 
 pytestmark = pytest.mark.train
 
@@ -57,7 +58,7 @@ def test_frozen_weights_are_bf16_only_with_native_bf16(tmp_path: Path) -> None:
     import trl
 
     job, full = sft_job(tmp_path, tmp_path / "out"), sft_job(tmp_path, tmp_path / "out", sft={"lora": None})
-    native = trl_arguments(trl.SFTConfig, job, tmp_path / "work").bf16
+    native = trl_arguments(trl.SFTConfig, job).bf16
     assert model_arguments(job.settings)["dtype"] == ("bfloat16" if native else "float32")
     assert model_arguments(full.settings)["dtype"] == "float32"
 
@@ -68,6 +69,7 @@ def test_sft_leaves_adapter_card_log_and_marker(sft: TrainResult) -> None:
     assert {"README.md", "log.jsonl", "train.json"} <= names
     assert not {name for name in names if name.startswith((".", "checkpoint"))} | names & {"training_args.bin"}
     assert (sft.rows, sft.steps, sft.adapter, sft.reused) == (8, 3, True, False)
+    assert (sft.cut, sft.left_out) == (0, 0)
     assert [entry["loss"] for entry in log_of(sft) if "loss" in entry] == list(sft.losses)
     assert all(map(math.isfinite, sft.losses)) and sft.final_loss < sft.first_loss
     assert [path.name for path in sft.path.parent.iterdir() if path.name.startswith(".")] == []
@@ -82,8 +84,9 @@ def test_the_card_says_what_was_trained_on_what(sft: TrainResult) -> None:
 
 
 def test_the_loss_is_on_the_completion_alone(dataset: Path, student: str, tmp_path: Path) -> None:
+    job = sft_job(dataset, tmp_path / "sft")
     with offline_and_quiet():
-        trainer = sft_trainer(sft_job(dataset, tmp_path), student, tmp_path)
+        trainer = sft_trainer(job, student, load_rows(job, tmp_path))
     batch = next(iter(trainer.get_train_dataloader()))
     tokenizer = trainer.processing_class
     for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
@@ -151,11 +154,3 @@ def test_a_training_that_fails_leaves_the_old_result(dataset: Path, sft: TrainRe
         train_sft(config(**wrong), dataset, sft.path, SEED)
     left = finished(sft.path)
     assert left is not None and left.fingerprint == sft.fingerprint
-
-
-def test_rows_without_room_for_an_answer_are_an_error(tmp_path: Path) -> None:
-    data = write_dataset(tmp_path / "export", rows=2, pairs=2)
-    short = {"sft": {**CONFIG["sft"], "args": {**ARGS, "max_length": 4}}}
-    with pytest.raises(Exception, match=r"^train: no row of 'sft' has room") as caught:
-        train_sft(config(**short), data, tmp_path / "sft", SEED)
-    assert caught.value.exit_code == 1  # type: ignore[attr-defined]
