@@ -11,6 +11,8 @@ from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, write_atomic
 
 VERSIONS = "versions.jsonl"
+VERSION_FILE = "version.json"
+"""The file in `export/` with the version that the folder holds. It is replaced together with the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class Version:
     each plan, in the order of the export. `changed`: the configuration keys in which the plan differs from that of the
     version before. `taxonomy`: its fingerprint. `teacher`: its model. `rows_new`, `rows`: `sft` rows that no earlier
     version has, and all `sft` rows. `dropped`: rejected rows among the new cells, by reason. `verdicts_changed`: rows
-    of earlier versions that are accepted now and were not, or the reverse. `tokens`, `money`: the cost of this version;
-    `money` is None without prices. `export_sha256`: the checksum of the exported rows. `note`: why the version has
-    fewer rows than asked for, "" if it does not. `withdrawn`: a reviewer dropped the version, so that no later export
-    has its new rows.
+    of earlier versions that are accepted now and were not, or the reverse. `prompt_tokens`, `completion_tokens`: those
+    of the requests for the new rows. `money`: their price without discounts for cached tokens, None without prices;
+    `run.json` has the whole cost, with pairs, gradings and requests that were sent twice. `export_sha256`: the checksum
+    of the exported rows. `note`: why the version has fewer rows than asked for, "" if it does not. `withdrawn`: a
+    reviewer dropped the version, so that no later export has its new rows.
     """
 
     version: str
@@ -52,7 +55,8 @@ class Version:
     rows: int
     dropped: dict[str, int]
     verdicts_changed: int
-    tokens: int
+    prompt_tokens: int
+    completion_tokens: int
     money: float | None
     export_sha256: str
     note: str = ""
@@ -76,6 +80,11 @@ class Versions:
         return self.entries[-1] if self.entries else None
 
     @property
+    def current(self) -> Version | None:
+        """The newest version that was not withdrawn, None if there is none."""
+        return next((each for each in reversed(self.entries) if not each.withdrawn), None)
+
+    @property
     def next_name(self) -> str:
         """The name of the version after the newest one."""
         return f"v{self.last.number + 1 if self.last else 1}"
@@ -93,6 +102,19 @@ def read_versions(root: Path) -> Versions:
     with store_errors(f"cannot read {path}"):
         lines = path.read_bytes().splitlines()
     return Versions(tuple(_version(line, f"{path} line {number}") for number, line in enumerate(lines, 1)))
+
+
+def adopt_exported(root: Path) -> Versions:
+    """Return the versions; a version that was exported and not recorded, because of a crash, is recorded first."""
+    versions, path = read_versions(root), root / "export" / VERSION_FILE
+    if not path.exists():
+        return versions
+    with store_errors(f"cannot read {path}"):
+        exported = _version(path.read_bytes(), str(path))
+    if exported.version != versions.next_name:
+        return versions
+    write_versions(root, [*versions.entries, exported])
+    return read_versions(root)
 
 
 def write_versions(root: Path, entries: Sequence[Version]) -> None:

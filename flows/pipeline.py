@@ -10,7 +10,7 @@ from skillmill.flows.config import Config
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
-from skillmill.flows.steps.pairs import pairs_step
+from skillmill.flows.steps.pairs import pairs_step, wants_pairs
 from skillmill.flows.steps.report import report_step
 from skillmill.flows.steps.taxonomy import taxonomy_step
 from skillmill.flows.steps.train import train_step
@@ -23,13 +23,14 @@ Step = Callable[..., Any]
 Results = dict[str, Path]
 
 
-def _plain(name: str, function: Step) -> Step:
+def plain_step(name: str, function: Step) -> Step:
+    """Return the function itself: a step that is a plain call."""
     return function
 
 
 def run(
     config: Config,
-    step: Callable[[str, Step], Step] = _plain,
+    step: Callable[[str, Step], Step] = plain_step,
     publish: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
 ) -> Results:
     """Run taxonomy, generate (with the row filters), filter, pairs, export, train and report.
@@ -52,18 +53,24 @@ def run(
     outcome = step("generate", generate_step)(config)
     step("filter", filter_step)(config, again=False)
     stopped = outcome.stopped
-    if (config.pairs.sources and config.pairs.share > 0) or config.export.stress is not None:
+    if wants_pairs(config):
         stopped = step("pairs", pairs_step)(config).stopped or stopped
-    funnel = step("export", export_step)(config)
-    publish(config.name, funnel.as_dict())
+    exported = step("export", export_step)(config)
+    publish(config.name, exported.funnel.as_dict())
     paths = {"dataset": config.output / "export"}
-    if config.train is not None and not outcome.missed and not stopped:
-        for method in ("sft", "dpo"):
-            if getattr(config.train, method) is not None:
-                step(f"train {method}", train_step)(config, method)
-                paths[f"{method} model"] = config.output / "train" / config.train.folder(method)
+    if not outcome.missed and not stopped:
+        paths |= train_steps(config, step)
     status = "failed" if outcome.missed else "partial" if stopped else "finished"
     paths["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
     if outcome.missed:
         raise SkillmillError(f"{outcome.missed}; what there is was exported to {paths['dataset']}")
     return paths
+
+
+def train_steps(config: Config, step: Callable[[str, Step], Step] = plain_step) -> Results:
+    """Train the student as `train` says; return the folder of each model by name."""
+    models: Results = {}
+    for method in ("sft", "dpo") if config.train is not None else ():
+        if getattr(config.train, method) is not None:
+            models[f"{method} model"] = step(f"train {method}", train_step)(config, method)
+    return models

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.errors import ConfigError
-from skillmill.flows.config import Config, GenerationConfig
+from skillmill.flows.config import Config
 from skillmill.generators import evolution, targets
 from skillmill.generators.base import Generator
 from skillmill.generators.conversation import PROMPTS
@@ -36,12 +36,19 @@ class Plan:
     combinations: Combinations | Evolutions
     generator: Generator
 
+    @property
+    def size(self) -> int:
+        """The number of cells that the plan has."""
+        cells = self.combinations
+        return cells.size if isinstance(cells, Evolutions) else cells.survivors
+
 
 def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
     """Return the plan of a configuration. Raises `ConfigError` if the space has fewer cells than the run needs."""
     generation = config.generation
     generator = configured_generator(config)
-    cells = _evolutions(config, taxonomy) if generation.evolve else _combinations(config, taxonomy, generator.kind)
+    cells = _cells(config, taxonomy, generator.kind)
+    _check_room(config, cells)
     parts = {
         "generation.kind": generation.kind,
         "generation.k": _mixture(generation.k),
@@ -69,10 +76,20 @@ def changed_keys(before: object, plan: Plan) -> list[str]:
     return [key for key in {**plan.parts, **before} if before.get(key) != plan.parts.get(key)]
 
 
+def plan_of_cells(config: Config, taxonomy: Taxonomy, fingerprint: str, parts: dict[str, str]) -> Plan:
+    """Return an earlier plan with its fingerprint, the cells of its configuration, and the generator of today."""
+    generator = configured_generator(config)
+    return Plan(fingerprint, parts, _cells(config, taxonomy, generator.kind), generator)
+
+
+def _cells(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations | Evolutions:
+    return _evolutions(config, taxonomy) if config.generation.evolve else _combinations(config, taxonomy, kind)
+
+
 def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations:
     generation = config.generation
     theme: ThemeKind = "topic" if kind == "skill_mix" else "query_type"
-    combinations = Combinations(
+    return Combinations(
         taxonomy,
         kind,
         theme,
@@ -83,10 +100,6 @@ def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations
         balanced=generation.balance,
         targets=generation.targets,
     )
-    themes = f"{len(combinations.themes)} {'topics' if theme == 'topic' else 'query types'}"
-    space = f"k = {_mixture(generation.k)} of {len(combinations.skills)} skills x {themes} has"
-    _check_room(generation, combinations.survivors, space)
-    return combinations
 
 
 def _evolutions(config: Config, taxonomy: Taxonomy) -> Evolutions:
@@ -94,16 +107,21 @@ def _evolutions(config: Config, taxonomy: Taxonomy) -> Evolutions:
     assert evolve is not None
     if Path(evolve.parents).resolve() == config.output.resolve():
         raise ConfigError(f"generation.evolve.parents: expected another folder than output_dir, got {evolve.parents}")
-    cells = evolutions(evolve, taxonomy, config.seed)
-    _check_room(config.generation, cells.size, "the parents and operators of generation.evolve make")
-    return cells
+    return evolutions(evolve, taxonomy, config.seed)
 
 
-def _check_room(generation: GenerationConfig, cells: int, space: str) -> None:
+def _check_room(config: Config, cells: Combinations | Evolutions) -> None:
+    generation = config.generation
     asked = generation.accepted or generation.samples or 0
-    if asked > cells:
+    if isinstance(cells, Evolutions):
+        size, space = cells.size, "the parents and operators of generation.evolve make"
+    else:
+        themes = f"{len(cells.themes)} {'topics' if cells.kind == 'skill_mix' else 'query types'}"
+        size = cells.survivors
+        space = f"k = {_mixture(generation.k)} of {len(cells.skills)} skills x {themes} has"
+    if asked > size:
         key = "generation.accepted" if generation.accepted else "generation.samples"
-        raise ConfigError(f"{key}: {asked} cells asked for, but {space} {cells}")
+        raise ConfigError(f"{key}: {asked} cells asked for, but {space} {size}")
 
 
 def configured_generator(config: Config) -> Generator:

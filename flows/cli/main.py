@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from skillmill.data.errors import SkillmillError
-from skillmill.flows.cli import filters, planned, runs, score, steps, taxonomy, train
+from skillmill.flows.cli import filters, planned, refresh, runs, score, steps, taxonomy, train
 from skillmill.flows.cli.logging_options import Command, Group
 from skillmill.flows.runtime.logs import TerminalHandler, terminal_log
 
@@ -38,11 +38,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pairs": steps.pairs,
     "export": steps.export,
     "report": steps.report,
+    "refresh": refresh.refresh,
     "score": score.score,
     "status": runs.status,
     "doctor": runs.doctor,
 }
-PLANNED = {"evaluate": planned.evaluate, "refresh": planned.refresh}
+PLANNED = {"evaluate": planned.evaluate}
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "taxonomy": (
         "Make, view, check, merge and split a skill taxonomy.",

@@ -1,4 +1,4 @@
-"""Commands whose names are reserved for a later version: evaluate and refresh."""
+"""Commands whose names are reserved for a later version: evaluate."""
 
 from collections.abc import Callable
 
@@ -21,4 +21,3 @@ def planned(name: str, title: str) -> Callable[[typer.Context], None]:
 
 
 evaluate = planned("evaluate", "Evaluate a student with Skill-Mix")
-refresh = planned("refresh", "Generate the next range")

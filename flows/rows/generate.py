@@ -34,6 +34,18 @@ HOPELESS = 200
 """A run without `generation.samples` ends if fewer than one in this many cells is accepted."""
 
 
+@dataclass(frozen=True)
+class Start:
+    """What the plan had when a refresh began, and the least share of accepted cells among those generated since.
+
+    The refresh ends if the share is smaller after `HOPELESS` cells, with or without a cap on cells.
+    """
+
+    cells: int
+    accepted: int
+    least_share: float
+
+
 @dataclass
 class GenerateOutcome:
     """How far a plan has come."""
@@ -48,6 +60,7 @@ class GenerateOutcome:
     """Why the plan cannot reach its target, "" if it did or still can."""
     stopped: str = ""
     """The reason of the budget that ended the run, "" if none did."""
+    start: Start | None = None
 
     @property
     def done(self) -> bool:
@@ -58,9 +71,12 @@ class GenerateOutcome:
 
     @property
     def hopeless(self) -> bool:
-        """Whether a target without a cap on cells has fewer accepted cells than one in `HOPELESS` answered ones."""
+        """Whether too few of the answered cells are accepted to go on."""
         answered = self.cells - self.unanswered
-        return self.samples_cap is None and answered >= HOPELESS and self.accepted * HOPELESS < answered
+        if self.start is None:
+            return self.samples_cap is None and answered >= HOPELESS and self.accepted * HOPELESS < answered
+        new, accepted = answered - self.start.cells, self.accepted - self.start.accepted
+        return new >= HOPELESS and accepted / new < self.start.least_share
 
 
 @dataclass(frozen=True)
@@ -91,8 +107,12 @@ def count_unanswered(store: ShardStore, plan: str) -> int:
     return sum(is_unanswered(reasons) for table in store.tables([plan], ["reasons"]) for reasons in _reasons(table))
 
 
-async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: None) -> GenerateOutcome:
+async def generate(
+    workspace: Workspace, plan: Plan, report: Report = lambda _: None, start: Start | None = None
+) -> GenerateOutcome:
     """Generate rows until the plan meets its target, starting from the rows that its shards hold.
+
+    `start` is given in a refresh.
 
     The rows decided so far are committed whatever ends the run: Ctrl-C, a budget, a teacher that fails. `report` is
     called with the outcome so far at the start and after every cell.
@@ -100,6 +120,7 @@ async def generate(workspace: Workspace, plan: Plan, report: Report = lambda _: 
     store, generation = workspace.samples, workspace.config.generation
     shards = store.of_plan(plan.fingerprint)
     outcome = GenerateOutcome(
+        start=start,
         cells=sum(shard.cells for shard in shards),
         accepted=sum(shard.accepted for shard in shards),
         unanswered=count_unanswered(store, plan.fingerprint),

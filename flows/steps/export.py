@@ -1,54 +1,84 @@
-"""The export step: write the Hugging Face dataset folder of the current plan."""
+"""The export step: write the Hugging Face dataset folder and record its version."""
 
 import glob
 import logging
+from collections.abc import Callable
 
 from skillmill.data.export.card import CardFacts
-from skillmill.data.export.dataset_folder import write_dataset_folder
-from skillmill.data.export.funnel import Funnel
+from skillmill.data.export.dataset_folder import Exported, write_dataset_folder
 from skillmill.data.export.sft_rows import AnswersByPlan
+from skillmill.data.versions import adopt_exported
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
-from skillmill.flows.rows.pairs import pairs_plan
+from skillmill.flows.refresh.draft_version import draft_version
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.filter import apply_new_overrides
 from skillmill.flows.steps.pairs import STRESSED
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 from skillmill.teachers.build import teacher_name
+from skillmill.teachers.middleware.accounting import StageUsage
 
 log = logging.getLogger(__name__)
 
 
-def export_step(config: Config) -> Funnel:
-    """Write the dataset folder of the current plan without asking a teacher; return its counts."""
+def export_step(
+    config: Config, every_plan: bool = False, scheduled_time: str | None = None, note: str = ""
+) -> Exported:
+    """Write the dataset folder without asking a teacher, and record a version if its rows are new.
+
+    It has the rows of the current plan, or with `every_plan`, as in a refresh, those of all plans. `scheduled_time` and
+    `note` are those of the refresh.
+    """
     taxonomy = existing_taxonomy(config)
     plan = make_plan(config, taxonomy)
     folder = config.output / "export"
     with open_workspace(config) as workspace:
         apply_new_overrides(workspace, plan)
+        versions = adopt_exported(config.output)
+        draft = draft_version(workspace, plan, versions, every_plan, scheduled_time, note)
         facts = CardFacts(
             name=config.name,
             kind=config.generation.kind,
             teacher=teacher_name(config.teacher),
             taxonomy=f"{taxonomy.name}: {len(taxonomy.skills)} skills",
-            plans=[plan.fingerprint],
-            pair_plans=[pairs_plan(plan, config)],
+            plans=list(draft.plans),
         )
-        stores = (workspace.samples, workspace.pairs, workspace.grades)
-        mask, stress = masker(config.filters.safety), _stress_answers(workspace, plan)
-        funnel, checksum = write_dataset_folder(*stores, folder, facts, mask, stress)
-        update_run_json(workspace, {"funnel": funnel.as_dict(), "export_sha256": checksum})
+        exported = write_dataset_folder(
+            workspace.samples,
+            workspace.pairs,
+            workspace.grades,
+            folder,
+            facts,
+            versions,
+            draft,
+            masker(config.filters.safety),
+            _stress_answers(workspace, plan),
+            config.export.validation,
+            _price(config),
+        )
+        adopt_exported(config.output)
+        funnel, version = exported.funnel, exported.version
+        update_run_json(workspace, {"funnel": funnel.as_dict(), "export_sha256": version.export_sha256})
+    name = version.version if exported.is_new else f"{version.version}, as before"
     log.info(
-        f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, in {folder}"
+        f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, "
+        f"in {folder} ({name})"
     )
     if glob.escape(str(folder)) != str(folder):
         log.warning(
             f"export: datasets.load_dataset cannot read {folder}, because it takes * ? [ ] in a path for patterns; "
             f"load a copy in a folder of another name (skillmill reads this one)"
         )
-    return funnel
+    return exported
+
+
+def _price(config: Config) -> Callable[[int, int], float] | None:
+    prices = config.prices
+    if prices is None:
+        return None
+    return lambda prompt, completion: prices.of(StageUsage(prompt_tokens=prompt, completion_tokens=completion))
 
 
 def _stress_answers(workspace: Workspace, plan: Plan) -> AnswersByPlan | None:

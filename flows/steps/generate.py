@@ -7,8 +7,9 @@ from skillmill.data.export.grading_counts import count_gradings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
+from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.decide import load_rules
-from skillmill.flows.rows.generate import GenerateOutcome, count_unanswered, generate
+from skillmill.flows.rows.generate import GenerateOutcome, Start, count_unanswered, generate
 from skillmill.flows.rows.grading import warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, ask_again
 from skillmill.flows.runtime.loop import run
@@ -16,19 +17,20 @@ from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import DECIDED, note_rewritten, redecide_if_changed
-from skillmill.flows.steps.taxonomy import current_plan
+from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
 from skillmill.teachers.middleware.accounting import BudgetMet
 
 log = logging.getLogger(__name__)
 
 
-def generate_step(config: Config) -> GenerateOutcome:
-    """Generate and decide rows up to the target.
+def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome:
+    """Generate and decide rows up to the target; `start` is given in a refresh.
 
     If the target is not reached, `missed` or `stopped` of the outcome says why.
     """
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress:
+        store_plan(config, plan, existing_taxonomy(config))
         _log_if_plan_changed(workspace, plan)
         redecided = redecide_if_changed(workspace, plan, progress, without_reply=True)
         if redecided is None:
@@ -56,7 +58,7 @@ def generate_step(config: Config) -> GenerateOutcome:
         planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
         update_run_json(workspace, {"status": "running", "reason": "", **planned})
         try:
-            outcome = run(generate(workspace, plan, report), tick)
+            outcome = run(generate(workspace, plan, report, start), tick)
             so_far = outcome
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
         finally:

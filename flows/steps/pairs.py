@@ -23,6 +23,11 @@ PAIRED = "paired"
 """The key of `run.json` under which each pairs plan has the rules that its rows were decided by."""
 
 
+def wants_pairs(config: Config) -> bool:
+    """Return whether the configuration asks for pairs or a stress set."""
+    return bool(config.pairs.sources and config.pairs.share > 0) or config.export.stress is not None
+
+
 def pairs_step(config: Config) -> PairsOutcome:
     """Make the preference pairs and the replacements of the stress set that are still missing."""
     plan = current_plan(config)

@@ -56,9 +56,9 @@ def runs(tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: pytes
 
 
 def data(config: Config) -> dict[str, bytes]:
-    """Every file that is data; run.json and the report tell of the calls that were made."""
+    """Every file that is data; run.json, the report and the versions tell how it was made."""
     files = [path for path in sorted(config.output.rglob("*")) if path.is_file() and ".work" not in path.parts]
-    told = {"run.json", "report.html", "overrides.jsonl"}
+    told = {"run.json", "report.html", "overrides.jsonl", "versions.jsonl", "version.json", "README.md"}
     return {str(path.relative_to(config.output)): path.read_bytes() for path in files if path.name not in told}
 
 

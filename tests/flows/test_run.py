@@ -76,7 +76,7 @@ def test_a_run_leaves_what_the_design_says(configure: Any) -> None:
     found = run(config)
     assert found == {"dataset": config.output / "export", "report": config.output / "report.html"}
     left = {path.name for path in config.output.iterdir()}
-    stores = {"shards", "pairs", "grades", "manifest.jsonl"}
+    stores = {"shards", "pairs", "grades", "plans", "manifest.jsonl", "versions.jsonl"}
     assert left == stores | {"taxonomy.yaml", "export", "report.html", "run.json", ".work"}
     plan = state(config)["plan"][:8]
     shards = sorted(path.name for path in (config.output / "shards").iterdir())

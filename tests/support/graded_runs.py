@@ -55,7 +55,7 @@ class Runs:
 def data(config: Config) -> dict[str, bytes]:
     """Every file that is data; run.json and the report tell of the calls that were made."""
     files = [path for path in sorted(config.output.rglob("*")) if path.is_file() and ".work" not in path.parts]
-    told = {"run.json", "report.html"}
+    told = {"run.json", "report.html", "versions.jsonl", "version.json", "README.md"}
     return {str(path.relative_to(config.output)): path.read_bytes() for path in files if path.name not in told}
 
 

@@ -29,10 +29,11 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.sampl
 
 @given(name=NAMES, reason=NAMES)
 def test_the_header_is_what_the_hub_reads_whatever_the_names(name: str, reason: str) -> None:
-    facts = CardFacts(name, "skill_mix", name, name, ["p"], [])
-    text = dataset_card(facts, Funnel(reasons=Counter([reason])), "abc", ("sft", "self"))
+    facts = CardFacts(name, "skill_mix", name, name, ["p"])
+    splits = {"sft": ["train", "validation"], "self": ["train"]}
+    text = dataset_card(facts, Funnel(reasons=Counter([reason])), "abc", splits, [])
     expected = {
-        "pretty_name": name,
+        "pretty_name": " ".join(name.split()),
         "task_categories": ["text-generation"],
         "tags": ["synthetic", "skillmill"],
         "configs": [
@@ -40,7 +41,10 @@ def test_the_header_is_what_the_hub_reads_whatever_the_names(name: str, reason: 
                 "config_name": "sft",
                 "description": "sha256 abc",
                 "default": True,
-                "data_files": [{"split": "train", "path": "sft/train-*.parquet"}],
+                "data_files": [
+                    {"split": "train", "path": "sft/train-*.parquet"},
+                    {"split": "validation", "path": "sft/validation-*.parquet"},
+                ],
             },
             {
                 "config_name": "self",

@@ -6,9 +6,9 @@ from typing import Any
 import datasets
 import pytest
 import yaml
+from exports import export_stores
 
 from skillmill.data.export.card import CardFacts
-from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Grade, PairRow, Sample, SampleRow, pair_id, row_id, sample_row
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
@@ -55,8 +55,8 @@ def exported(root: Path, rows: list[SampleRow], pairs: list[PairRow] | None = No
         samples.commit(PLAN, 0, rows[-1]["index"] + 1, rows, cells, cells)
     if pairs:
         pair_rows.commit("c" * 16, 0, 1, pairs, 1, 1)
-    facts = CardFacts('a "name": with\nYAML', "instruct_skill_mix", "t", "x: 2 skills", [PLAN], ["c" * 16])
-    write_dataset_folder(*stores, root / "export", facts)
+    facts = CardFacts('a "name": with\nYAML', "instruct_skill_mix", "t", "x: 2 skills", [PLAN])
+    export_stores(stores, {PLAN: "c" * 16}, facts)
     return root / "export"
 
 
@@ -111,7 +111,7 @@ def test_the_card_counts_rows_and_is_valid_yaml_whatever_the_names(tmp_path: Pat
         exported(tmp_path, [row(1), row(2, reasons=(Echo.reason, Refusal.reason))], [PAIR]) / "README.md"
     ).read_text()
     front = yaml.safe_load(card.split("---")[1])
-    assert front["pretty_name"] == 'a "name": with\nYAML'
+    assert front["pretty_name"] == 'a "name": with YAML'
     assert [entry["config_name"] for entry in front["configs"] if entry.get("default")] == ["sft"]
     assert "| echo | 1 |" in card
     assert "| 2 | 1 |" in card

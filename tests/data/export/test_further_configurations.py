@@ -6,9 +6,8 @@ from typing import Any
 import datasets
 import pytest
 import yaml
+from exports import export_stores
 
-from skillmill.data.export.card import CardFacts
-from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.export.funnel import Funnel
 from skillmill.data.export.self_records import feedback, self_record
 from skillmill.data.export.sft_rows import AnswersByPlan
@@ -21,9 +20,17 @@ PLAN, PAIRS = "b" * 16, "c" * 16
 def row(index: int, reasons: tuple[str, ...] = (), **sample: Any) -> SampleRow:
     result = Sample(f"Instruction {index}?", f"Refined {index}.", reasons=reasons, **sample)
     columns: dict[str, Any] = dict.fromkeys(
-        ("topic", "difficulty", "length", "language", "parent", "operator", "prompts", "teacher", "split")
+        ("topic", "difficulty", "length", "language", "parent", "operator", "prompts", "teacher")
     )
-    columns |= {"plan": PLAN, "index": index, "cell": f"{index}", "kind": "instruct_skill_mix", "k": 2, "seed": index}
+    columns |= {
+        "split": "train",
+        "plan": PLAN,
+        "index": index,
+        "cell": f"{index}",
+        "kind": "instruct_skill_mix",
+        "k": 2,
+        "seed": index,
+    }
     return sample_row(result, **columns, skills=["irony", "haiku"], query_type="How-to")
 
 
@@ -56,11 +63,11 @@ def exported(
     samples.commit(PLAN, 0, rows[-1]["index"] + 1, rows, len(rows), len(rows))
     if pairs:
         pair_rows.commit(PAIRS, 0, 1, pairs, 1, 1)
-    facts = CardFacts("test", "instruct_skill_mix", "t", "x: 2 skills", [PLAN], [PAIRS])
-    funnel, _ = write_dataset_folder(
-        *stores, root / "export", facts, lambda text: text.replace("me@example.com", "[masked]"), stress
-    )
-    return root / "export", funnel
+
+    def mask(text: str) -> str:
+        return text.replace("me@example.com", "[masked]")
+
+    return root / "export", export_stores(stores, {PLAN: PAIRS}, mask=mask, stress=stress).funnel
 
 
 def load(folder: Path, configuration: str) -> datasets.Dataset:

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from example_rows import example_row
+from exports import export_stores
 
-from skillmill.data.export.card import CardFacts
-from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.records import GradingRow, Sample, SampleRow
 from skillmill.data.schemas import GRADING_SCHEMA, SAMPLE_SCHEMA
 from skillmill.data.store import grade_store, pair_store, sample_store
@@ -70,8 +69,7 @@ def test_each_shard_is_hashed_once_and_read_once_beside_its_signals(
     reads = Reads()
     monkeypatch.setattr(hashlib, "file_digest", reads.counting_digest(hashlib.file_digest))
     monkeypatch.setattr(pq, "read_table", reads.counting_read(pq.read_table))
-    facts = CardFacts("test", "skill_mix", "t", "x: 1 skill", list(PLANS), [])
-    write_dataset_folder(samples, pairs, grades, tmp_path / "export", facts)
+    export_stores((samples, pairs, grades), dict.fromkeys(PLANS, "c" * 16))
     monkeypatch.undo()
 
     schemas: dict[str, pa.Schema] = {

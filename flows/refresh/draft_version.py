@@ -1,0 +1,67 @@
+"""The version that an export is about to make: which rows of which plans it has."""
+
+from skillmill.data.store import Shard
+from skillmill.data.versions import PlanRange, Version, Versions
+from skillmill.flows.plan import Plan, changed_keys
+from skillmill.flows.refresh.stored_plans import stored_parts
+from skillmill.flows.rows.pairs import pairs_plan
+from skillmill.flows.runtime.workspace import Workspace
+from skillmill.teachers.build import teacher_name
+
+
+def draft_version(
+    workspace: Workspace,
+    plan: Plan,
+    versions: Versions,
+    every_plan: bool,
+    scheduled_time: str | None = None,
+    note: str = "",
+) -> Version:
+    """Return the next version, without the counts and the checksum that only the export knows.
+
+    It has the rows of `plan`, or, with `every_plan`, those of all plans in the directory. The plan of a former version
+    keeps its place in the export.
+    """
+    config, last = workspace.config, versions.current
+    before = last and stored_parts(config, last.plan)
+    return Version(
+        version=versions.next_name,
+        scheduled_time=scheduled_time,
+        plan=plan.fingerprint,
+        plans=_plan_ranges(workspace, plan, versions, every_plan),
+        changed=changed_keys(before, plan),
+        taxonomy=plan.parts["taxonomy"],
+        teacher=teacher_name(config.teacher),
+        rows_new=0,
+        rows=0,
+        dropped={},
+        verdicts_changed=0,
+        prompt_tokens=0,
+        completion_tokens=0,
+        money=None,
+        export_sha256="",
+        note=note,
+    )
+
+
+def exported_plans(workspace: Workspace, versions: Versions) -> list[str]:
+    """Return the plans that have rows, those of former versions first, each in the order of its first rows."""
+    former = (plan for version in versions.entries for plan in version.plans)
+    stored = dict.fromkeys(shard.plan for shard in workspace.samples.shards)
+    return [plan for plan in dict.fromkeys([*former, *stored]) if plan in stored]
+
+
+def _plan_ranges(workspace: Workspace, plan: Plan, versions: Versions, every_plan: bool) -> dict[str, PlanRange]:
+    plans = exported_plans(workspace, versions) if every_plan else [plan.fingerprint]
+    pairs = {name: part.pairs for version in versions.entries for name, part in version.plans.items()}
+    pairs[plan.fingerprint] = pairs_plan(plan, workspace.config)
+    return {name: _range(workspace.samples.of_plan(name), pairs.get(name, "")) for name in plans}
+
+
+def _range(shards: list[Shard], pairs: str) -> PlanRange:
+    return PlanRange(
+        stop=shards[-1].stop if shards else 0,
+        cells=sum(shard.cells for shard in shards),
+        accepted=sum(shard.accepted for shard in shards),
+        pairs=pairs,
+    )

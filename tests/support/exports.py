@@ -1,0 +1,59 @@
+"""Exports of stored rows for tests, without a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skillmill.data.export.card import CardFacts
+from skillmill.data.export.dataset_folder import Exported, write_dataset_folder
+from skillmill.data.store import ShardStore
+from skillmill.data.versions import PlanRange, Version, Versions, adopt_exported
+
+
+def draft(samples: ShardStore, plans: Mapping[str, str], versions: Versions, **fields: Any) -> Version:
+    """Return the next version with the rows of `plans`, each with the fingerprint of its pairs."""
+    ranges = {plan: _range(samples, plan, pairs) for plan, pairs in plans.items()}
+    known: dict[str, Any] = {
+        "version": versions.next_name,
+        "scheduled_time": None,
+        "plan": next(reversed(ranges), ""),
+        "plans": ranges,
+        "changed": [],
+        "taxonomy": "f" * 64,
+        "teacher": "t",
+        "rows_new": 0,
+        "rows": 0,
+        "dropped": {},
+        "verdicts_changed": 0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "money": None,
+        "export_sha256": "",
+    }
+    return Version(**(known | fields))
+
+
+def export_stores(
+    stores: tuple[ShardStore, ShardStore, ShardStore],
+    plans: Mapping[str, str],
+    facts: CardFacts | None = None,
+    **options: Any,
+) -> Exported:
+    """Write `export/` beside the shards, and record its version as a run does."""
+    root: Path = stores[0].root
+    versions = adopt_exported(root)
+    facts = facts or CardFacts("test", "instruct_skill_mix", "t", "x: 2 skills", list(plans))
+    new = draft(stores[0], plans, versions)
+    exported = write_dataset_folder(*stores, root / "export", facts, versions, new, **options)
+    adopt_exported(root)
+    return exported
+
+
+def _range(samples: ShardStore, plan: str, pairs: str) -> PlanRange:
+    shards = samples.of_plan(plan)
+    return PlanRange(
+        stop=shards[-1].stop if shards else 0,
+        cells=sum(shard.cells for shard in shards),
+        accepted=sum(shard.accepted for shard in shards),
+        pairs=pairs,
+    )
