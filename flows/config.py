@@ -363,6 +363,7 @@ def _with_paths_of(config: Config, folder: Path) -> Config:
             "filters": config.filters.relative_to(folder),
             "grader": config.grader and config.grader.relative_to(folder),
             "pairs": config.pairs.relative_to(folder),
+            "train": config.train and config.train.relative_to(folder),
         }
     )
     if config.work_dir:

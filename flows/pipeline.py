@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
+from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
@@ -15,7 +16,6 @@ from skillmill.flows.steps.report import report_step
 from skillmill.flows.steps.taxonomy import taxonomy_step
 from skillmill.flows.steps.train import train_step
 from skillmill.teachers.middleware.accounting import BudgetMet
-from skillmill.train.trl_arguments import check_train
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,7 @@ def run(
     Returns the paths of the results by name. Raises `SkillmillError` if the target was missed, after the export. A
     budget that is met ends generation and pairs early and skips training; it is not an error.
     """
-    if config.train is not None:
-        check_train(config.train, config.output / "train")
+    check_run(config)
     try:
         step("taxonomy", taxonomy_step)(config)
     except BudgetMet as met:  # there is no taxonomy to generate from yet

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from skillmill.teachers.base import Load, Teacher
 from skillmill.teachers.config import TeacherConfig
@@ -13,7 +14,7 @@ from skillmill.teachers.middleware.concurrency import Slots
 from skillmill.teachers.middleware.journal import Journal, Journalled
 from skillmill.teachers.middleware.resilience import Resilient
 
-__all__ = ["close_engines", "open_teacher", "teacher_name"]
+__all__ = ["check_teacher", "close_engines", "open_teacher", "reach_teacher", "teacher_name"]
 
 
 def teacher_name(config: TeacherConfig) -> str:
@@ -22,6 +23,21 @@ def teacher_name(config: TeacherConfig) -> str:
     Raises `ConfigError` or `TeacherError` if the configured model is a file or folder that cannot be read.
     """
     return engine_module(config.kind).engine_name(config)
+
+
+def check_teacher(config: TeacherConfig) -> None:
+    """Check the settings of a model without starting anything.
+
+    Raises `ConfigError` or `TeacherError` for what `open_teacher` would find later.
+    """
+    engine_module(config.kind).check_engine(config)
+
+
+async def reach_teacher(config: TeacherConfig, folder: Path) -> None:
+    """Raise `TeacherError` if no server listens at the configured address; do nothing for a model without one."""
+    if config.base_url is not None:
+        async with engine_module(config.kind).open_engine(config, folder):
+            pass
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 This module imports no torch, because the command line imports it at every start.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 EPOCHS_WITHOUT_SELECTION = 3
 """Instruct-SkillMix (arXiv 2408.14774) trains 15 epochs and keeps the checkpoint with the best win rate, epoch 7 for
 Llama 3. Without this selection, fewer epochs reduce the risk of overfitting."""
+
+TEMPLATE = "chat_template_path"
+"""The argument of SFT that names a `.jinja` file, or a model with a chat template."""
 
 RESERVED_ARGS = {
     "output_dir": "is chosen by skillmill",
@@ -125,6 +129,19 @@ class TrainConfig(BaseModel):
     def folder(self, stage: str) -> str:
         """Return the folder name of a stage's result; a student of the stress set has a folder of its own."""
         return f"{stage}-stress" if self.sft and self.sft.dataset == "stress" else stage
+
+    def relative_to(self, folder: Path) -> "TrainConfig":
+        """Return the settings with paths that exist in `folder`, the folder of the configuration file, joined to it."""
+
+        def resolved(name: str) -> str:
+            path = folder / Path(name).expanduser()
+            return str(path) if path.exists() else name
+
+        update: dict[str, Any] = {"student": self.student and resolved(self.student)}
+        if self.sft and isinstance(template := self.sft.args.get(TEMPLATE), str):
+            args = {**self.sft.args, TEMPLATE: resolved(template)}
+            update["sft"] = self.sft.model_copy(update={"args": args})
+        return self.model_copy(update=update)
 
     @model_validator(mode="after")
     def _dpo_continues_sft(self) -> "TrainConfig":

@@ -36,9 +36,14 @@ def train_dpo(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir:
     `sft_dir` is the output folder of a finished `train_sft`; None starts from the student. A second identical call
     returns the recorded result. Raises `ConfigError`, `SkillmillError`.
     """
+    return run_job(dpo_job(config, dataset_dir, output_dir, sft_dir, seed), dpo_trainer)
+
+
+def dpo_job(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir: Path | None, seed: int) -> Job:
+    """Return the job of `train_dpo`. Raises `ConfigError` if `train.dpo` is missing, or the result in `sft_dir`."""
     if config.dpo is None:
         raise ConfigError("train.dpo: missing, expected settings, {} for the defaults")
-    job = Job(
+    return Job(
         stage="dpo",
         settings=config.dpo,
         student=config.student,
@@ -49,7 +54,6 @@ def train_dpo(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir:
         seed=seed,
         start=_sft_result(sft_dir, config) if sft_dir else None,
     )
-    return run_job(job, dpo_trainer)
 
 
 def dpo_trainer(job: Job, student: str, rows: Any) -> Any:

@@ -21,9 +21,14 @@ def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: in
 
     A second identical call returns the recorded result. Raises `ConfigError`, `SkillmillError`.
     """
+    return run_job(sft_job(config, dataset_dir, output_dir, seed), sft_trainer)
+
+
+def sft_job(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: int) -> Job:
+    """Return the job of `train_sft`. Raises `ConfigError` if `train.sft` is missing."""
     if config.sft is None:
         raise ConfigError("train.sft: missing, expected settings, {} for the defaults")
-    job = Job(
+    return Job(
         stage="sft",
         settings=config.sft,
         student=config.student,
@@ -33,7 +38,6 @@ def train_sft(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: in
         output_dir=output_dir,
         seed=seed,
     )
-    return run_job(job, sft_trainer)
 
 
 def sft_trainer(job: Job, student: str, rows: Any) -> Any:

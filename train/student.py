@@ -12,6 +12,9 @@ from skillmill.train.config import LoraConfig, StageConfig
 from skillmill.train.machine import has_bf16
 from skillmill.train.quiet import require_extra
 
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+"""The names of a model's only file of weights; `.index.json` after them names several files."""
+
 
 def student_path(name: str | None) -> str:
     """Return a folder or name that `from_pretrained` loads without network access; None is the embedded student.
@@ -35,12 +38,32 @@ def student_path(name: str | None) -> str:
         is_cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
     except HFValidationError:
         is_cached = False
+    if not is_cached and (folder.is_absolute() or name.startswith((".", "~"))):
+        raise ConfigError(f"train.student: there is no folder {folder}")
     if not is_cached:
         raise ConfigError(
             f"train.student: {name!r} is neither a folder nor in the local Hugging Face cache; "
             f"fetch it with `hf download {name}`, or leave it null for the embedded student"
         )
     return name
+
+
+def check_weights(student: str) -> None:
+    """Raise `ConfigError` if the folder or cached model that `student_path` returned lacks files of its weights."""
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = Path(student)
+    if not folder.is_dir():
+        folder = Path(str(try_to_load_from_cache(student, "config.json"))).parent
+    needed: set[str] = set()
+    for index in filter(Path.is_file, (folder / f"{name}.index.json" for name in WEIGHT_FILES)):
+        needed = set(orjson.loads(index.read_bytes())["weight_map"].values())
+        break
+    else:
+        needed = {next((name for name in WEIGHT_FILES if (folder / name).is_file()), WEIGHT_FILES[0])}
+    for name in sorted(needed):
+        if not (folder / name).is_file():
+            raise ConfigError(f"train.student: {student} has no weights, {name} is missing beside config.json")
 
 
 def model_arguments(settings: StageConfig) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 import dataclasses
 import difflib
-from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.terminal import shows_progress
 from skillmill.train.checkpoints import checkpoint_folder
-from skillmill.train.config import StageConfig, TrainConfig
+from skillmill.train.config import StageConfig
 from skillmill.train.job import Job
 from skillmill.train.machine import machine_arguments
-from skillmill.train.quiet import require_extra
 
 
 def trl_arguments(config_class: Any, job: Job, **overrides: Any) -> Any:
@@ -47,27 +45,6 @@ def known_arguments(config_class: Any, stage: str, settings: StageConfig) -> dic
     return fields
 
 
-def check_train(config: TrainConfig, results_dir: Path) -> None:
-    """Check the `train` block before a long run: the extra is installed, and TRL knows all arguments.
-
-    Stages that have a result in `results_dir` are not checked; if all have one, nothing is imported. Raises
-    `ConfigError`.
-    """
-    stages = {"sft": config.sft, "dpo": config.dpo}
-    pending = {
-        stage: settings
-        for stage, settings in stages.items()
-        if settings and not (results_dir / config.folder(stage)).exists()
-    }
-    if not pending:
-        return
-    require_extra()
-    import trl
-
-    for stage, settings in pending.items():
-        known_arguments({"sft": trl.SFTConfig, "dpo": trl.DPOConfig}[stage], stage, settings)
-
-
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """Return the message of an error with all whitespace as single spaces."""
     return " ".join(str(error).split())

@@ -9,9 +9,11 @@ def generate(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill generate -c skillmill.yaml --set generation.samples=1000
     """
+    from skillmill.flows.checks import check_settings
     from skillmill.flows.steps.generate import generate_step
 
-    outcome = generate_step(load(config, overrides))
+    check_settings(loaded := load(config, overrides))
+    outcome = generate_step(loaded)
     if outcome.missed:
         raise SkillmillError(outcome.missed)
 

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from skillmill.flows.checks import check_settings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.predict import CHARS_PER_TOKEN, Prediction, known_sizes, predict, probe
@@ -13,6 +14,7 @@ from skillmill.teachers.middleware.accounting import Prices, StageUsage
 
 def describe_plan(config: Config, probe_cells: int | None = None) -> None:
     """Print what the run of `config` will cost; with `probe_cells`, generate that many of its cells first."""
+    check_settings(config)
     plan = make_plan(config, configured_taxonomy(config))
     sizes = probe(config, plan, probe_cells) if probe_cells else known_sizes(config, plan)
     prediction = predict(sizes, config)

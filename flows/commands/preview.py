@@ -16,6 +16,7 @@ from rich.text import Text
 from skillmill.data.records import Message, Sample, sample_of
 from skillmill.filters.apply import explanation_of
 from skillmill.filters.grading.points import OTHER_CRITERIA
+from skillmill.flows.checks import check_settings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.rows.decide import Rules, load_rules
@@ -40,6 +41,7 @@ def preview_rows(config: Config, count: int) -> None:
 
     Raises `ConfigError` and `TeacherError` as a run does.
     """
+    check_settings(config)
     plan = make_plan(config, configured_taxonomy(config))
     warn_of_self_grading(config, plan)
     usage = Usage(config.prices)

@@ -1,6 +1,6 @@
 """The engines: each answers requests, with a model in this process or on a server.
 
-An engine is one module with the two functions of `EngineModule` and one entry in `ENGINES`.
+An engine is one module with the three functions of `EngineModule` and one entry in `ENGINES`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,10 +32,17 @@ class OpenEngine:
 
 
 class EngineModule(Protocol):
-    """The two functions that every engine's module has."""
+    """The three functions that every engine's module has."""
 
     def engine_name(self, config: "TeacherConfig") -> str:
         """Return the teacher's name for a configuration without starting anything. It is part of plan and rows."""
+        ...
+
+    def check_engine(self, config: "TeacherConfig") -> None:
+        """Check the settings as far as that needs neither model nor server.
+
+        Raises `ConfigError` or `TeacherError` as `open_engine` does, for faults that are known before.
+        """
         ...
 
     def open_engine(self, config: "TeacherConfig", folder: Path) -> AbstractAsyncContextManager[OpenEngine]:

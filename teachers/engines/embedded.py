@@ -37,6 +37,12 @@ def engine_name(config: TeacherConfig) -> str:
     return embedded_name(config.model, config.section)
 
 
+def check_engine(config: TeacherConfig) -> None:
+    """Check model file and engine arguments. Raises as `Embedded` does."""
+    path = Path(WEIGHTS.name) if config.model is None else checked_gguf(Path(config.model).expanduser(), config.section)
+    _params(_import_xllamacpp(config.section), path, config.max_in_flight, config.engine_args, config.section)
+
+
 @asynccontextmanager
 async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[OpenEngine]:
     """Open the engine, which all sections with the same settings share. `folder` is not used.

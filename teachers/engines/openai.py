@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shutil import which
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -36,7 +37,7 @@ from skillmill.teachers.engines.chat_api.error_message import read_error_message
 from skillmill.teachers.engines.chat_api.http_failures import Unreachable, http_failure, is_too_long
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
-from skillmill.teachers.engines.served.server import Served, healthy_server
+from skillmill.teachers.engines.served.server import Served, healthy_server, serve_command
 
 PROBE_TIMEOUT_S = 5.0
 """The time-out of requests other than chat requests."""
@@ -56,6 +57,17 @@ log = logging.getLogger(__name__)
 def engine_name(config: TeacherConfig) -> str:
     """Return the teacher's name in plan and rows: the model's name on the server."""
     return config.model or ""
+
+
+def check_engine(config: TeacherConfig) -> None:
+    """Check address, headers and the program of `serve`. Raises `ConfigError`."""
+
+    async def check() -> None:
+        await OpenAI(config, None if config.serve is None else "http://127.0.0.1/v1").close()
+
+    if config.serve is not None and which(program := serve_command(config.serve, 0, config.section)[0]) is None:
+        raise ConfigError(f"{config.section}.serve: there is no program {program!r}")
+    asyncio.run(check())
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,16 @@ Result = TypeVar("Result")
 def engine_name(config: TeacherConfig) -> str:
     """Return the teacher's name in plan and rows. Raises `TeacherError` if a path is not a folder of a model."""
     return vllm_name(config.model, config.engine_args, config.section)
+
+
+def check_engine(config: TeacherConfig) -> None:
+    """Check that vLLM is installed and that folders of model and adapter are there. Raises as `Vllm` does.
+
+    vLLM is not imported, because that takes many seconds.
+    """
+    engine_name(config)
+    if find_spec("vllm") is None:
+        import_vllm(config.section)
 
 
 @asynccontextmanager

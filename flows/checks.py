@@ -1,0 +1,56 @@
+"""Checks before the first request of a run: a fault that would end a later step ends the command at once, in one line.
+
+The steps check what they use themselves before their first request; `check_settings` and `check_run` check the rest.
+"""
+
+import asyncio
+from importlib.util import find_spec
+
+from skillmill.data.errors import ConfigError
+from skillmill.flows.config import Config
+from skillmill.flows.rows.grading import grader_config
+from skillmill.flows.rows.pairs import pair_models
+from skillmill.teachers.build import check_teacher, reach_teacher
+from skillmill.teachers.config import TeacherConfig
+from skillmill.train.check import check_train
+
+
+def check_settings(config: Config) -> None:
+    """Check the settings of the filters and of all models, without starting a model or connecting to a server.
+
+    Raises `ConfigError` or `TeacherError` that names the key.
+    """
+    for model in [config.teacher, *_later_models(config)]:
+        check_teacher(model)
+    if config.filters.shirker.enabled and config.filters.shirker.model:
+        from skillmill.filters.shirker.model import load_model  # imports numpy
+
+        load_model(config.filters.shirker.model)
+    near = config.filters.near_duplicates
+    if near.enabled and near.semantic and find_spec("sentence_transformers") is None:
+        raise ConfigError(
+            "filters.near_duplicates.semantic: sentence-transformers is not installed: pip install "
+            "'skillmill[embeddings]'"
+        )
+
+
+def check_run(config: Config) -> None:
+    """Check all that a whole run needs: `check_settings`, `train`, and that the servers of later models answer.
+
+    Servers are asked only before the first row is stored, because a run that goes on may not need them any more.
+    Raises `ConfigError`, `StoreError` or `TeacherError` that names the key.
+    """
+    check_settings(config)
+    if config.train is not None:
+        check_train(config.train, config.output / "train")
+    if not (config.output / "manifest.jsonl").exists():
+        for model in _later_models(config):
+            asyncio.run(reach_teacher(model, config.work))
+
+
+def _later_models(config: Config) -> list[TeacherConfig]:
+    """Return the models that are opened after the teacher, each section once."""
+    models = [grader_config(config)] if config.grading.when != "never" else []
+    models += pair_models(config).values()
+    by_section = {model.section: model for model in models if model.section != config.teacher.section}
+    return list(by_section.values())
