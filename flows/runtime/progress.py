@@ -1,4 +1,4 @@
-"""Progress of a step: one live line on a terminal, a log message every few seconds elsewhere."""
+"""Progress of a step: one live line on a terminal, log messages of what changed elsewhere."""
 
 import logging
 import time
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLAIN_EVERY_S = 10.0
-"""Seconds between two log messages of a step's progress."""
+"""Seconds between two log messages of a step's progress while its counts change."""
+UNCHANGED_EVERY_S = 60.0
+"""Seconds between two log messages while they do not."""
 
 
 class Progress:
@@ -24,15 +26,21 @@ class Progress:
     def __init__(self, step: str) -> None:
         self._step = step
         self._live = _live_line() if shows_progress() else None
-        self._logged = time.monotonic()
+        self._logged, self._logged_counts = time.monotonic(), ""
 
-    def line(self, text: str) -> None:
-        """Show `text` on the live line at once; log it if the last message is `PLAIN_EVERY_S` old."""
-        line = f"{self._step}: {text}"
+    def line(self, counts: str, pace: str = "") -> None:
+        """Show both texts on the live line at once, and log them now and then.
+
+        They are logged if the last message is `PLAIN_EVERY_S` old and had other counts, or is `UNCHANGED_EVERY_S` old.
+        The pace changes all the time and is no reason for a message, nor are the counts at the start.
+        """
+        line = f"{self._step}: {counts}" + (f", {pace}" if pace else "")
         if self._live is not None:
             self._live.update(line)
-        if time.monotonic() - self._logged >= PLAIN_EVERY_S:
-            self._logged = time.monotonic()
+        self._logged_counts = self._logged_counts or counts
+        pause = PLAIN_EVERY_S if counts != self._logged_counts else UNCHANGED_EVERY_S
+        if time.monotonic() - self._logged >= pause:
+            self._logged, self._logged_counts = time.monotonic(), counts
             log.info(line, extra={ON_LIVE_LINE: self._live is not None})
 
     def __enter__(self) -> "Progress":

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from filelock import FileLock, Timeout
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, temporary_path, write_atomic
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.flows.config import Config
+from skillmill.flows.runtime.output_lock import hold_output
 from skillmill.teachers.middleware.accounting import Usage
 from skillmill.teachers.middleware.journal import Journal
 
@@ -41,16 +41,7 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
     `recover=False` leaves leftovers alone, for a caller that only reads the stores. Raises `StoreError` if the
     directory cannot be written or another run has locked it.
     """
-    with store_errors(f"output_dir: cannot write {config.output}"):
-        config.output.mkdir(parents=True, exist_ok=True)
-        config.work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(config.work / "lock")
-    with store_errors(f"output_dir: cannot write {config.work}"):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError(f"output_dir: {config.output} is in use by another run; wait for it, or stop it") from None
-    try:
+    with hold_output(config.output, config.work):
         stores = sample_store(config.output), pair_store(config.output), grade_store(config.output)
         stress = stress_store(config.output)
         for store in (*stores, *[stress] * (config.export.stress is not None)) if recover else ():
@@ -60,8 +51,6 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
             yield Workspace(config, *stores, stress, journal, _usage_so_far(config))
         finally:
             journal.close()
-    finally:
-        lock.release()
 
 
 def keep_usage(workspace: Workspace) -> None:

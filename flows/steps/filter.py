@@ -67,7 +67,7 @@ def redecide_if_changed(
     outcome, pace = FilterOutcome(), Pace(workspace.usage)
 
     def tick() -> None:
-        progress.line(f"{outcome.rows} rows decided again, {pace.text()}")
+        progress.line(f"{outcome.rows} rows decided again", pace.text())
         keep_usage(workspace)
 
     run(redecide(workspace, plan, rules, same_grader, outcome), tick)

@@ -51,7 +51,7 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
             pace.at((outcome.cells, outcome.samples_cap), (outcome.accepted, outcome.accepted_target))
 
         def tick() -> None:
-            progress.line(f"{_progress_text(so_far)}, {pace.text()}")
+            progress.line(_progress_text(so_far), pace.text())
             keep_usage(workspace)
 
         predicted = predict(known_sizes(config, plan), config)
@@ -90,7 +90,7 @@ def _ask_again_if_unanswered(workspace: Workspace, plan: Plan, progress: Progres
     outcome, pace = FilterOutcome(), Pace(workspace.usage)
 
     def tick() -> None:
-        progress.line(f"{outcome.cells} stored cells gone through, {pace.text()}")
+        progress.line(f"{outcome.cells} stored cells gone through", pace.text())
         keep_usage(workspace)
 
     run(ask_again(workspace, plan, load_rules(workspace.config), outcome), tick)

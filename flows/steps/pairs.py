@@ -48,7 +48,7 @@ def _make_pairs(workspace: Workspace, plan: Plan) -> PairsOutcome:
     _drop_outdated_pairs(workspace, plan)
 
     def tick() -> None:
-        progress.line(f"{outcome.rows} rows, {outcome.pairs} pairs, {pace.text()}")
+        progress.line(f"{outcome.rows} rows, {outcome.pairs} pairs", pace.text())
         keep_usage(workspace)
 
     with Progress("pairs") as progress:
@@ -79,7 +79,7 @@ def _make_stress(workspace: Workspace, plan: Plan) -> StressOutcome:
         write_plan_note(workspace, STRESSED, plan.fingerprint, name)
 
     def tick() -> None:
-        progress.line(f"{outcome.replaced} of {outcome.wanted} answers of the stress set, {pace.text()}")
+        progress.line(f"{outcome.replaced} of {outcome.wanted} answers of the stress set", pace.text())
         keep_usage(workspace)
 
     with Progress("pairs") as progress:

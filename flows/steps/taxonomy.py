@@ -91,7 +91,7 @@ def _extract_and_record(workspace: Workspace) -> Taxonomy:
         def tick() -> None:
             stage = next(reversed(curves), None)
             so_far = f"{stage}: {curves[stage][-1][1]} from {curves[stage][-1][0]} answers" if stage else "starting"
-            progress.line(f"{so_far}, {pace.text()}")
+            progress.line(so_far, pace.text())
             keep_usage(workspace)
 
         changes: dict[str, Any] = {}

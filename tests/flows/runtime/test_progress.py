@@ -26,6 +26,7 @@ with terminal_log() as terminal:
     if "quiet" in sys.argv:
         logging.getLogger("skillmill").setLevel(logging.WARNING)
     with progress.Progress("generate") as live:
+        live.line("6 cells")
         live.line("7 cells")
         logging.getLogger("skillmill.teachers").warning("teacher: a model answers again")
         time.sleep(0.5)
@@ -78,12 +79,39 @@ def test_elsewhere_a_line_is_logged_now_and_then(
     assert capsys.readouterr().err == "pairs: 9 rows\npairs: 19 rows\n"
 
 
+@pytest.mark.parametrize(
+    ("seconds_and_counts", "logged"),
+    [
+        ([(s, "0 of 40 cells") for s in range(1, 60)], []),
+        ([(s, "0 of 40 cells") for s in range(1, 130)], ["0 of 40 cells", "0 of 40 cells"]),
+        ([(s, f"{min(s, 3)} cells") for s in range(1, 60)], ["3 cells"]),
+        ([(s, f"{min(s, 12)} cells") for s in range(1, 79)], ["10 cells", "12 cells"]),
+        ([(s, f"{min(s, 12)} cells") for s in range(1, 81)], ["10 cells", "12 cells", "12 cells"]),
+    ],
+)
+def test_counts_that_do_not_change_are_logged_once_a_minute(
+    seconds_and_counts: list[tuple[int, str]],
+    logged: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "skillmill")
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Progress("generate") as progress:
+        for second, counts in seconds_and_counts:
+            now[0] = float(second)
+            progress.line(counts, f"{1000 / second:.0f} tokens/s")
+    assert [message.split(", ")[0] for message in caplog.messages] == [f"generate: {counts}" for counts in logged]
+
+
 def test_a_library_user_gets_records_and_no_output(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "skillmill")
     monkeypatch.setattr(progress_module, "PLAIN_EVERY_S", 0.0)
     with Progress("export") as progress:
+        progress.line("2 rows")
         progress.line("3 rows")
     [record] = caplog.records
     assert (record.name, record.message) == ("skillmill.flows.runtime.progress", "export: 3 rows")
