@@ -16,16 +16,20 @@ from skillmill.data.records import Sample
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.options import RowFilter
+from skillmill.filters.rows.cut_off import CutOff
 from skillmill.skill_taxonomy.cells import Cell
 
 
 def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
     """Return the sample with the reasons and signals of every enabled row filter added to its own.
 
-    A sample without a response is returned unchanged if it has a reason: the teacher gave no usable reply.
+    A sample without a response is returned unchanged if it has a reason: the teacher gave no usable reply. If the
+    token limit was reached before the first word of the response, it is cut off, and no filter has a text to look at.
     """
     if sample.reasons and not sample.response:
         return sample
+    if not sample.response.strip() and sample.finish_reason == "length":
+        return sample.with_verdict([CutOff.reason], {})
     reasons: list[str] = []
     signals: dict[str, float] = {}
     for name in row_filters(type(config)):

@@ -74,6 +74,19 @@ class CountingTeacher:
         return reply
 
 
+def lost_to_thinking(reply: Reply, sampling: Sampling) -> str | None:
+    """Return what to say about a reply whose reasoning took all its tokens; None if it has a text.
+
+    The filters reject such a reply as cut off; it is not one in a wrong form.
+    """
+    if not reply.lost_to_thinking:
+        return None
+    return (
+        f"max_tokens went into thinking: no text came within the {sampling.max_tokens:,} tokens of "
+        "teacher.sampling.max_tokens; raise it, or switch the model's thinking off"
+    )
+
+
 def definition_or_name(skill: Skill) -> str:
     """Return the skill's definition without its final full stop, or its name if it has no definition."""
     return (skill.definition or skill.name).rstrip(".")

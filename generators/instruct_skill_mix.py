@@ -21,6 +21,7 @@ from skillmill.generators.conversation import (
     assistant,
     definition_or_name,
     is_short_form,
+    lost_to_thinking,
     system,
     text_schema,
     user,
@@ -78,7 +79,7 @@ class InstructSkillMix:
         parts, reply = await self._request_instruction(cell, counting)
         reasons = self.instruction.reasons(parts, cell)
         if reasons:
-            return [_unusable(parts, reply, reasons, counting)]
+            return [_unusable(parts, reply, () if reply.lost_to_thinking else reasons, counting)]
         samples = []
         for generation in range(self.generations):
             samples.append(await self._sample(_task(cell, parts, generation, counting), generation))
@@ -99,6 +100,7 @@ class InstructSkillMix:
             generation=generation,
             draft=_joined(drafts) if refines else None,
             critique=critique.strip(),
+            explanation=next(filter(None, (lost_to_thinking(each, self.sampling) for each in answers)), None),
             finish_reason=_finish_reason(answers),
             draft_finish_reason=_finish_reason(drafts) if refines else None,
             prompt_tokens=task.counting.tokens.prompt_tokens,
@@ -235,6 +237,7 @@ def _unusable(parts: list[str], reply: Reply, reasons: tuple[Reason, ...], count
         instruction=" ".join(parts),
         response="",
         draft=clean(reply.text),
+        explanation=lost_to_thinking(reply, counting.sampling),
         finish_reason=reply.finish_reason,
         prompt_tokens=counting.tokens.prompt_tokens,
         completion_tokens=counting.tokens.completion_tokens,

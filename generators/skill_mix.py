@@ -16,6 +16,7 @@ from skillmill.generators.conversation import (
     CountingTeacher,
     assistant,
     copies_example,
+    lost_to_thinking,
     system,
     text_schema,
     user,
@@ -24,7 +25,7 @@ from skillmill.generators.examples import TextExample, read_examples
 from skillmill.generators.parsing import answer_and_explanation
 from skillmill.generators.targets import with_targets
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
-from skillmill.teachers.base import Sampling, Teacher
+from skillmill.teachers.base import Reply, Sampling, Teacher
 from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import clean, object_schema
 
@@ -81,16 +82,16 @@ class SkillMix:
             response=answer or "",
             generation=generation,
             draft=clean(last_reply.text) if answer is None else draft,
-            explanation=explanation,
+            explanation=explanation or lost_to_thinking(last_reply, self.sampling),
             finish_reason=last_reply.finish_reason,
             prompt_tokens=counting.tokens.prompt_tokens,
             completion_tokens=counting.tokens.completion_tokens,
-            reasons=self._reasons(answer),
+            reasons=self._reasons(answer, last_reply),
         )
 
-    def _reasons(self, answer: str | None) -> tuple[Reason, ...]:
+    def _reasons(self, answer: str | None, reply: Reply) -> tuple[Reason, ...]:
         if answer is None:
-            return (UNPARSABLE,)
+            return () if reply.lost_to_thinking else (UNPARSABLE,)
         return (PROMPT_COPY,) if copies_example(answer, [self.example.answer]) else ()
 
     def draft_messages(self, cell: Cell) -> list[Message]:

@@ -50,7 +50,7 @@ class Reply:
     """One reply. `finish_reason` is "stop", "length" or "content_filter"; token fields are counts.
 
     `cached_tokens` are part of `prompt_tokens` and `thinking_tokens` part of `completion_tokens`; both are 0 if the
-    engine does not report them.
+    engine does not report them. `estimated`: the server does not report all counts, and they are estimated.
     """
 
     text: str
@@ -60,6 +60,13 @@ class Reply:
     cached_tokens: int = 0
     thinking: str = ""
     thinking_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def lost_to_thinking(self) -> bool:
+        """Whether the reply has no text because its reasoning took all tokens of `max_tokens`."""
+        thought = bool(self.thinking or self.thinking_tokens) or not self.text  # a small model may write white space
+        return self.finish_reason == "length" and thought and not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ class Retry(BaseModel):
 
     A request that fails while others get replies is sent at most `tries` times; the pause before try n+1 is jittered
     below first_pause_s * 2^n, at most longest_pause_s. The run stops after `patience_s` seconds in which no request
-    got a reply or more than half of the requests failed.
+    got a reply or more than half of the requests failed. A pause that the server asks for may be longer, up to
+    `longest_wait_s`, and does not count as lost patience; if the server asks for more, the run stops.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +30,7 @@ class Retry(BaseModel):
     first_pause_s: float = Field(0.5, ge=0)
     longest_pause_s: float = Field(20, gt=0)
     patience_s: float = Field(120, gt=0)
+    longest_wait_s: float = Field(600, ge=0)
 
 
 class TeacherConfig(BaseModel):

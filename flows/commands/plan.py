@@ -72,6 +72,10 @@ def _remarks(prediction: Prediction, config: Config) -> list[str]:
     least, most = prediction.cells_range
     span = "" if least == most else f" (between {least:,} and {most:,})"
     lines = [f"For {cells}{span}, going by {prediction.measured_cells} that were asked, {accepted} of them accepted."]
+    if prediction.total.estimated_calls:
+        lines.append(
+            "The server reports no token counts: tokens and money are estimated from the lengths of the texts."
+        )
     if not accepted and config.generation.accepted is not None:
         lines.append("None was accepted: the run may miss its target; preview shows why rows fall.")
     if prediction.seconds is not None:

@@ -21,7 +21,7 @@ _REMEDIES = {
     "bad_request": _SERVER,
     "context_length": "give the teacher a larger context window, or lower teacher.sampling.max_tokens or generation.k",
     "unparsable": "use a larger teacher, a server with structured output (JSON schema), or a lower temperature",
-    "cut_off": "raise teacher.sampling.max_tokens",
+    "cut_off": "raise teacher.sampling.max_tokens, or switch the model's thinking off",
     "duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
     "near_duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",
     "semantic_duplicate": "raise teacher.sampling.temperature, widen the taxonomy, or see filters.near_duplicates",

@@ -5,7 +5,7 @@ aiohttp with orjson takes about 0.5 ms of CPU for a request at full occupancy; h
 
 import asyncio
 import base64
-import errno
+import json
 import logging
 import os
 import re
@@ -28,13 +28,22 @@ from skillmill.teachers.engines.chat_api.address import HIDDEN, Address, parse_a
 from skillmill.teachers.engines.chat_api.completion import read_completion
 from skillmill.teachers.engines.chat_api.dialect import (
     Dialect,
+    abilities,
     dialect_without_system,
     less_structured,
     request_body,
     smaller_dialect,
 )
-from skillmill.teachers.engines.chat_api.error_message import read_error_message
-from skillmill.teachers.engines.chat_api.http_failures import Unreachable, http_failure, is_too_long
+from skillmill.teachers.engines.chat_api.error_message import ErrorMessage, read_error_message
+from skillmill.teachers.engines.chat_api.event_stream import is_event_stream, joined_events
+from skillmill.teachers.engines.chat_api.http_failures import (
+    HOPELESS,
+    Unreachable,
+    http_failure,
+    is_failed_sample,
+    is_too_long,
+)
+from skillmill.teachers.engines.chat_api.network import Proxy, cause, proxy_for, tls_context
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
 from skillmill.teachers.engines.served.server import Served, healthy_server, serve_command
@@ -43,6 +52,8 @@ PROBE_TIMEOUT_S = 5.0
 """The time-out of requests other than chat requests."""
 SUSPECT_AFTER = 2
 """Number of tries that end in HTTP 500 before the schema is treated as the cause."""
+SUSPECT_SAMPLES_AFTER = 4
+"""Number of samples that miss the requested form before the form is treated as the cause, if it never worked."""
 SECRET_LENGTH = 6
 """Characters. Shorter header values ("true", "2024") are not secrets, and hiding them would garble messages."""
 
@@ -77,7 +88,8 @@ async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[Open
     Raises `ConfigError` as `OpenAI` does and `TeacherError` if the server cannot be reached or started.
     """
     server = None if config.serve is None else await healthy_server(config, folder / "serve.log")
-    client = OpenAI(config, None if server is None else server.base_url)
+    # No proxy stands between this process and its child.
+    client = OpenAI(config, None if server is None else server.base_url, proxied=server is None)
     try:
         if server is None:
             await client.reach()
@@ -89,21 +101,29 @@ async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[Open
 class OpenAI:
     """A client of one chat server. It must be created and closed inside the event loop that uses it.
 
-    Raises `ConfigError` for an address or a header that HTTP does not allow.
+    `proxied`: the environment's proxies are used. Raises `ConfigError` for an address or a header that HTTP does not
+    allow, and as `proxy_for` and `tls_context` do.
     """
 
-    def __init__(self, config: TeacherConfig, base_url: str | None = None) -> None:
+    def __init__(self, config: TeacherConfig, base_url: str | None = None, proxied: bool = True) -> None:
         self._address = parse_address(base_url or config.base_url or "", config.section)
         self.name = engine_name(config)
         self._config = config
         self._url = URL(self._address.endpoint("chat/completions"), encoded=True)
-        headers, self._secrets = _headers_and_secrets(config, self._address)
+        proxy = proxy_for(self._address) if proxied else None
+        headers, self._secrets = _headers_and_secrets(config, self._address, proxy)
+        self._place = f"{self._address} through {proxy}" if proxy else f"{self._address}"
         self._dialect = Dialect()
-        self._proven_stages: set[str] = set()  # stages with a reply to a request that had a schema
+        self._proven: frozenset[str] = frozenset()  # `abilities` of the requests that were answered
+        encrypted = self._address.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),  # `Slots` limits the requests in flight
+            connector=aiohttp.TCPConnector(  # `Slots` limits the requests in flight
+                limit=0, keepalive_timeout=30, ssl=tls_context() if encrypted else True
+            ),
             timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=10),
             headers=headers,
+            proxy=proxy.url if proxy else None,
+            proxy_auth=proxy.auth if proxy else None,
         )
 
     async def reach(self) -> None:
@@ -113,8 +133,10 @@ class OpenAI:
             async with self._session.get(self._url, timeout=timeout, allow_redirects=False):
                 pass  # any response to a GET shows that a server is there
         except aiohttp.ClientConnectorError as error:
-            key = f"{self._config.section}.base_url"
-            raise TeacherError(f"{key}: cannot reach {self._address}: {_cause(error)}") from None
+            raise self._unreachable(error) from None
+        except aiohttp.ClientHttpProxyError as error:
+            if error.status in HOPELESS:
+                raise self._unreachable(error) from None
         except (aiohttp.ClientError, TimeoutError):
             pass  # a server is there; the retries handle other failures
 
@@ -123,25 +145,22 @@ class OpenAI:
         dialect = self._dialect
         while True:
             status, headers, content = await self._post(request_body(self.name, request, self._extra, dialect))
-            completion = _json_object(content) if status == 200 else None
+            completion = _read_body(content) if status == 200 else None
             if completion is not None and _is_error(completion):
+                content = json.dumps(completion).encode()
                 status, completion = _status_in_error(completion), None  # routers send errors with status 200
             if completion is not None:
+                reply = read_completion(completion, request)
                 self._adopt(dialect, request)
-                return read_completion(completion)
+                return reply
             if status == 200:
                 said = self._printable(read_error_message(content).text)
-                raise TransientError(f"the server's answer is not a JSON object: {said}")
+                kind = "is an event stream that was cut" if is_event_stream(content) else "is not a JSON object"
+                raise TransientError(f"the server's answer {kind}: {said}")
             message = read_error_message(content)
-            smaller = None
-            if self._suspects_schema(status, request):
-                smaller = less_structured(dialect, request)
-            elif status in _DIALECT_STATUSES and not is_too_long(status, message):
-                smaller = smaller_dialect(dialect, request, self._extra, message)
-            elif status >= 500:
-                smaller = dialect_without_system(dialect, request, message)  # llama.cpp: a template that fails is a 500
+            smaller = self._smaller_dialect(dialect, request, status, message)
             if smaller is None:
-                raise http_failure(status, headers, message, self._config, self._address, self._printable)
+                raise http_failure(status, headers, message, self._config, self._place, self._printable)
             dialect = smaller
 
     async def load(self) -> Load | None:
@@ -169,25 +188,60 @@ class OpenAI:
                 return response.status, response.headers, await response.read()
         except TimeoutError:
             limit = f"{self._config.timeout_s:g} s ({self._config.section}.timeout_s)"
-            raise TransientError(f"no answer from {self._address} within {limit}", overloaded=True) from None
+            raise TransientError(f"no answer from {self._place} within {limit}", overloaded=True) from None
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
-            raise Unreachable(f"no answer from {self._address}: {self._printable(_cause(error))}") from None
+            if isinstance(error, aiohttp.ClientHttpProxyError) and error.status in HOPELESS:
+                raise self._unreachable(error) from None
+            raise Unreachable(f"no answer from {self._place}: {self._printable(cause(error))}") from None
 
-    def _suspects_schema(self, status: int, request: Request) -> bool:
-        """Return whether the schema may be the cause of HTTP 500.
+    def _unreachable(self, error: Exception) -> TeacherError:
+        fault = self._printable(cause(error))
+        return TeacherError(f"{self._config.section}.base_url: cannot reach {self._place}: {fault}")
+
+    def _smaller_dialect(
+        self, dialect: Dialect, request: Request, status: int, message: ErrorMessage
+    ) -> Dialect | None:
+        """Return the dialect to try after a failure, None if the request's dialect is not the cause.
+
+        Raises `TransientError` if the message names what the server has had before: a router may have sent the request
+        to another machine.
+        """
+        smaller = None
+        if self._suspects_schema(status, request, message):
+            smaller = less_structured(dialect, request)
+        elif is_failed_sample(status, message) or is_too_long(status, message):
+            return None
+        elif status in _DIALECT_STATUSES:
+            smaller = smaller_dialect(dialect, request, self._extra, message)
+        elif status >= 500:
+            smaller = dialect_without_system(dialect, request, message)  # llama.cpp: a template that fails is a 500
+        if smaller is None:
+            return None
+        given_up = abilities(request, dialect, self._extra) - abilities(request, smaller, self._extra)
+        if given_up - self._proven:
+            return smaller
+        if request.attempt < SUSPECT_AFTER:
+            raise TransientError(f"HTTP {status}, though it took such requests before: {self._printable(message.text)}")
+        return None
+
+    def _suspects_schema(self, status: int, request: Request, message: ErrorMessage) -> bool:
+        """Return whether the schema may be the cause, though the message does not say so.
 
         vLLM answers HTTP 500 without a message to each request with a schema that its grammar compiler does not take.
+        A model that never keeps to a schema gets another form of it.
         """
-        unproven = request.json_schema is not None and request.stage not in self._proven_stages
-        return status == 500 and request.attempt >= SUSPECT_AFTER and unproven and "response_format" not in self._extra
+        if request.json_schema is None or "response_format" in self._extra:
+            return False
+        if is_failed_sample(status, message):
+            return request.attempt >= SUSPECT_SAMPLES_AFTER
+        return status == 500 and request.attempt >= SUSPECT_AFTER
 
     def _adopt(self, dialect: Dialect, request: Request) -> None:
         """Store the dialect that the server has just accepted; log it if it is smaller than the stored one.
 
         Concurrent requests may find the same dialect; only the first one logs it.
         """
-        if request.json_schema is not None:
-            self._proven_stages.add(request.stage)
+        self._proven |= abilities(request, dialect, self._extra)
         known, joined = self._dialect, self._dialect | dialect
         if joined != known:
             self._dialect = joined
@@ -201,9 +255,11 @@ class OpenAI:
         return " ".join(text.split())[:200]
 
 
-def _headers_and_secrets(config: TeacherConfig, address: Address) -> tuple[dict[str, str], list[str]]:
-    """Return the headers of every request, and the secrets in them and in the address, the longest first."""
-    headers, secrets = {"Content-Type": "application/json"}, []
+def _headers_and_secrets(
+    config: TeacherConfig, address: Address, proxy: Proxy | None
+) -> tuple[dict[str, str], list[str]]:
+    """Return the headers of every request, and the secrets in them and in the addresses, the longest first."""
+    headers, secrets = {"Content-Type": "application/json"}, proxy.secrets if proxy else []
     key = os.environ.get(config.api_key_env, "").strip()
     if address.credentials:
         plain = unquote(address.credentials)
@@ -225,18 +281,12 @@ def _headers_and_secrets(config: TeacherConfig, address: Address) -> tuple[dict[
     return headers, sorted(filter(None, [key, *secrets]), key=len, reverse=True)
 
 
-def _cause(error: Exception) -> str:
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, ConnectionRefusedError):
-        return os.strerror(errno.ECONNREFUSED)  # without the addresses that asyncio adds
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-
-
-def _json_object(content: bytes) -> dict[str, Any] | None:
+def _read_body(content: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in a body, or that which its events make up; None if there is none."""
     try:
         value = read_json(content)
     except ValueError:
-        return None
+        return joined_events(content) if is_event_stream(content) else None
     return value if isinstance(value, dict) else None
 
 

@@ -25,6 +25,7 @@ class StageUsage:
     `cached_tokens` are part of `prompt_tokens`, `thinking_tokens` of `completion_tokens`. `seconds` is the sum of the
     times that requests spent in the engine, so it exceeds wall time when several run at once. `replaced_characters` are
     characters of replies that are no Unicode text (lone surrogates, invalid UTF-8) and were replaced by U+FFFD.
+    `estimated_calls` are calls whose token counts the server did not report.
     """
 
     calls: int = 0
@@ -36,6 +37,7 @@ class StageUsage:
     thinking_tokens: int = 0
     seconds: float = 0.0
     replaced_characters: int = 0
+    estimated_calls: int = 0
 
     def add(self, reply: Reply) -> None:
         """Add the token counts of one reply."""
@@ -43,6 +45,7 @@ class StageUsage:
         self.cached_tokens += reply.cached_tokens
         self.completion_tokens += reply.completion_tokens
         self.thinking_tokens += reply.thinking_tokens
+        self.estimated_calls += reply.estimated
 
 
 class Prices(BaseModel):
@@ -232,6 +235,12 @@ class Counted:
             usage.running -= 1
             if not usage.running:
                 usage.idle.set()
+        if reply.estimated and not usage.total().estimated_calls:
+            log.warning(
+                "teacher: %s reports no token counts: tokens, money and the budget are estimated from the texts "
+                "(run.json counts estimated_calls)",
+                self.name,
+            )
         stage.add(reply)
         return self._encodable(reply, stage)
 

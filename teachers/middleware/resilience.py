@@ -5,7 +5,8 @@ An engine raises `TransientError` for failures that may not happen again (cut co
 
 A request that fails while others get replies is given up after `tries`. If no request gets a reply, the server is at
 fault: requests are retried until the server is back or `patience_s` is over, so a restart of the server costs time but
-no row. A server that refuses every request stops the run (`refusals.py`).
+no row. A server that refuses every request stops the run (`refusals.py`), and so does one that asks for a longer pause
+than `longest_wait_s` (`asked_waits.py`).
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import RATE_LIMIT
 from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 from skillmill.teachers.config import Retry
+from skillmill.teachers.middleware.asked_waits import AskedWaits, TeacherAsksToWait, wait_message
 from skillmill.teachers.middleware.concurrency import Slots
 from skillmill.teachers.middleware.refusals import Refusals, TeacherRefuses
 
@@ -42,6 +44,8 @@ class Breaker:
     """
 
     patience_s: float
+    waits: AskedWaits = field(default_factory=lambda: AskedWaits(0.0))
+    """The pauses that the server asks for. They do not count towards the patience."""
     served: int = 0
     """Number of requests that the server has answered, with a reply or a rejection."""
     down_since: float | None = None
@@ -72,8 +76,11 @@ class Breaker:
         self.failing.add(request)
 
     def down_for(self, now: float) -> float:
-        """Return the seconds since the first failure after the last answer; 0 without a failure since then."""
-        return 0.0 if self.down_since is None else now - self.down_since
+        """Return the seconds since the first failure after the last answer; 0 without a failure since then.
+
+        Pauses that the server asked for are left out.
+        """
+        return 0.0 if self.down_since is None else now - self.down_since - self.waits.passed_s(now)
 
     def is_down(self, now: float) -> bool:
         """Return whether the server has answered none of several requests for longer than the patience."""
@@ -94,6 +101,7 @@ class Breaker:
         self.served += 1
         if self.down_since is not None:
             self.down_since = None
+            self.waits.note_answer()
             self.failing.clear()
 
     def _end(self, now: float, well: bool) -> None:
@@ -124,7 +132,8 @@ class Resilient:
         self.name = engine.name
         self.slots = Slots(max_in_flight)
         self._engine, self._retry = engine, retry or Retry()
-        self._breaker, self._refusals = Breaker(self._retry.patience_s), Refusals()
+        self._breaker = Breaker(self._retry.patience_s, AskedWaits(self._retry.longest_wait_s))
+        self._refusals = Refusals()
         self._numbers = itertools.count()
         self._resume_at, self._consecutive_429, self._warned = 0.0, 0, False
 
@@ -183,6 +192,9 @@ class Resilient:
         now, breaker = time.monotonic(), self._breaker
         self.slots.note(rejected=failure.overloaded)
         breaker.note_failure(tries.request, now)
+        asked_s = failure.retry_after or 0.0
+        if asked_s > self._retry.longest_wait_s:
+            raise TeacherAsksToWait(self.name, asked_s, self._retry.longest_wait_s, failure.detail)
         tries.first = tries.first or now
         tries.failures += 1
         tries.counted += breaker.served > tries.served
@@ -195,6 +207,9 @@ class Resilient:
             breaker.note_give_up(now)
             self._stop_if_most_fail(now, failure.detail)
             raise RequestFailed(failure.reason, f"{failure.detail} ({tries.failures} tries)")
+        breaker.waits.note(asked_s, now)
+        if breaker.waits.said(asked_s, now):
+            log.warning("%s", wait_message(self.name, asked_s, failure.detail))
         if breaker.down_for(now) > WARN_AFTER_S and not self._warned:
             self._warned = True
             log.warning(
@@ -218,7 +233,7 @@ class Resilient:
     def _pause_all_requests(self, failure: TransientError, now: float) -> None:
         self._consecutive_429 = self._consecutive_429 + 1 if failure.reason == RATE_LIMIT else 0
         if self._consecutive_429 >= CONSECUTIVE_429 and failure.retry_after:
-            self._resume_at = max(self._resume_at, now + min(failure.retry_after, self._retry.patience_s))
+            self._resume_at = max(self._resume_at, now + failure.retry_after)
 
     def _stop_if_most_fail(self, now: float, detail: str) -> None:
         if self._breaker.fails_mostly(now):
@@ -234,9 +249,9 @@ class Resilient:
 def pause_s(retry: Retry, attempt: int, retry_after: float | None) -> float:
     """Return the seconds to wait after attempt number `attempt` (from 0) has failed.
 
-    The pause is jittered below first_pause_s * 2^attempt and not shorter than the server's `retry_after`, as far as
-    the patience allows.
+    The pause is jittered below first_pause_s * 2^attempt and not shorter than the server's `retry_after`, which is at
+    most `longest_wait_s`.
     """
     bound = min(retry.longest_pause_s, retry.first_pause_s * 2.0 ** min(attempt, 60))
     jittered = bound * random.uniform(0.5, 1.0)  # noqa: S311 (spreads retries, no cryptography)
-    return jittered if retry_after is None else max(jittered, min(retry_after, retry.patience_s))
+    return jittered if retry_after is None else max(jittered, min(retry_after, retry.longest_wait_s))

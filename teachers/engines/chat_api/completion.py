@@ -2,31 +2,38 @@
 
 from typing import Any
 
-from skillmill.teachers.base import Reply, TransientError
+from skillmill.teachers.base import Reply, Request, TransientError
+from skillmill.teachers.engines.chat_api.token_counts import read_token_counts
 from skillmill.teachers.reasoning import separate_reasoning
 
 _LENGTH_REASONS = {"length", "max_tokens", "max_length", "model_length"}
 _FAILURE_REASONS = {"error", "abort", "aborted"}
 
 
-def read_completion(completion: Any) -> Reply:
-    """Return the first choice of a parsed completion. Raises `TransientError` if it is not a chat completion."""
+def read_completion(completion: Any, request: Request) -> Reply:
+    """Return the first choice of a parsed completion. Raises `TransientError` if it is not a chat completion.
+
+    Token counts that the server does not report are estimated.
+    """
     try:
         choice = completion["choices"][0]
-        message, usage = choice["message"], completion.get("usage") or {}
         finish_reason = normal_finish_reason(choice.get("finish_reason"))
-        text, thinking = _text_and_thinking(message)
-        return Reply(
-            text=text,
-            finish_reason=finish_reason,
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
-            cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
-            thinking=thinking,
-            thinking_tokens=int((usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0),
-        )
+        text, thinking = _text_and_thinking(choice["message"])
+        counts = read_token_counts(completion.get("usage"), request, text, thinking, finish_reason)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise TransientError("the server's answer is not a chat completion") from None
+    if thinking and not text and counts.completion >= request.sampling.max_tokens:
+        finish_reason = "length"  # some servers say "stop" when the limit ends the reasoning
+    return Reply(
+        text=text,
+        finish_reason=finish_reason,
+        prompt_tokens=counts.prompt,
+        completion_tokens=counts.completion,
+        cached_tokens=counts.cached,
+        thinking=thinking,
+        thinking_tokens=counts.thinking,
+        estimated=counts.estimated,
+    )
 
 
 def normal_finish_reason(reason: Any) -> str:

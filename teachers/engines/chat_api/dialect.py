@@ -6,6 +6,7 @@ pure: `openai.py` sends the requests and stores the dialect that the server acce
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -19,6 +20,10 @@ from skillmill.teachers.engines.system_role import has_system_role, refuses_syst
 
 STRING_CONSTRAINTS = {"pattern", "minLength", "maxLength", "format"}
 """The JSON schema keywords that some servers' grammar compilers do not support."""
+
+
+_NAMED_SCHEMAS = ("properties", "$defs", "definitions")
+"""The JSON schema keywords whose value is a mapping of names to schemas."""
 
 
 class Structure(IntEnum):
@@ -70,6 +75,38 @@ class Dialect:
         return "; ".join(parts)
 
 
+def abilities(request: Request, dialect: Dialect, extra: dict[str, Any]) -> frozenset[str]:
+    """Return what a request in this dialect asks of the server: fields, roles, forms of structured output.
+
+    A server that has answered such a request has all of them. A constraint on strings counts with its value, since a
+    grammar compiler may take one pattern and not another.
+    """
+    asked = {*request.sampling.model_dump(), "seed"} - dialect.dropped
+    if dialect.completion_tokens:
+        asked.discard("max_tokens")
+    if has_system_role(request.messages) and not dialect.system_in_user:
+        asked.add("system role")
+    if request.json_schema is not None and dialect.structure == Structure.OBJECT:
+        asked.add("json_object")
+    elif request.json_schema is not None and dialect.structure < Structure.OBJECT:
+        loose = dialect.structure == Structure.LOOSE_SCHEMA
+        schema = without_string_constraints(request.json_schema) if loose else request.json_schema
+        asked |= {"json_schema", *_keywords(schema)}
+    return frozenset(asked - extra.keys())
+
+
+def _keywords(schema: Any) -> Iterator[str]:
+    """Yield the keywords of a JSON schema at any depth, constraints on strings with their values."""
+    for key, value in schema.items() if isinstance(schema, dict) else ():
+        yield f"{key} {value}" if key in STRING_CONSTRAINTS else key
+        if key in _NAMED_SCHEMAS and isinstance(value, dict):
+            for each in value.values():
+                yield from _keywords(each)
+        else:
+            for each in value if isinstance(value, list) else [value]:
+                yield from _keywords(each)
+
+
 def request_body(model: str, request: Request, extra: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Return the body of a chat completion. Fields of `extra`, from the configuration, replace the request's fields."""
     fields = {**request.sampling.model_dump(), "seed": request.seed}
@@ -104,7 +141,7 @@ def without_string_constraints(schema: dict[str, Any]) -> dict[str, Any]:
     for key, value in schema.items():
         if key in STRING_CONSTRAINTS:
             continue
-        if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
+        if key in _NAMED_SCHEMAS and isinstance(value, dict):
             loose[key] = {name: _loose_subschema(each) for name, each in value.items()}
         elif key in ("items", "additionalProperties"):
             loose[key] = _loose_subschema(value)

@@ -2,7 +2,10 @@
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
 
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.middleware.accounting import without_surrogates
@@ -13,10 +16,15 @@ _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage:
-    """A server's error message. `field` is the request parameter that the body names separately, or ""."""
+    """A server's error message.
+
+    `field` is the request parameter that the body names separately, or "". `headers` are those of a provider behind a
+    router, which OpenRouter puts into the body.
+    """
 
     text: str
     field: str = ""
+    headers: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
 
     @property
     def searchable(self) -> str:
@@ -27,7 +35,7 @@ class ErrorMessage:
 def read_error_message(content: bytes) -> ErrorMessage:
     """Return the message in an error body; the text of the whole body if it has none of the known shapes."""
     message = _message_in(content)
-    return ErrorMessage(without_surrogates(message.text)[0], without_surrogates(message.field)[0])
+    return ErrorMessage(without_surrogates(message.text)[0], without_surrogates(message.field)[0], message.headers)
 
 
 def _message_in(content: bytes) -> ErrorMessage:
@@ -42,10 +50,12 @@ def _message_in(content: bytes) -> ErrorMessage:
         return ErrorMessage("; ".join(_validation_error(each) for each in details))
     message = error.get("message") or error.get("detail") or error.get("msg") or content.decode("utf-8", "replace")
     metadata = error.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, dict) else None  # OpenRouter: the message of the provider
+    provider: dict[str, Any] = metadata if isinstance(metadata, dict) else {}  # behind OpenRouter
+    raw, headers = provider.get("raw"), provider.get("headers")
     kinds = [str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str) and error[key]]
     text = " ".join([str(message), *([str(raw)] if raw else []), *([f"({', '.join(kinds)})"] if kinds else [])])
-    return ErrorMessage(text, error["param"] if isinstance(error.get("param"), str) else "")
+    texts = {name: str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+    return ErrorMessage(text, error["param"] if isinstance(error.get("param"), str) else "", texts)
 
 
 def _without_markup(text: str) -> str:

@@ -113,7 +113,7 @@ def test_any_error_body_has_words(content: bytes) -> None:
 
 def test_parts_reasoning_and_refusals_of_other_servers_are_read() -> None:
     def read(**message: Any) -> tuple[str, str]:
-        reply = read_completion({"choices": [{"message": message, "finish_reason": "eos_token"}]})
+        reply = read_completion({"choices": [{"message": message, "finish_reason": "eos_token"}]}, QUESTION)
         return reply.text, reply.thinking
 
     assert read(content="a", reasoning="b") == ("a", "b")
@@ -141,7 +141,7 @@ json_values = st.recursive(
 @given(json_values)
 def test_whatever_json_comes_is_a_reply_or_a_temporary_failure(value: Any) -> None:
     try:
-        assert isinstance(read_completion(value).text, str)
+        assert isinstance(read_completion(value, QUESTION).text, str)
     except TransientError as failure:
         assert failure.detail
 

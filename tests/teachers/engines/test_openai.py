@@ -17,7 +17,6 @@ from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.config import Retry, TeacherConfig
-from skillmill.teachers.engines.chat_api.http_failures import retry_after_s
 from skillmill.teachers.engines.openai import OpenAI
 from skillmill.teachers.middleware.accounting import Counted, Usage
 from skillmill.teachers.middleware.resilience import Resilient
@@ -298,7 +297,6 @@ def test_what_no_request_can_have_stops_the_run_at_once(status: int, body: Any, 
         b'{"choices": [{"mess',
         {"choices": [{"message": {"content": 7}}]},
         {"choices": [{"message": None}]},
-        {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "many"}},
         {"error": {"message": "Provider returned error", "code": 503}},
         answer("half of", finish_reason="error"),
     ],
@@ -373,14 +371,6 @@ def test_a_time_out_names_its_key() -> None:
 
     [error] = ask_handler(handle, [request("q")], timeout_s=0.02)
     assert "within 0.02 s (teacher.timeout_s)" in str(error)
-
-
-def test_retry_after_comes_as_seconds_as_a_date_and_in_milliseconds() -> None:
-    assert retry_after_s({"Retry-After": "1.5"}, 0) == 1.5
-    assert retry_after_s({"Retry-After": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=50) == 10
-    assert retry_after_s({"Retry-After": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=90) == 0
-    assert retry_after_s({"retry-after-ms": "250", "Retry-After": "1"}, 0) == 0.25
-    assert [retry_after_s({"Retry-After": odd}, 0) for odd in ("", "soon", "inf", "nan", "-3")] == [None] * 4 + [0]
 
 
 @pytest.mark.parametrize(

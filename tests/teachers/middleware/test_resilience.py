@@ -170,8 +170,8 @@ def test_429_for_all_holds_all_back_and_lowers_the_number_in_flight() -> None:
 def test_a_pause_is_bounded_and_not_below_the_servers_wish(attempt: int, retry_after: float | None) -> None:
     retry = Retry()
     pause = pause_s(retry, attempt, retry_after)
-    assert 0 < pause <= max(retry.longest_pause_s, retry.patience_s)
-    assert pause >= min(retry_after or 0, retry.patience_s)
+    assert 0 < pause <= max(retry.longest_pause_s, retry.longest_wait_s)
+    assert pause >= min(retry_after or 0, retry.longest_wait_s)
     assert retry_after is not None or pause <= retry.first_pause_s * 2.0**attempt
 
 
