@@ -49,16 +49,31 @@ def write_atomic(path: Path, content: bytes) -> None:
         sync(path.parent)
 
 
+def recover_folder(path: Path) -> None:
+    """Put the folder back that a crash of `replace_folder` between its two renames took away. Raises `StoreError`."""
+    old = _old(path)
+    if old.exists() and not path.exists():
+        with store_errors(f"cannot write {path}"):
+            old.rename(path)
+
+
 def replace_folder(new: Path, path: Path) -> None:
-    """Rename the folder `new` to `path` and delete the folder that was at `path`, if any. Raises `StoreError`."""
+    """Rename the folder `new` to `path` and delete the folder that was at `path`, if any.
+
+    Raises `StoreError`. After a crash in between, `recover_folder` puts the old folder back.
+    """
     with store_errors(f"cannot write {path}"):
-        old = path.with_name(f".{path.name}.old")
+        old = _old(path)
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             path.rename(old)
         new.rename(path)
         sync(path.parent)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
 
 
 def sha256_of(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.errors import StoreError
-from skillmill.data.files import store_errors, write_atomic
+from skillmill.data.files import recover_folder, store_errors, write_atomic
 
 VERSIONS = "versions.jsonl"
 VERSION_FILE = "version.json"
@@ -106,6 +106,7 @@ def read_versions(root: Path) -> Versions:
 
 def adopt_exported(root: Path) -> Versions:
     """Return the versions; a version that was exported and not recorded, because of a crash, is recorded first."""
+    recover_folder(root / "export")
     versions, path = read_versions(root), root / "export" / VERSION_FILE
     if not path.exists():
         return versions

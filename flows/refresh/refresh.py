@@ -54,13 +54,9 @@ def refresh(
     config = _with_weights(config)
     versions = adopt_exported(config.output)
     opened = read_open_refresh(config)
-    if opened is not None and opened.version != versions.next_name:  # its version was recorded before a crash
-        close_refresh(config)
-        opened = None
     if opened is not None:
         log.info(f"refresh: finishing {_title(opened)}")
-        finished = _finish(config, opened, step, publish, review)
-        if not finished or opened.scheduled_time == scheduled_time:
+        if not _finish(config, opened, step, publish, review) or opened.scheduled_time == scheduled_time:
             return read_current(config)
         versions = adopt_exported(config.output)
     if scheduled_time is not None and (done := versions.at(scheduled_time)):
@@ -122,13 +118,36 @@ def _finish(
     publish: Callable[[str, dict[str, Any]], None],
     review: AskReviewer,
 ) -> bool:
-    """Make the version of an open refresh; return False if it waits for a reviewer."""
-    step("filter", redecide_plans)(_without_target(config))
+    """Make the version of an open refresh, then train and report; return False if it waits for a reviewer."""
+    is_recorded = opened.version != adopt_exported(config.output).next_name
+    if not is_recorded:
+        step("filter", redecide_plans)(_without_target(config))
     plan = current_plan(_without_target(config))
-    opened = _with_start(config, opened, plan)
-    assert opened.cells is not None and opened.accepted is not None, "set by _with_start"
+    if not is_recorded:
+        opened = _with_start(config, opened, plan)
     config = _with_target(config, opened, plan)
-    start = Start(opened.cells, opened.accepted, config.refresh.min_accepted_share)
+    if not is_recorded and not _make_version(config, opened, plan, step, publish, review):
+        return False
+    version = read_current(config)
+    is_new = version is not None and version.version == opened.version
+    note = version.note if version and is_new else ""
+    if config.refresh.train and is_new:
+        train_steps(config, step)
+    step("report", report_step)(config, "finished", note)
+    close_refresh(config)
+    return True
+
+
+def _make_version(
+    config: Config,
+    opened: OpenRefresh,
+    plan: Plan,
+    step: Callable[[str, Step], Step],
+    publish: Callable[[str, dict[str, Any]], None],
+    review: AskReviewer,
+) -> bool:
+    """Generate and export the rows of an open refresh; return False if it waits for a reviewer."""
+    start = Start(opened.cells or 0, opened.accepted or 0, config.refresh.min_accepted_share)
     outcome = step("generate", generate_step)(config, start)
     note = _note(outcome, start, plan)
     if note:
@@ -149,14 +168,10 @@ def _finish(
         step("pairs", pairs_step)(config)
     exported = step("export", export_step)(config, True, opened.scheduled_time, note)
     publish(config.name, exported.funnel.as_dict())
-    close_refresh(config)
     if not exported.is_new:
         log.info(f"refresh: no new rows, {exported.version.version} stays the newest version")
     elif exported.version.changed:
         log.info(f"refresh: {exported.version.version} is a new plan: {', '.join(exported.version.changed)} changed")
-    if config.refresh.train and exported.is_new and not outcome.stopped:
-        train_steps(config, step)
-    step("report", report_step)(config, "partial" if outcome.stopped else "finished", note)
     return True
 
 
@@ -187,13 +202,13 @@ def _without_target(config: Config) -> Config:
 
 def _with_target(config: Config, opened: OpenRefresh, plan: Plan) -> Config:
     """Return the configuration whose target and budget count from the start of the refresh."""
-    assert opened.cells is not None and opened.accepted is not None, "set by _with_start"
     generation, wanted, budget = config.generation, config.refresh, config.budget
+    cells, accepted_cells = opened.cells or 0, opened.accepted or 0
     own = wanted.accepted is not None or wanted.samples is not None
     accepted, samples = (wanted if own else generation).accepted, (wanted if own else generation).samples
     target = {
-        "accepted": None if accepted is None else min(opened.accepted + accepted, plan.size),
-        "samples": None if samples is None else min(opened.cells + samples, plan.size),
+        "accepted": None if accepted is None else min(accepted_cells + accepted, plan.size),
+        "samples": None if samples is None else min(cells + samples, plan.size),
     }
     caps = {
         "tokens": None if budget.tokens is None else opened.tokens + budget.tokens,
@@ -235,7 +250,6 @@ def _withdraw(config: Config, opened: OpenRefresh, plan: Plan) -> None:
         if current := versions.current:
             withdrawn = replace(withdrawn, rows=current.rows, export_sha256=current.export_sha256)
         write_versions(config.output, [*versions.entries, withdrawn])
-    close_refresh(config)
     log.info(f"refresh: {opened.version} was dropped by a reviewer; no export has its rows")
 
 
