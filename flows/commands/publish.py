@@ -1,0 +1,106 @@
+"""Publish the newest version of a run on the Hugging Face Hub: `skillmill publish`, and the last step of a run."""
+
+import logging
+import re
+
+from skillmill.data.errors import ConfigError, StoreError
+from skillmill.data.export.dataset_folder import CONFIGURATIONS, STRESS, folder_checksum
+from skillmill.data.files import recover_folder, store_errors
+from skillmill.data.hub.publish import Publication, PublishResult, Release, preview_release, publish_release
+from skillmill.data.hub.session import hub_session, open_repository
+from skillmill.data.versions import Version, read_versions
+from skillmill.flows.config import Config
+from skillmill.flows.runtime.output_lock import hold_output
+
+log = logging.getLogger(__name__)
+
+
+def publish(
+    config: Config, version: Version | None = None, *, parent: str | None = None, without_license: bool = False
+) -> PublishResult:
+    """Publish a version that `export/` holds, and return where it is on the Hub.
+
+    The same call finishes a publication that was interrupted, and does nothing if the version is published.
+
+    Args:
+        config: The configuration of the run; `export.repo_id` is the repository.
+        version: The version; None: the newest one.
+        parent: The head of the repository, or its first digits, if it is to be replaced although somebody changed it.
+        without_license: Publish openly although `teacher.license` is not set.
+
+    Raises `ConfigError` if a setting is missing, `StoreError` if `export/` does not hold the version, `HubError` if the
+    Hub refuses.
+    """
+    check_publishing(config, without_license)
+    repository = open_repository(_repo_id(config))
+    with hold_output(config.output, config.work), hub_session(), store_errors(f"cannot read {config.output}"):
+        result = publish_release(_publication(config, version, parent), repository)
+    what = f"{result.version} in {result.repo_id}"
+    if not result.is_new:
+        log.info(f"publish: nothing to do, {what} is " + ("published" if result.tag else "an open pull request"))
+    else:
+        log.info(f"publish: {what} " + ("is published" if result.tag else "waits in a pull request"))
+    return result
+
+
+def preview_publication(config: Config, *, parent: str | None = None) -> list[str]:
+    """Return a line for each file that `publish` would send or delete, without changing anything on the Hub.
+
+    Raises the errors of `publish`, except those about the licence and a missing token.
+    """
+    repository = open_repository(_repo_id(config), reads_only=True)
+    with hold_output(config.output, config.work), hub_session(), store_errors(f"cannot read {config.output}"):
+        publication = _publication(config, None, parent)
+        changes = preview_release(publication, repository)
+    version = publication.release.version
+    if changes is None:
+        log.info(f"publish: nothing to send, {version} is in {repository.repo_id}")
+        return []
+    log.info(f"publish: {version} would go to {repository.url}: {changes}")
+    groups = {"new": changes.new, "changed": changes.changed, "deleted": changes.deleted}
+    groups["unchanged"] = changes.unchanged
+    return [f"{name:10} {path}" for name, paths in groups.items() for path in paths]
+
+
+def check_publishing(config: Config, without_license: bool = False) -> None:
+    """Raise `ConfigError` if the configuration does not say where to publish, or under which licence."""
+    _repo_id(config)
+    if config.teacher.license is None and not config.export.private and not without_license:
+        raise ConfigError(
+            "teacher.license: expected the licence of the teacher's answers, such as apache-2.0, because "
+            "export.private is false; set it, or publish with --yes"
+        )
+
+
+def _repo_id(config: Config) -> str:
+    if config.export.repo_id is None:
+        raise ConfigError("export.repo_id: expected the dataset repository on the Hub, such as owner/name")
+    return config.export.repo_id
+
+
+def _publication(config: Config, version: Version | None, parent: str | None) -> Publication:
+    """Return what to publish. Raises `StoreError` if `export/` does not hold the version."""
+    if parent is not None and not re.fullmatch(r"[0-9a-f]{7,40}", parent):
+        raise ConfigError(f"--parent: expected a commit, at least 7 of its 40 hex digits, got {parent!r}")
+    folder = config.output / "export"
+    recover_folder(folder)
+    versions = read_versions(config.output)
+    version = version or versions.current
+    if version is None or not folder.exists():
+        raise StoreError(f"{config.output} has no version to publish: run `skillmill run` first")
+    if folder_checksum(folder) != version.export_sha256:
+        raise StoreError(f"{folder} does not hold the rows of {version.version}: run `skillmill export` first")
+    return Publication(
+        folder=folder,
+        release=_release(version),
+        earlier=[_release(each) for each in versions.entries if each.version != version.version],
+        own_folders=frozenset((*CONFIGURATIONS, STRESS)),
+        description=f"{version.rows_new} new rows, {version.rows} rows in all",
+        private=config.export.private,
+        pull_request=config.export.create_pr,
+        parent=parent,
+    )
+
+
+def _release(version: Version) -> Release:
+    return Release(version.version, version.export_sha256)
