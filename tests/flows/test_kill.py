@@ -175,7 +175,8 @@ def test_killed_refreshes_end_with_the_same_rows_and_versions(
             while server.stats()["asked"] < moment and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.002)
             time.sleep(dice.uniform(0, 0.3))  # the steps after the last request are killed too
-            os.killpg(process.pid, signal.SIGKILL)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
     killed = refreshed(write_config(tmp_path / "killed", server.base_url, **generation), kill)
