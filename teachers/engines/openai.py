@@ -4,17 +4,15 @@ aiohttp with orjson takes about 0.5 ms of CPU for a request at full occupancy; h
 """
 
 import asyncio
-import base64
 import json
 import logging
-import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from shutil import which
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 import aiohttp
 import orjson
@@ -24,7 +22,7 @@ from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.teachers.base import Load, Reply, Request, TransientError
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines import OpenEngine
-from skillmill.teachers.engines.chat_api.address import HIDDEN, Address, parse_address
+from skillmill.teachers.engines.chat_api.address import HIDDEN, parse_address
 from skillmill.teachers.engines.chat_api.completion import read_completion
 from skillmill.teachers.engines.chat_api.dialect import (
     Dialect,
@@ -36,6 +34,7 @@ from skillmill.teachers.engines.chat_api.dialect import (
 )
 from skillmill.teachers.engines.chat_api.error_message import ErrorMessage, read_error_message
 from skillmill.teachers.engines.chat_api.event_stream import is_event_stream, joined_events
+from skillmill.teachers.engines.chat_api.headers import headers_and_secrets
 from skillmill.teachers.engines.chat_api.http_failures import (
     HOPELESS,
     Unreachable,
@@ -43,7 +42,7 @@ from skillmill.teachers.engines.chat_api.http_failures import (
     is_failed_sample,
     is_too_long,
 )
-from skillmill.teachers.engines.chat_api.network import Proxy, cause, proxy_for, tls_context
+from skillmill.teachers.engines.chat_api.network import cause, proxy_for, tls_context
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
 from skillmill.teachers.engines.served.server import Served, healthy_server, serve_command
@@ -54,11 +53,11 @@ SUSPECT_AFTER = 2
 """Number of tries that end in HTTP 500 before the schema is treated as the cause."""
 SUSPECT_SAMPLES_AFTER = 4
 """Number of samples that miss the requested form before the form is treated as the cause, if it never worked."""
-SECRET_LENGTH = 6
-"""Characters. Shorter header values ("true", "2024") are not secrets, and hiding them would garble messages."""
 
 _DIALECT_STATUSES = {400, 404, 415, 422, 501}
 """Statuses whose error message may name a field that the server does not support."""
+GATEWAY = {502, 503, 504}
+"""Statuses of a proxy that cannot reach the server."""
 _ERROR_KEYS = ("error", "detail", "message", "msg")
 _INVALID_REQUEST = re.compile(r"invalid_?request|bad_?request|not_?found", re.IGNORECASE)
 
@@ -110,9 +109,10 @@ class OpenAI:
         self.name = engine_name(config)
         self._config = config
         self._url = URL(self._address.endpoint("chat/completions"), encoded=True)
-        proxy = proxy_for(self._address) if proxied else None
-        headers, self._secrets = _headers_and_secrets(config, self._address, proxy)
+        self._proxy = proxy = proxy_for(self._address) if proxied else None
+        headers, self._secrets = headers_and_secrets(config, self._address, proxy)
         self._place = f"{self._address} through {proxy}" if proxy else f"{self._address}"
+        self._options: dict[str, Any] = {"proxy": proxy.url if proxy else None, "allow_redirects": False}
         self._dialect = Dialect()
         self._proven: frozenset[str] = frozenset()  # `abilities` of the requests that were answered
         encrypted = self._address.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
@@ -122,15 +122,13 @@ class OpenAI:
             ),
             timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=10),
             headers=headers,
-            proxy=proxy.url if proxy else None,
-            proxy_auth=proxy.auth if proxy else None,
         )
 
     async def reach(self) -> None:
         """Check that a server listens at the address, before any row is tried. Raises `TeacherError` if not."""
         try:
             timeout = aiohttp.ClientTimeout(PROBE_TIMEOUT_S)
-            async with self._session.get(self._url, timeout=timeout, allow_redirects=False):
+            async with self._session.get(self._url, timeout=timeout, **self._options):
                 pass  # any response to a GET shows that a server is there
         except aiohttp.ClientConnectorError as error:
             raise self._unreachable(error) from None
@@ -158,6 +156,8 @@ class OpenAI:
                 kind = "is an event stream that was cut" if is_event_stream(content) else "is not a JSON object"
                 raise TransientError(f"the server's answer {kind}: {said}")
             message = read_error_message(content)
+            if status in GATEWAY and self._proxy:  # the proxy's words or the server's, which only the proxy knows
+                message = replace(message, text=f"through {self._proxy}: {message.text}")
             smaller = self._smaller_dialect(dialect, request, status, message)
             if smaller is None:
                 raise http_failure(status, headers, message, self._config, self._place, self._printable)
@@ -168,7 +168,7 @@ class OpenAI:
         try:
             timeout = aiohttp.ClientTimeout(PROBE_TIMEOUT_S)
             url = URL(self._address.at_root("metrics"), encoded=True)
-            async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
+            async with self._session.get(url, timeout=timeout, **self._options) as response:
                 return vllm_load(await response.text()) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return None
@@ -184,7 +184,7 @@ class OpenAI:
     async def _post(self, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
         try:
             data = orjson.dumps(body)
-            async with self._session.post(self._url, data=data, allow_redirects=False) as response:
+            async with self._session.post(self._url, data=data, **self._options) as response:
                 return response.status, response.headers, await response.read()
         except TimeoutError:
             limit = f"{self._config.timeout_s:g} s ({self._config.section}.timeout_s)"
@@ -253,32 +253,6 @@ class OpenAI:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return " ".join(text.split())[:200]
-
-
-def _headers_and_secrets(
-    config: TeacherConfig, address: Address, proxy: Proxy | None
-) -> tuple[dict[str, str], list[str]]:
-    """Return the headers of every request, and the secrets in them and in the addresses, the longest first."""
-    headers, secrets = {"Content-Type": "application/json"}, proxy.secrets if proxy else []
-    key = os.environ.get(config.api_key_env, "").strip()
-    if address.credentials:
-        plain = unquote(address.credentials)
-        encoded = base64.b64encode(plain.encode()).decode()
-        headers["Authorization"] = f"Basic {encoded}"
-        secrets += [address.credentials, plain, plain.partition(":")[2], encoded]
-    elif key:
-        headers |= {"api-key": key} if address.is_azure else {"Authorization": f"Bearer {key}"}
-    for name, value in config.headers.items():
-        if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name) or re.search(r"[\r\n\0]", value):
-            where = f"{config.section}.headers.{name!r}"
-            raise ConfigError(f"{where}: expected a header's name, and a value of one line")
-        secrets += [value, *value.split()[1:]] if len(value) >= SECRET_LENGTH else []
-    secrets += [
-        value for name, value in parse_qsl(address.query) if name != "api-version" and len(value) >= SECRET_LENGTH
-    ]
-    replaced = {name.lower() for name in config.headers}
-    headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | config.headers
-    return headers, sorted(filter(None, [key, *secrets]), key=len, reverse=True)
 
 
 def _read_body(content: bytes) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ Proxies are those of curl and requests: `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PRO
 aiohttp's own reading of the environment knows no `ALL_PROXY`, and it takes passwords from `.netrc` too.
 """
 
+import base64
 import errno
 import ipaddress
 import os
@@ -27,19 +28,21 @@ _EXPIRED, _OTHER_HOST = {9, 10}, {62, 64}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy. `url` has no credentials; `auth` are those; `variable` is where it is configured."""
+    """A proxy. `url` may hold user and password, which `str()` does not show; `variable` is where it is configured."""
 
     url: str
-    auth: aiohttp.BasicAuth | None
     variable: str
 
     @property
     def secrets(self) -> list[str]:
         """The texts that no message may show."""
-        return [self.auth.password, self.auth.encode().removeprefix("Basic ")] if self.auth else []
+        parts = urlsplit(self.url)
+        plain = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        secrets = [parts.password, unquote(parts.password or ""), base64.b64encode(plain.encode()).decode()]
+        return [secret for secret in secrets if secret] if parts.username else []
 
     def __str__(self) -> str:
-        return f"the proxy {self.url} ({self.variable})"
+        return f"the proxy {shown(self.url)} ({self.variable})"
 
 
 def proxy_for(address: Address) -> Proxy | None:
@@ -65,8 +68,7 @@ def proxy_for(address: Address) -> Proxy | None:
             f"{variable}: expected an http or https proxy, got {shown(url)!r}; "
             f"with {host} in NO_PROXY the connection is direct"
         )
-    auth = aiohttp.BasicAuth(unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth, variable)
+    return Proxy(f"{parts.scheme}://{parts.netloc}", variable)
 
 
 def _in_a_network(host: str, no_proxy: str) -> bool:
