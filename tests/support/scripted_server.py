@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import os
 import random
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -20,6 +21,13 @@ WORDS = (
     "river stone market evening letter garden winter captain copper window engine harbour lantern orchard "
     "needle bridge pocket meadow violin saddle anchor candle barrel thunder ribbon kettle shepherd mirror"
 ).split()
+FAILED_SAMPLE = {
+    "message": "Generated JSON does not match the expected schema. See 'failed_generation' for more details.",
+    "type": "invalid_request_error",
+    "code": "json_validate_failed",
+    "failed_generation": "{",
+}
+"""What Groq says if the model's reply does not fit the schema."""
 CRAFTS = "carving painting weighing counting mending sorting".split()
 VERBS = "carries follows mends hides finds turns holds leaves paints weighs".split()
 
@@ -31,6 +39,9 @@ class Script:
         self.copies, self.grades = options.copies, options.grades
         self.error, self.errors = options.error, options.errors
         self.no_system, self.odd = options.no_system, options.odd
+        self.usage, self.invalid = options.usage, options.invalid
+        self.stream = options.stream
+        self.forms: Counter[str] = Counter()
         self.slots = asyncio.Semaphore(options.slots or 10**9)
         self.seen: dict[str, int] = {}
         self.asked = self.running = self.most_running = self.waiting = self.most_waiting = self.refused = 0
@@ -40,6 +51,7 @@ class Script:
         body = orjson.loads(raw)
         key = hashlib.sha256(raw).hexdigest()
         self.asked += 1
+        self.forms[(body.get("response_format") or {}).get("type", "text")] += 1
         tries = self.seen[key] = self.seen.get(key, 0) + 1
         dice = random.Random(key)
         if self.error and self.errors[0] <= self.asked <= self.errors[1]:
@@ -57,6 +69,9 @@ class Script:
             message += " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
             error = {"message": message, "type": "invalid_request_error", "param": name}
             return web.json_response({"error": error}, status=400)
+        if self.invalid and _uses(body, "response_format") and tries == 1 and self.asked % self.invalid == 0:
+            self.refused += 1
+            return web.json_response({"error": FAILED_SAMPLE}, status=400)
         if self.limit and self.running >= self.limit:
             self.refused += 1
             return web.json_response({"error": {"message": "slow down"}}, status=429)
@@ -79,7 +94,9 @@ class Script:
         if tries == 1 and fault_dice.random() < self.faults:
             return self._fault(fault_dice, http)
         answer_dice = random.Random(dice.randrange(self.copies)) if self.copies else dice
-        found = aloud(completion(body, answer_dice, self.grades), self.thinks)
+        found = uncounted(aloud(completion(body, answer_dice, self.grades), self.thinks), self.usage)
+        if self.stream:
+            return web.Response(body=streamed(found), content_type="text/event-stream")
         return web.Response(body=odd(orjson.dumps(found), self.odd), content_type="application/json")
 
     def _fault(self, dice: random.Random, http: web.Request) -> web.Response:
@@ -104,6 +121,7 @@ class Script:
                 "running": self.running,
                 "most_running": self.most_running,
                 "waiting": self.waiting,
+                "forms": self.forms,
                 "most_waiting": self.most_waiting,
                 "pid": os.getpid(),
             }
@@ -139,6 +157,33 @@ def odd(content: bytes, how: str) -> bytes:
         case "bom":
             return b"\xef\xbb\xbf" + content
     return content
+
+
+def uncounted(answer: dict[str, Any], how: str) -> dict[str, Any]:
+    """The answer with token counts in one of the ways that servers have."""
+    usage = answer["usage"]
+    match how:
+        case "none":
+            del answer["usage"]
+        case "zeros":
+            answer["usage"] = dict.fromkeys(usage, 0)
+        case "total":
+            answer["usage"] = {"total_tokens": sum(usage.values())}
+        case "thought":  # all tokens, and no text
+            answer["choices"][0] = {"message": {"content": None, "reasoning_content": "Hm."}, "finish_reason": "length"}
+    return answer
+
+
+def streamed(answer: dict[str, Any]) -> bytes:
+    """The answer as the events of a stream, in pieces of 9 characters."""
+    [choice] = answer["choices"]
+    text = choice["message"]["content"]
+    deltas = [{"role": "assistant"}, *({"content": text[at : at + 9]} for at in range(0, len(text), 9))]
+    events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}]
+    events += [{"choices": [], "usage": answer["usage"]}]
+    lines = [b": keep-alive", *(b"data: " + orjson.dumps(event) for event in events), b"data: [DONE]", b""]
+    return b"\n\n".join(lines)
 
 
 def aloud(answer: dict[str, Any], how: str) -> dict[str, Any]:
@@ -206,13 +251,20 @@ def filled(schema: dict[str, Any], dice: random.Random) -> Any:
 
 
 def graded(schema: dict[str, Any], question: str, dice: random.Random) -> Any:
-    """What a grader says: mostly good, with the first words of the text as evidence; one reply in twelve is no use."""
+    """What a grader says: mostly good, each skill with its own words as evidence; one reply in twelve is no use."""
     if dice.random() < 1 / 12:
         return {}
     text = question.rpartition("\n</")[0].rpartition(">\n")[2]
     good = {name: dice.random() < 14 / 15 for name in schema["properties"]}
-    shown = {"evidence": " ".join(text.split()[:5]), "shown": True, "point": 1}
-    return {**good, "skills": dict.fromkeys(schema["properties"]["skills"]["properties"], shown)}
+    names, words = list(schema["properties"]["skills"]["properties"]), text.split()
+    size = max(2, min(5, len(words) // max(len(names), 1)))
+    quotes = [" ".join(words[i * size : (i + 1) * size]) for i in range(len(names))]
+    return {
+        **good,
+        "skills": {
+            name: {"evidence": quote, "shown": True, "point": 1} for name, quote in zip(names, quotes, strict=True)
+        },
+    }
 
 
 def badly_graded(good: Any, how: str, dice: random.Random) -> str:
@@ -222,6 +274,9 @@ def badly_graded(good: Any, how: str, dice: random.Random) -> str:
     match how:
         case "others":
             return orjson.dumps({**good, "skills": {"juggling": {"evidence": "", "shown": True, "point": 1}}}).decode()
+        case "no_evidence":
+            skills = {name: {**shown, "evidence": ""} for name, shown in good.get("skills", {}).items()}
+            return orjson.dumps({**good, "skills": skills}).decode()
         case "empty":
             return ""
         case "cut":
@@ -252,11 +307,15 @@ def main() -> None:
     arguments.add_argument("--faults", type=float, default=0.0, help="share of requests that fail the first time")
     arguments.add_argument("--bad", default="", help="requests that contain this text get HTTP 400")
     arguments.add_argument("--refuse", default="", help="fields and kinds of structured output that get HTTP 400")
-    arguments.add_argument("--grades", default="", choices=["", "prose", "others", "empty", "cut", "half"])
+    ways = ["", "prose", "others", "empty", "cut", "half", "no_evidence"]
+    arguments.add_argument("--grades", default="", choices=ways)
     arguments.add_argument("--error", default="", help="STATUS:WORDS, what every request gets")
     arguments.add_argument("--errors", type=_span, default=(1, 10**9), help="FROM-TO, requests that get --error")
     arguments.add_argument("--no_system", default="", help="the words that refuse a system message")
     arguments.add_argument("--odd", default="", choices=["", "surrogate", "text", "nan", "bytes", "bom"])
+    arguments.add_argument("--usage", default="", choices=["", "none", "zeros", "total", "thought"])
+    arguments.add_argument("--stream", type=int, default=0, help="1: answers are event streams")
+    arguments.add_argument("--invalid", type=int, default=0, help="each N-th request fails once if it has a schema")
     arguments.add_argument("--think", default="", choices=["", "tags", "cut", "field"])
     arguments.add_argument("--limit", type=int, default=0, help="more requests at once get HTTP 429")
     arguments.add_argument("--copies", type=int, default=0, help="so many different answers to a kind of request")

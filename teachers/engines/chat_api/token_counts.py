@@ -43,7 +43,7 @@ def read_token_counts(usage: Any, request: Request, text: str, thinking: str, fi
         prompt = whole - completion
     elif not prompt:
         prompt, estimated = sum(estimated_tokens(message["content"]) for message in request.messages), True
-        prompt = min(prompt, whole) if whole else prompt
+        prompt = min(prompt, max(1, whole - estimated_tokens(text + thinking))) if whole else prompt
     if whole > prompt:
         completion = max(completion, whole - prompt)
     elif not completion and (text or thinking or finish_reason == "length"):
