@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
-from skillmill.data.export.grading_counts import GradingCounts
+from skillmill.data.export.grading_counts import GradingCounts, points_taken_off
 from skillmill.data.export.pair_counts import PairCounts
 from skillmill.data.records import Grade, SampleRow
 
@@ -37,6 +37,8 @@ class Funnel:
     """Rows with a grade, by grader."""
     ungraded: int = 0
     """Rows that were sent to a grader but have no grade."""
+    points_taken_off: Counter[str] = field(default_factory=Counter)
+    """Points of skills that were taken off for want of evidence, by reason."""
     earned: Counter[str] = field(default_factory=Counter)
     """Graded rows that have the full point, for each name in `EARNED`."""
     preference: dict[str, PairCounts] = field(default_factory=dict)
@@ -52,12 +54,12 @@ class Funnel:
     @property
     def grading_counts(self) -> GradingCounts:
         """The counts of grading."""
-        return GradingCounts(self.graded, self.ungraded, self.gradings, self.unusable_gradings)
+        return GradingCounts(self.graded, self.ungraded, self.gradings, self.unusable_gradings, self.points_taken_off)
 
     def count(self, rows: Sequence[SampleRow]) -> None:
         """Add rows of whole cells.
 
-        Reads the columns `index`, `verdict`, `reasons`, `k`, `skills`, `grade` and `grader`.
+        Reads the columns `index`, `verdict`, `reasons`, `k`, `skills`, `grade`, `grader` and `signals`.
         """
         accepted = [row for row in rows if row["verdict"] == "accepted"]
         self.rows += len(rows)
@@ -68,6 +70,8 @@ class Funnel:
             if row["grade"]:
                 self.graded[str(row["grader"])] += 1
                 self.earned.update(_earned(row["grade"]))
+            if row["grader"] is not None:
+                self.points_taken_off.update(points_taken_off(row["signals"] or ()))
             self.ungraded += row["grader"] is not None and row["grade"] is None
         accepted_by_cell = {row["index"]: row for row in accepted}
         self.cells += len({row["index"] for row in rows})

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RubricName = Literal["structured", "paper"]
 OnFailure = Literal["keep", "reject", "stop"]
 """What happens to a row that is to be graded and gets no usable grading; "stop" ends the run."""
 
@@ -14,7 +15,8 @@ class GradingConfig(BaseModel):
     `when`: "always" grades every row that the filters accept. "unsure" skips those with a shirker score below
     `sure_below`, which are good answers with high probability; rows without a score (Skill-Mix, languages other than
     English) are graded. `runs`: number of gradings of a row, combined by majority. `on_failure`: what
-    happens to a row whose gradings are all unusable, see `failure_rule`.
+    happens to a row whose gradings are all unusable, see `failure_rule`. `rubric`: with "structured" a skill has its
+    point only with a quotation that shows it; "paper" is Skill-Mix's rubric for texts on a topic, which requires none.
 
     At the default `sure_below`, 53 % of the good answers of docs/filters.md, 0.7 % of the weak and 11 % of the brief
     ones are skipped. These shares were measured by models trained without the answer's writer and instruction.
@@ -26,6 +28,7 @@ class GradingConfig(BaseModel):
     runs: int = Field(1, ge=1)
     sure_below: float = Field(0.2, ge=0, le=1)
     on_failure: OnFailure | None = None
+    rubric: RubricName = "structured"
 
     @property
     def failure_rule(self) -> OnFailure:

@@ -3,28 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from skillmill.data.export.grading_counts import TAKEN_OFF
 from skillmill.data.records import GradingRow, Sample
-from skillmill.filters.grading.config import GradingConfig
+from skillmill.filters.grading.config import GradingConfig, RubricName
 from skillmill.filters.grading.points import Points, majority_points
 from skillmill.filters.grading.rubric import rubric_of
 from skillmill.filters.grading.rules import RULES, needs_model, points_by_rules, skill_points
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher
+from skillmill.teachers.middleware.refusals import TeacherRefuses
 from skillmill.teachers.structured import clean
 
 STAGE = "grade"
 """The stage of grading requests in the accounting of tokens."""
 SIGNAL_PREFIX = "grade:"
-"""Prefix of the signals of subpoints, such as `grade:helpful`: each is the mean over the gradings of the row."""
+"""Prefix of the signals of subpoints, such as `grade:helpful`: each is the mean over the gradings of the row.
+
+The signals of points that were taken off begin with `TAKEN_OFF`, which begins with this prefix too; each is the number
+of such points in all gradings of the row.
+"""
 
 
 @dataclass(frozen=True)
 class Grader:
-    """A model that grades, its sampling, and the number of times it grades each row."""
+    """A model that grades, its sampling, the number of times it grades each row, and the rubric."""
 
     teacher: Teacher
     sampling: Sampling
     runs: int = 1
+    rubric: RubricName = "structured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ async def grade(
     The points are Skill-Mix's (arXiv 2310.17567), combined by `majority_points`. A skill with a rule gets the rule's
     point; if every skill of the cell has a rule, no model is asked and `grader` may be None. `known_replies` are
     earlier replies of this grader by run, which are not requested again. If no reply is usable, the grade is None
-    and `grader` is still set. Never raises `RequestFailed`: a failed request does not reject the row.
+    and `grader` is still set. A failed request is a grading without a reply, and so is a grader that refuses every
+    request. Raises `TeacherError` if the grader cannot be reached.
     """
     if not needs_model(cell):
         points = points_by_rules(sample, cell)
@@ -82,7 +90,7 @@ async def grade(
 
 
 async def _grade_once(sample: Sample, cell: Cell, grader: Grader, run: int, known_reply: str | None) -> SingleGrading:
-    rubric, skills = rubric_of(cell), tuple(skill for skill in cell.skills if skill.checker is None)
+    rubric, skills = rubric_of(cell, grader.rubric), tuple(skill for skill in cell.skills if skill.checker is None)
     raw = known_reply
     if raw is None:
         request = Request(
@@ -96,6 +104,8 @@ async def _grade_once(sample: Sample, cell: Cell, grader: Grader, run: int, know
             raw = clean((await grader.teacher.chat(request)).text)
         except RequestFailed as failure:
             return SingleGrading(run, grader.teacher.name, None, None, failure.detail or str(failure.reason))
+        except TeacherRefuses as refusal:  # `grading.on_failure` says what happens then
+            return SingleGrading(run, grader.teacher.name, None, None, refusal.detail)
     points = rubric.read(raw, sample, cell, skills)
     return SingleGrading(run, grader.teacher.name, points and _with_rules(points, sample, cell), raw)
 
@@ -108,5 +118,6 @@ def _with_rules(points: Points, sample: Sample, cell: Cell) -> Points:
 
 def _with_grade(sample: Sample, points: Points | None, grader: str) -> Sample:
     subpoints = {f"{SIGNAL_PREFIX}{name}": value for name, value in (points.subpoints if points else {}).items()}
+    taken_off = {f"{TAKEN_OFF}{fault}": float(count) for fault, count in (points.taken_off if points else {}).items()}
     grade = points.as_grade() if points else None
-    return replace(sample, grade=grade, grader=grader, signals={**sample.signals, **subpoints})
+    return replace(sample, grade=grade, grader=grader, signals={**sample.signals, **subpoints, **taken_off})

@@ -1,5 +1,6 @@
 """The points of one grading of a row, and the majority over several gradings."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +31,7 @@ class Points:
     """The k + 3 points of a row with k skills, each 0..1.
 
     `subpoints` are the points of the criteria that a rubric combines into the three others, by name; empty if it
-    combines none.
+    combines none. `taken_off`: the number of points of skills that a grader gave without evidence, by reason.
     """
 
     skills: tuple[SkillPoint, ...]
@@ -38,6 +39,7 @@ class Points:
     makes_sense: float
     within_limit: float
     subpoints: dict[str, float] = field(default_factory=dict)
+    taken_off: Counter[str] = field(default_factory=Counter)
 
     @property
     def total(self) -> float:
@@ -45,7 +47,7 @@ class Points:
         return sum(each.point for each in self.skills) + self.on_topic + self.makes_sense + self.within_limit
 
     def as_grade(self) -> Grade:
-        """Return the points in the form in which a row stores them; `subpoints` are left out."""
+        """Return the points in the form in which a row stores them; `subpoints` and `taken_off` are left out."""
         return Grade(
             skills=[SkillGrade(skill=each.skill, point=each.point, evidence=each.evidence) for each in self.skills],
             on_topic=self.on_topic,
@@ -60,7 +62,7 @@ def majority_points(gradings: Sequence[Points]) -> Points:
 
     Each of the k + 3 points is the rounded mean, 0 or 1; a mean of one half rounds to 0 (Skill-Mix, arXiv 2310.17567,
     `aggregate_metrics.py` of the released code). A skill with point 1 takes the first evidence of the gradings that
-    gave it a point. Subpoints are means.
+    gave it a point. Subpoints are means, and points that were taken off are counted over all gradings.
     """
     skills = [_majority_skill([grading.skills[i] for grading in gradings]) for i in range(len(gradings[0].skills))]
     names = dict.fromkeys(name for grading in gradings for name in grading.subpoints)
@@ -73,6 +75,7 @@ def majority_points(gradings: Sequence[Points]) -> Points:
             name: _mean([grading.subpoints[name] for grading in gradings if name in grading.subpoints])
             for name in names
         },
+        taken_off=sum((grading.taken_off for grading in gradings), Counter()),
     )
 
 

@@ -1,23 +1,16 @@
 """Parsing of a grader's reply. Pure functions that accept any text and never raise."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
-from skillmill.data.text.words import count_words
+from skillmill.filters.grading.evidence import passages
 from skillmill.skill_taxonomy.taxonomy import canonical
 from skillmill.teachers.structured import clean
-
-LONGEST_EVIDENCE = 500
-"""Number of characters that are kept of a quoted passage."""
-EVIDENCE_WORDS = 2
-"""Least number of words of a quoted passage. A single word occurs in many texts by chance and proves nothing."""
 
 _POINT = r"\**(\d{1,3}(?:\.\d{1,6})?)(?: ?/ ?\d{1,3})?\**"
 _CELL = re.compile(rf"{_POINT}$")
 _LINE = re.compile(rf"[:=–—-] ?{_POINT}[.,;]?$")
 _TOTAL = re.compile(r"^\W*(?:grand |final |overall )?(?:total|grade|score|sum)\b", re.IGNORECASE)
-_MARKS = re.compile(r"[\"'“”‘’„«»`*_]")
 _YES, _NO = frozenset(("yes", "true")), frozenset(("no", "false"))
 
 
@@ -45,15 +38,13 @@ def entries_by_skill(value: object) -> dict[str, object]:
     return entries
 
 
-def point_and_evidence(entry: object) -> tuple[float | None, str | None]:
-    """Return the point of one skill and its evidence, from an object or from a bare point; None for what is missing."""
+def point_and_evidence(entry: object) -> tuple[float | None, list[str]]:
+    """Return the point of one skill, None if missing, and its quoted passages, from an object or from a bare point."""
     if not isinstance(entry, Mapping):
-        return parse_point(entry), None
+        return parse_point(entry), []
     points = (parse_point(entry.get(name)) for name in ("point", "shown", "points"))
     point = next((point for point in points if point is not None), None)
-    evidence = entry.get("evidence")
-    quoted = clean(evidence).strip()[:LONGEST_EVIDENCE] if isinstance(evidence, str) else ""
-    return point, quoted or None
+    return point, [clean(quote).strip() for quote in passages(entry.get("evidence"))]
 
 
 def points_in_prose(text: str) -> list[float]:
@@ -70,20 +61,6 @@ def points_in_prose(text: str) -> list[float]:
     return [point for point in points if point is not None]
 
 
-def occurs(evidence: str, text: str) -> bool:
-    """Return whether a quoted passage occurs in the text, ignoring spaces, case, quotation marks and emphasis.
-
-    The passage must have `EVIDENCE_WORDS` words, or as many as the text if that has fewer. A quotation with an
-    ellipsis in the middle does not occur.
-    """
-    quoted, whole = _folded(evidence).strip(".…,;:!?()[] "), _folded(text)
-    return bool(quoted) and quoted in whole and count_words(quoted) >= min(EVIDENCE_WORDS, count_words(whole))
-
-
 def _clipped(number: float) -> float | None:
     """Return the number clipped to 0..1, None for NaN, which Python's JSON parser accepts."""
     return float(min(max(number, 0), 1)) if number == number else None
-
-
-def _folded(text: str) -> str:
-    return " ".join(_MARKS.sub("", unicodedata.normalize("NFKC", text).casefold()).split())

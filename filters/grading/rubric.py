@@ -1,10 +1,12 @@
 """The rubrics: the grader's messages, the JSON schema of its reply and the points in the reply, for each kind of row.
 
-Texts on a topic have Skill-Mix's rubric (arXiv 2310.17567, `prompts/grade` of the released code). An instruction and
-its answer have a rubric of this project, as Instruct-SkillMix (arXiv 2408.14774) grades no rows.
+Texts on a topic have Skill-Mix's criteria (arXiv 2310.17567, `prompts/grade` of the released code). An instruction and
+its answer have a rubric of this project, as Instruct-SkillMix (arXiv 2408.14774) grades no rows. The point of a skill
+needs evidence (`evidence.py`); the paper's own rubric, which requires none, is an option for texts.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ from typing import Any
 from skillmill.data.records import Message, Sample
 from skillmill.data.text.lengths import sentence_limit, sentences_in_words
 from skillmill.data.text.sentences import count_published_sentences, count_sentences
+from skillmill.filters.grading.config import RubricName
+from skillmill.filters.grading.evidence import LONGEST_EVIDENCE, occurs, with_evidence
 from skillmill.filters.grading.points import OTHER_CRITERIA, Criterion, Points, SkillPoint
 from skillmill.filters.grading.reading import (
     entries_by_skill,
-    occurs,
     parse_point,
     point_and_evidence,
     points_in_prose,
@@ -39,6 +42,8 @@ A point of the grade is the least of the subpoints of its criterion.
 
 Skills = tuple[Skill, ...]
 JsonSchema = dict[str, Any]
+GivenPoint = tuple[float | None, list[str]]
+"""The point that a reply gives to a skill, and the quoted passages."""
 
 _EVIDENCE: JsonSchema = {"type": "string", "maxLength": 200}
 _POINT: JsonSchema = {"type": "integer", "enum": [0, 1]}
@@ -57,9 +62,11 @@ class Rubric:
     """Returns the points in a reply, None if it contains none."""
 
 
-def rubric_of(cell: Cell) -> Rubric:
-    """Return the rubric for rows of this cell's kind."""
-    return SKILL_MIX_RUBRIC if cell.kind == SKILL_MIX else INSTRUCT_RUBRIC
+def rubric_of(cell: Cell, name: RubricName = "structured") -> Rubric:
+    """Return the rubric for rows of this cell's kind; only Skill-Mix has one of the paper."""
+    if cell.kind != SKILL_MIX:
+        return INSTRUCT_RUBRIC
+    return PAPER_RUBRIC if name == "paper" else SKILL_MIX_RUBRIC
 
 
 def rubric_fingerprint() -> str:
@@ -112,11 +119,37 @@ def _by_name(skills: Skills, each: JsonSchema) -> JsonSchema:
 
 
 def _read_text(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
+    """Return the points of a Skill-Mix text as `_read_paper_text` does; the point of a skill is 0 without evidence."""
+    found = _text_points(reply, skills)
+    if found is None:
+        return None
+    shown, on_topic, makes_sense = found
+    skill_points, taken_off = _with_evidence(skills, shown, sample.response)
+    within = within_sentences(sample, cell)
+    return Points(skill_points, on_topic, makes_sense, within, taken_off=taken_off)
+
+
+def _read_paper_text(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
     """Return the points of a Skill-Mix text; missing points are 0.
 
-    A reply that names only other skills has no points. A reply in prose gives its points in the order of the criteria.
     Evidence that does not occur in the text is dropped without changing the point, as Skill-Mix's rubric asks for none.
     The sentence point is counted.
+    """
+    found = _text_points(reply, skills)
+    if found is None:
+        return None
+    shown, on_topic, makes_sense = found
+    skill_points = [
+        SkillPoint(skill.name, point or 0.0, _stored([quote for quote in quotes if occurs(quote, sample.response)]))
+        for skill, (point, quotes) in zip(skills, shown, strict=True)
+    ]
+    return Points(tuple(skill_points), on_topic, makes_sense, within_sentences(sample, cell))
+
+
+def _text_points(reply: str, skills: Skills) -> tuple[list[GivenPoint], float, float] | None:
+    """Return the points that a reply gives to a text: those of the skills, `on_topic` and `makes_sense`.
+
+    A reply that names only other skills has no points. A reply in prose gives its points in the order of the criteria.
     """
     fields = parse_object(reply, ("skills",)) or {}
     entries = entries_by_skill(fields.get("skills"))
@@ -129,21 +162,17 @@ def _read_text(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points
         if not in_order:
             return None
         in_order += [None] * (len(skills) + len(others))
-        shown = [(point, None) for point in in_order[: len(skills)]]
+        shown = [(point, []) for point in in_order[: len(skills)]]
         others = in_order[len(skills) : len(skills) + len(others)]
-    skill_points = [
-        SkillPoint(skill.name, point or 0.0, evidence if evidence and occurs(evidence, sample.response) else None)
-        for skill, (point, evidence) in zip(skills, shown, strict=True)
-    ]
     on_topic, makes_sense = (point or 0.0 for point in others)
-    return Points(tuple(skill_points), on_topic, makes_sense, within_sentences(sample, cell))
+    return shown, on_topic, makes_sense
 
 
 def _read_row(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points | None:
     """Return the points of an instruction and its answer; missing points are 0.
 
     A reply that names only other skills has no points.
-    The point of a skill is 0 unless its evidence occurs in the answer. "complete" is 0 for an answer that was cut off.
+    The point of a skill is 0 without evidence. "complete" is 0 for an answer that was cut off.
     """
     fields = parse_object(reply, ()) or {}
     entries = entries_by_skill(fields.get("skills"))
@@ -157,15 +186,23 @@ def _read_row(reply: str, sample: Sample, cell: Cell, skills: Skills) -> Points 
     if sample.finish_reason == "length":
         subpoints["complete"] = 0.0
     others = {criterion: min(subpoints[name] for name in names) for criterion, names in SUBCRITERIA.items()}
-    skill_points = [
-        SkillPoint(skill.name, point or 0.0, evidence)
-        if evidence and occurs(evidence, sample.response)
-        else SkillPoint(skill.name, 0.0)
-        for skill, (point, evidence) in zip(skills, shown, strict=True)
+    skill_points, taken_off = _with_evidence(skills, shown, sample.response)
+    return Points(skill_points, **others, subpoints=subpoints, taken_off=taken_off)
+
+
+def _with_evidence(
+    skills: Skills, shown: Sequence[GivenPoint], text: str
+) -> tuple[tuple[SkillPoint, ...], Counter[str]]:
+    """Return the points of the skills that have evidence, and the number of points taken off by reason."""
+    given = [
+        SkillPoint(skill.name, point or 0.0, _stored(quotes))
+        for skill, (point, quotes) in zip(skills, shown, strict=True)
     ]
-    return Points(
-        tuple(skill_points), others["on_topic"], others["makes_sense"], others["within_limit"], subpoints=subpoints
-    )
+    return with_evidence(given, [quotes for _, quotes in shown], text)
+
+
+def _stored(quotes: Sequence[str]) -> str | None:
+    return " … ".join(quotes)[:LONGEST_EVIDENCE] or None
 
 
 def _names_other_skills(entries: Mapping[str, object], skills: Skills) -> bool:
@@ -174,4 +211,5 @@ def _names_other_skills(entries: Mapping[str, object], skills: Skills) -> bool:
 
 
 SKILL_MIX_RUBRIC = Rubric(_text_messages, _text_schema, _read_text)
+PAPER_RUBRIC = Rubric(_text_messages, _text_schema, _read_paper_text)
 INSTRUCT_RUBRIC = Rubric(_row_messages, _row_schema, _read_row)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from skillmill.data.export.card import table_cell
+from skillmill.data.export.card.escaping import table_cell
 from skillmill.data.export.funnel import Funnel
 from skillmill.filters.apply import explanation_of
 from skillmill.flows.report.survey import Survey
@@ -48,6 +48,7 @@ def funnel_markdown(funnel: dict[str, Any]) -> str:
             f"| rows with a grade | {sum(funnel['graded'].values())} |",
             f"| rows graded in vain | {funnel['ungraded']} |",
             f"| gradings without points | {funnel['unusable_gradings']} of {funnel['gradings']} |",
+            *(f"| points taken off: {reason} | {n} |" for reason, n in funnel["points_taken_off"].items()),
         ]
     lines += [
         "",

@@ -8,7 +8,7 @@ from skillmill.data.store import ShardStore
 
 EXAMPLES_PER_REASON = 3
 ACCEPTED_EXAMPLES = 8
-COUNTED_COLUMNS = ["index", "verdict", "reasons", "k", "skills", "grade", "grader"]
+COUNTED_COLUMNS = ["index", "verdict", "reasons", "k", "skills", "grade", "grader", "signals"]
 """The columns that the counts need. The other columns, which are mostly text, are read for examples only."""
 
 

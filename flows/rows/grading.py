@@ -76,7 +76,8 @@ async def open_grading(
     settings = grader_config(config)
     async with _open_lazily(teacher_name(settings), opening) if lazy else opening() as model:
         try:
-            yield GradingSetup(config.grading, warning, Grader(model, settings.sampling, config.grading.runs))
+            grader = Grader(model, settings.sampling, config.grading.runs, config.grading.rubric)
+            yield GradingSetup(config.grading, warning, grader)
         except BudgetMet:
             warning.end()
             raise

@@ -15,7 +15,11 @@ _CHANGING = re.compile(r"\w*\d\w*")
 
 
 class TeacherRefuses(TeacherError):
-    """The server refuses every request, for a cause that the requests have in common."""
+    """The server refuses every request, for a cause that the requests have in common; `detail`: its words."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 @dataclass

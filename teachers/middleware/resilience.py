@@ -180,7 +180,8 @@ class Resilient:
         if why := self._refusals.note_refusal(request, failure.detail):
             raise TeacherRefuses(
                 f"teacher: {self.name} refuses every request ({why}): {failure.detail}; what was finished is kept, "
-                "run again once this is mended"
+                "run again once this is mended",
+                failure.detail,
             )
         self._stop_if_most_fail(now, failure.detail)
 

@@ -9,7 +9,7 @@ from scripted_teacher import Scripted
 
 from skillmill.data.reasons import BAD_REQUEST
 from skillmill.data.records import Sample
-from skillmill.filters.grading.config import GradingConfig
+from skillmill.filters.grading.config import GradingConfig, RubricName
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade, should_grade, without_grade
 from skillmill.filters.grading.points import OTHER_CRITERIA
 from skillmill.filters.rows.too_short import TooShort
@@ -37,12 +37,16 @@ def skill(evidence: str, point: object) -> dict[str, object]:
 
 
 def graded(
-    sample: Sample, cell: Cell, *replies: object, known_replies: dict[int, str] | None = None
+    sample: Sample,
+    cell: Cell,
+    *replies: object,
+    known_replies: dict[int, str] | None = None,
+    rubric: RubricName = "structured",
 ) -> tuple[Sample, list[SingleGrading], Scripted]:
     """The sample graded once for each reply."""
     turn = count()
     teacher = Scripted(lambda question, seed: replies[next(turn)], name="grader")
-    grader = Grader(teacher, Sampling(), runs=len(replies) + len(known_replies or {}))
+    grader = Grader(teacher, Sampling(), runs=len(replies) + len(known_replies or {}), rubric=rubric)
     return *asyncio.run(grade(sample, cell, grader, known_replies)), teacher
 
 
@@ -101,8 +105,11 @@ LINES = "1. Contains metaphor\nPoint earned: 1\n2. Contains red herring\nPoint e
     ],
 )
 def test_replies_in_any_form(reply: object, expected: list[float]) -> None:
-    sample, _, _ = graded(TEXT, TEXT_CELL, reply)
+    sample, _, _ = graded(TEXT, TEXT_CELL, reply, rubric="paper")
     assert points(sample) == expected
+    without_evidence, _, _ = graded(TEXT, TEXT_CELL, reply)
+    assert points(without_evidence)[:2] == [0, 0]
+    assert points(without_evidence)[2:5] == expected[2:5]
 
 
 OTHERS = '{"skills": {"juggling": {\n"point": 1\n}, "irony": 1}, "on_topic": 1, "makes_sense": 1, "helpful": true}'
@@ -146,7 +153,7 @@ def test_known_replies_are_not_requested_again() -> None:
 def test_evidence_is_kept_if_it_occurs_in_the_text() -> None:
     skills = {"metaphor": skill("“A THIEF in the\n night…”", 1), "red herring": skill("the bishop", 1)}
     reply = {"skills": skills, **FULL}
-    sample, _, _ = graded(TEXT, TEXT_CELL, reply)
+    sample, _, _ = graded(TEXT, TEXT_CELL, reply, rubric="paper")
     assert sample.grade and [s["evidence"] for s in sample.grade["skills"]] == ["“A THIEF in the\n night…”", None]
     assert points(sample)[:2] == [1, 1]  # Skill-Mix's rubric asks for no evidence
 

@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_teacher import Scripted
 
+from skillmill.data.export.grading_counts import TAKEN_OFF
 from skillmill.data.records import Sample
 from skillmill.data.schemas import GRADING_SCHEMA, SAMPLE_SCHEMA
 from skillmill.data.text.sentences import count_published_sentences, count_sentences
+from skillmill.filters.grading.evidence import occurs
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade
 from skillmill.filters.grading.points import OTHER_CRITERIA, Points, SkillPoint, majority_points
-from skillmill.filters.grading.reading import occurs, points_in_prose
+from skillmill.filters.grading.reading import points_in_prose
 from skillmill.filters.grading.rules import points_by_rules
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -66,7 +68,9 @@ def test_any_reply_gives_no_grade_or_one_that_can_be_stored(cell: Cell, text: st
         assert [skill["skill"] for skill in sample.grade["skills"]] == [skill.name for skill in SKILLS]
         assert set(given_points) <= {0.0, 1.0}
         assert sample.grade["total"] == sum(given_points)
-    assert all(0 <= value <= 1 for value in sample.signals.values())
+    counts = {name for name in sample.signals if name.startswith(TAKEN_OFF)}
+    assert all(0 <= value <= 1 for name, value in sample.signals.items() if name not in counts)
+    assert all(0 < sample.signals[name] <= len(replies) * len(SKILLS) for name in counts)
 
 
 POINT = st.sampled_from([0.0, 0.5, 1.0])

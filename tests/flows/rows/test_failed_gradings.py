@@ -63,6 +63,47 @@ def test_a_row_with_one_usable_grading_counts_as_graded(
     assert f"{totals['unusable_gradings']} of 36 gradings unusable" in capfd.readouterr().out
 
 
+def test_points_without_evidence_are_taken_off_and_counted_everywhere(
+    runs: Runs, scripted_server: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs.grader = scripted_server(grades="no_evidence")
+    config = runs("out", grading=ALWAYS, filters=LENIENT)
+    run(config)
+    graded = [row["grade"] for row in all_rows(config) if row["grade"]]
+    assert graded and not any(skill["point"] for grade in graded for skill in grade["skills"])
+    points = 2 * len(graded)
+    assert state(config)["totals"]["points_taken_off"] == {"no_quote": points}
+    words = f"{points} points of skills taken off (no_quote {points})"
+    assert words in (config.output / "report.html").read_text()
+    assert words.replace("_", "") in (config.output / "export" / "README.md").read_text().replace("_", "").replace(
+        "\\", ""
+    )
+    assert f"| points taken off: no_quote | {points} |" in funnel_markdown(state(config)["funnel"])
+    report_step(config, None, show=True)
+    assert words in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("messages_on_stderr")
+@pytest.mark.parametrize(("on_failure", "verdict"), [("keep", "accepted"), ("reject", "rejected")])
+def test_a_grader_that_refuses_everything_leaves_its_rows_to_on_failure(
+    runs: Runs, scripted_server: Callable[..., Any], capfd: pytest.CaptureFixture[str], on_failure: str, verdict: str
+) -> None:
+    runs.grader = scripted_server(error="400:this model does not exist")
+    config = runs("out", grading={**ALWAYS, "on_failure": on_failure})
+    run(config)
+    assert {row["verdict"] for row in all_rows(config)} == {verdict}
+    assert state(config)["totals"].items() >= IN_VAIN.items()
+    assert "this model does not exist" in capfd.readouterr().err
+
+
+def test_a_grader_that_refuses_everything_ends_the_run_under_stop(
+    runs: Runs, scripted_server: Callable[..., Any]
+) -> None:
+    runs.grader = scripted_server(error="400:this model does not exist")
+    with pytest.raises(SkillmillError, match=r"the grader .* gave no reply \(.*this model does not exist.*stop ends"):
+        run(runs("out", grading={**ALWAYS, "on_failure": "stop"}))
+
+
 @pytest.mark.parametrize("grading", [{**ALWAYS, "on_failure": "keep"}, {"when": "unsure"}])
 def test_rows_that_were_kept_without_a_grade_are_decided_by_the_new_rule(
     runs: Runs, scripted_server: Callable[..., Any], grading: dict[str, Any]
