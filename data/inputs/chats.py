@@ -48,9 +48,19 @@ class Chat(NamedTuple):
     instruction: str
     """The first turn of the user. Turns before it, such as a system text, are left out."""
     response: str
-    """The last turn of the assistant."""
+    """The answer to the instruction: the first text of the assistant before the next turn of the user."""
     rest: str
     """All turns after the instruction, separated by blank lines."""
+    further: int = 0
+    """The number of turns after the response."""
+
+
+class Pair(NamedTuple):
+    """A request and its answer. `further`: the number of turns of the chat after the answer, which are left out."""
+
+    request: str
+    answer: str
+    further: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,15 @@ def read_chat(value: object, column: str, is_chat: bool = False) -> Chat | None:
         )
     first = next((place for place, turn in enumerate(turns) if turn.role == "user"), len(turns))
     instruction = turns[first].text if first < len(turns) else ""
-    response = next((turn.text for turn in reversed(turns) if turn.role == "assistant"), "")
-    return Chat(instruction, response, "\n\n".join(turn.text for turn in turns[first + 1 :] if turn.text))
+    if not turns:
+        return Chat("", "", "")
+    later = range(first + 1, len(turns))
+    end = next((place for place in later if turns[place].role == "user"), len(turns))
+    places = later[: end - first - 1] if first < len(turns) else range(len(turns))
+    answer = next((place for place in places if turns[place].role == "assistant" and turns[place].text), end - 1)
+    response = turns[answer].text if turns[answer].role == "assistant" else ""
+    further = len(turns) - answer - 1
+    return Chat(instruction, response, "\n\n".join(turn.text for turn in turns[first + 1 :] if turn.text), further)
 
 
 def read_turns(value: object, column: str, is_chat: bool = False) -> list[Turn] | None:
@@ -124,15 +141,24 @@ def read_turns(value: object, column: str, is_chat: bool = False) -> list[Turn] 
     return None
 
 
-def read_pair(values: Mapping[str, Any], layout: Layout) -> tuple[str, str]:
-    """Return the request and the answer in a row. Raises `ConfigError` as `read_chat` does."""
+def read_pair(values: Mapping[str, Any], layout: Layout) -> Pair:
+    """Return the first request in a row and the answer to it. Raises `ConfigError` as `read_chat` does.
+
+    If the column of requests has a chat with answers of its own, its first answer is taken, and the column of answers
+    continues the chat.
+    """
     whole = not layout.answers
     requests = [(read_chat(values[column], column, whole), values[column]) for column in layout.requests]
     request = join(chat.instruction if chat else plain_text(value) for chat, value in requests)
     answers = [(read_chat(values[column], column), values[column]) for column in layout.answers]
+    answer = join(chat.response for chat, _ in requests if chat)
+    further = sum(chat.further for chat, _ in requests if chat)
     if whole:
-        return request, join(chat.response for chat, _ in requests if chat)
-    return request, join(chat.response if chat else plain_text(value) for chat, value in answers)
+        return Pair(request, answer, further)
+    given = join(chat.response if chat else plain_text(value) for chat, value in answers)
+    if answer:
+        return Pair(request, answer, further + bool(given))
+    return Pair(request, given, sum(chat.further for chat, _ in answers if chat))
 
 
 def join(texts: Iterable[str]) -> str:

@@ -1,12 +1,16 @@
 """The columns of a file of rows that hold instructions and responses, and their texts."""
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.chats import Layout, find_layout, read_chat, read_pair
 from skillmill.data.inputs.row_files import RowFile, column_texts
+
+log = logging.getLogger(__name__)
 
 INSTRUCTION, RESPONSE = "--instruction", "--response"
 
@@ -40,15 +44,16 @@ class PairColumns:
             raise ConfigError(f"{INSTRUCTION}: expected the name of a column, as no known format has only {found}")
         return cls(layout or Layout(()), {})
 
-    def texts(self, batch: pa.RecordBatch) -> tuple[list[str], list[str]]:
-        """Return the instructions and the responses of a batch, "" where there is none.
+    def texts(self, batch: pa.RecordBatch) -> tuple[list[str], list[str], int]:
+        """Return the instructions and the responses of a batch, "" where there is none, and the turns left out.
 
         Raises `ConfigError` if a column holds neither texts nor chats, or a chat with unknown roles.
         """
         columns = (*self.layout.requests, *self.layout.answers)
         rows = zip(*(self._values(batch, column) for column in columns), strict=True)
         pairs = [read_pair(dict(zip(columns, row, strict=True)), self.layout) for row in rows]
-        return [request for request, _ in pairs], [answer for _, answer in pairs]
+        further = sum(pair.further for pair in pairs)
+        return [pair.request for pair in pairs], [pair.answer for pair in pairs], further
 
     def _values(self, batch: pa.RecordBatch, column: str) -> list[object]:
         option = next((option for option, name in self.named.items() if name == column), f"column {column!r}")
@@ -72,11 +77,26 @@ class PairColumns:
 
 
 def read_pairs(file: RowFile, instruction: str | None, response: str | None) -> tuple[list[str], list[str]]:
-    """Return the instructions and responses of all rows of a file. Raises `ConfigError` as `PairColumns` does."""
+    """Return the instructions and responses of all rows of a file. Raises `ConfigError` as `PairColumns` does.
+
+    The message of `log_further_turns` is logged.
+    """
     columns = PairColumns.of(file, instruction, response)
-    instructions, responses = list[str](), list[str]()
+    instructions, responses, further = list[str](), list[str](), 0
     for batch in file.batches([*columns.layout.requests, *columns.layout.answers]):
         of_batch = columns.texts(batch)
         instructions += of_batch[0]
         responses += of_batch[1]
+        further += of_batch[2]
+    log_further_turns(file.path, further)
     return instructions, responses
+
+
+def log_further_turns(path: Path, further: int) -> None:
+    """Log how many turns of chats after the first answer were left out, if any."""
+    if further:
+        log.warning(
+            "%s: the first answer of each chat is read with the first request; further turns left out: %d",
+            path.name,
+            further,
+        )

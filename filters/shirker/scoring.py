@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError, SkillmillError
-from skillmill.data.inputs.pair_columns import PairColumns
+from skillmill.data.inputs.pair_columns import PairColumns, log_further_turns
 from skillmill.data.inputs.row_files import open_rows
 from skillmill.data.parquet import parquet_writer
 from skillmill.filters.rows.empty import Empty
@@ -43,22 +43,24 @@ def score_file(
     """
     partial = out.with_name(f".{out.name}.tmp")
     writer: pq.ParquetWriter | None = None
-    rows = rejected = 0
+    rows = rejected = further = 0
     gc.freeze()  # imported objects never die; the collector's passes over them took a sixth of the time of a row
     try:
         file = open_rows(path, encoding)
         columns = PairColumns.of(file, instruction, response)
         for batch in file.batches():
-            scored, batch_rejected = _scored(batch, columns, model, threshold)
+            scored, batch_rejected, batch_further = _scored(batch, columns, model, threshold)
             if writer is None:
                 partial.parent.mkdir(parents=True, exist_ok=True)
                 writer = parquet_writer(partial, scored.schema)
             writer.write_batch(scored)
             rows, rejected = rows + batch.num_rows, rejected + batch_rejected
+            further += batch_further
         if writer is None:
             raise ConfigError(f"{path}: has no rows")
         writer.close()
         partial.replace(out)
+        log_further_turns(path, further)
     except (OSError, pa.ArrowException) as error:
         raise SkillmillError(f"{out}: cannot be written ({str(error).splitlines()[0]})") from None
     finally:
@@ -72,9 +74,9 @@ def score_file(
 
 def _scored(
     batch: pa.RecordBatch, columns: PairColumns, model: ShirkerModel, threshold: float
-) -> tuple[pa.RecordBatch, int]:
-    """Return the batch with the three columns, and the number of its rows that have a reason."""
-    instructions, responses = columns.texts(batch)
+) -> tuple[pa.RecordBatch, int, int]:
+    """Return the batch with the three columns, the number of its rows with a reason, and that of turns left out."""
+    instructions, responses, further = columns.texts(batch)
     scores, strongest = np.empty(len(responses)), list[list[str]]()
     for start in range(0, len(responses), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
@@ -92,4 +94,4 @@ def _scored(
     batch = batch.drop_columns([name for name in (SCORE, REASONS, STRONGEST) if name in batch.schema.names])
     arrays = [*batch.columns, pa.array(scores), pa.array(reasons, strings), pa.array(strongest, strings)]
     names = [*batch.schema.names, SCORE, REASONS, STRONGEST]
-    return pa.RecordBatch.from_arrays(arrays, names), int(flagged.sum())
+    return pa.RecordBatch.from_arrays(arrays, names), int(flagged.sum()), further

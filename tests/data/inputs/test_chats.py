@@ -93,10 +93,33 @@ def test_columns_that_options_name(
     assert (request, answer) == expected
 
 
-def test_the_first_request_and_the_last_answer(tmp_path: Path) -> None:
-    chat = [*messages("user", "assistant"), {"role": "user", "content": "Thanks!"}]
-    (tmp_path / "rows.jsonl").write_text(json.dumps({"messages": chat}))
-    assert read_pairs(open_rows(tmp_path / "rows.jsonl"), None, None) == ([Q], [A])
+THANKS = [{"role": "user", "content": "Thanks!"}, {"role": "assistant", "content": "You are welcome."}]
+TOOL = [{"role": "assistant", "content": ""}, {"role": "tool", "content": "42"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "further"),
+    [
+        ({"messages": messages("user", "assistant")}, A, 0),
+        ({"messages": [*messages("user", "assistant"), *THANKS]}, A, 2),
+        ({"messages": [{"role": "system", "content": "Be brief."}, *messages("user", "assistant"), *THANKS]}, A, 2),
+        ({"messages": [{"role": "assistant", "content": "Hello."}, *messages("user", "assistant"), THANKS[0]]}, A, 1),
+        ({"messages": [messages("user", "assistant")[0], *TOOL, messages("user", "assistant")[1]]}, A, 0),
+        ({"messages": [messages("user", "assistant")[0], *THANKS]}, "", 2),
+        ({"messages": messages("user", "assistant")[:1]}, "", 0),
+        ({"conversations": [[Q, A], ["Thanks!", "You are welcome."]]}, A, 2),
+        ({"prompt": [*messages("user", "assistant"), THANKS[0]], "completion": THANKS[1:]}, A, 2),
+        ({"prompt": messages("user", "assistant")[:1], "completion": messages("user", "assistant")[1:]}, A, 0),
+        ({"chosen": [*messages("user", "assistant"), *THANKS]}, A, 2),
+    ],
+)
+def test_the_first_request_and_the_answer_to_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, row: dict[str, Any], answer: str, further: int
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps(row)}\n" * 2)
+    assert read_pairs(open_rows(tmp_path / "rows.jsonl"), None, None) == ([Q] * 2, [answer] * 2)
+    messages_logged = [message for message in caplog.messages if "further turns" in message]
+    assert [message.rpartition(" ")[2] for message in messages_logged] == ([str(2 * further)] if further else [])
 
 
 @pytest.mark.parametrize(
