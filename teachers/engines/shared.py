@@ -43,6 +43,7 @@ class SectionTeacher:
     def __init__(self, engine: SharedEngine, section: str) -> None:
         self.name = engine.name
         self._engine, self._section, self._system_in_user = engine, section, False
+        self._system_answered = False
 
     async def chat(self, request: Request) -> Reply:
         """Answer one request; messages name the keys of the section."""
@@ -52,10 +53,14 @@ class SectionTeacher:
         if self._system_in_user:
             return await self._engine.chat(moved, self._section)
         try:
-            return await self._engine.chat(request, self._section)
+            reply = await self._engine.chat(request, self._section)
         except (RequestFailed, TransientError) as failure:
-            if failure.reason not in (BAD_REQUEST, TRANSPORT) or not refuses_system_role(failure.detail):
+            refused = failure.reason in (BAD_REQUEST, TRANSPORT) and refuses_system_role(failure.detail)
+            if self._system_answered or not refused:
                 raise
+        else:
+            self._system_answered = True
+            return reply
         reply = await self._engine.chat(moved, self._section)
         if not self._system_in_user:
             self._system_in_user = True

@@ -50,7 +50,8 @@ _TEMPORARY = re.compile(
 _SAMPLE = r"(?:json|output|response|completion|answer|text|document|object|(?:function|tool)[ _-]?calls?)"
 _FAILED_SAMPLE = re.compile(
     r"json_validate_failed|tool_use_failed|failed_generation|output_parse_failed|before generating a valid|"
-    rf"fail(?:ed|ure) to (?:generate|produce|create|output|return|validate|parse)(?: \w+){{0,4}}? {_SAMPLE}\b"
+    r"fail(?:ed|ure) to (?:generate|produce|create|output|return|validate|parse)"
+    rf"(?: (?!request|body|grammar)\w+){{0,4}}? {_SAMPLE}\b"
     r"(?!.{0,2}(?:schema|grammar|format|mode))|failed to call (?:a )?(?:function|tool)|"
     rf"(?:generated|produced|model(?:'s)?)(?: \w+)? {_SAMPLE}\b.{{0,30}}(?:\bnot|n't|invalid|fail\w*|could not)\b"
     r".{0,30}(?:valid|match|conform|pars|fit|follow|comply|json)|"

@@ -153,8 +153,16 @@ def test_thinking_is_kept_apart_from_the_answer(scripted_server: Callable[..., A
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def ask_handler(handle: Handler, requests: list[Request], path: str = "/v1", **config: Any) -> list[Any]:
+def ask_handler(
+    handle: Handler,
+    requests: list[Request],
+    path: str = "/v1",
+    max_in_flight: int = 8,
+    tries: int = QUICK.tries,
+    **config: Any,
+) -> list[Any]:
     """Return replies and failures of requests to a server with `handle`; `base_url` in `config` may hold `{port}`."""
+    retry = QUICK.model_copy(update={"tries": tries})
 
     async def run() -> list[Any]:
         app = web.Application()
@@ -164,7 +172,9 @@ def ask_handler(handle: Handler, requests: list[Request], path: str = "/v1", **c
             settings["base_url"] = settings["base_url"].format(port=server.port)
             engine = OpenAI(TeacherConfig(kind="openai", model="m", **settings))
             try:
-                return await asyncio.gather(*map(Resilient(engine, 8, QUICK).chat, requests), return_exceptions=True)
+                return await asyncio.gather(
+                    *map(Resilient(engine, max_in_flight, retry).chat, requests), return_exceptions=True
+                )
             finally:
                 await engine.close()
 

@@ -19,6 +19,20 @@ TEXT = "t" * 20
 """5 tokens, estimated."""
 
 
+NOTHING: list[Any] = [
+    None,
+    {},
+    [],
+    "none",
+    {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    {"prompt_tokens": None, "completion_tokens": None},
+    {"prompt_tokens": -1, "completion_tokens": -1},
+    {"prompt_tokens": "many", "completion_tokens": "few"},
+    {"prompt_tokens": True, "completion_tokens": float("nan")},
+    {"prompt_tokens": float("inf"), "completion_tokens": {"tokens": 3}},
+]
+
+
 @pytest.mark.parametrize(
     ("usage", "prompt", "completion", "estimated"),
     [
@@ -33,21 +47,7 @@ TEXT = "t" * 20
         ({"total_tokens": 12}, 7, 5, True),
         ({"prompt_tokens": 11}, 11, 5, True),
         ({"completion_tokens": 7}, 30, 7, True),
-        *(
-            (nothing, 30, 5, True)
-            for nothing in (
-                None,
-                {},
-                [],
-                "none",
-                {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
-                {"prompt_tokens": None, "completion_tokens": None},
-                {"prompt_tokens": -1, "completion_tokens": -1},
-                {"prompt_tokens": "many", "completion_tokens": "few"},
-                {"prompt_tokens": True, "completion_tokens": float("nan")},
-                {"prompt_tokens": float("inf"), "completion_tokens": {"tokens": 3}},
-            )
-        ),
+        *((nothing, 30, 5, True) for nothing in NOTHING),
     ],
 )
 def test_counts_are_those_of_the_server_or_an_estimate(
@@ -80,7 +80,9 @@ def test_letters_of_other_scripts_are_more_tokens() -> None:
     assert [estimated_tokens(text) for text in ("", "abcd", "abcde", "привет", "技能混合")] == [0, 1, 2, 3, 3]
 
 
-numbers = st.none() | st.integers(-9, 99) | st.floats() | st.text(max_size=3) | st.booleans() | st.just({})
+numbers: st.SearchStrategy[Any] = (
+    st.none() | st.integers(-9, 99) | st.floats() | st.text(max_size=3) | st.booleans() | st.just({})
+)
 names = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details")
 usages = st.fixed_dictionaries({}, optional=dict.fromkeys(names, numbers))
 

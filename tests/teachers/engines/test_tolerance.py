@@ -138,6 +138,28 @@ class NoSystem:
         return Reply(request.messages[0]["content"], "stop", 1, 1)
 
 
+def test_engines_in_this_process_keep_a_system_role_that_worked() -> None:
+    class Moody(NoSystem):
+        async def chat(self, request: Request, section: str = "teacher") -> Reply:
+            if len(self.roles) == 1:
+                self.roles.append("refused")
+                raise RequestFailed(BAD_REQUEST, "vllm: the chat template refuses this: System role not supported")
+            self.roles.append(request.messages[0]["role"])
+            return Reply("yes", "stop", 1, 1)
+
+    engine = Moody()
+    teacher = SectionTeacher(engine, "teacher")
+    asked = Request([message("system", "S"), message("user", "a")], Sampling(), 1)
+
+    async def thrice() -> list[Reply | BaseException]:
+        return [(await asyncio.gather(teacher.chat(asked), return_exceptions=True))[0] for _ in range(3)]
+
+    first, second, third = asyncio.run(thrice())
+    assert isinstance(second, RequestFailed)
+    assert first == third
+    assert engine.roles == ["system", "refused", "system"]
+
+
 def test_engines_in_this_process_learn_it_too(caplog: pytest.LogCaptureFixture) -> None:
     engine = NoSystem()
     teacher = SectionTeacher(engine, "teacher")
