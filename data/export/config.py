@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-Format = Literal["alpaca", "sharegpt", "openai"]
-"""A further form of the `sft` rows: a JSON Lines file that other trainers read."""
+Format = Literal["alpaca", "sharegpt", "openai", "json"]
+"""A further form of the `sft` rows: JSON Lines files. `json` has all columns, the others are those of trainers."""
 
 
 class StressConfig(BaseModel):
@@ -47,6 +47,8 @@ class ExportConfig(BaseModel):
 
             try:
                 validate_repo_id(value)
+                if "/" not in value:
+                    raise HFValidationError
             except HFValidationError:
                 raise ValueError(f"expected owner/name of letters, digits, '-', '_' and '.', got {value!r}") from None
         return value

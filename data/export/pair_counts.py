@@ -7,8 +7,10 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import median
-from typing import TypedDict
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
 
 from skillmill.data.records import PairRow
 
@@ -60,16 +62,15 @@ class PairCounts:
 
     def as_dict(self) -> PairStatistics:
         """Return the statistics of the pairs counted so far."""
-        lengths = list(zip(self.chosen, self.rejected, strict=True))
-        longer = sum(chosen > rejected for chosen, rejected in lengths) / len(lengths) if lengths else None
+        chosen, rejected = np.array(self.chosen, np.int64), np.array(self.rejected, np.int64)
         return {
             "pairs": self.pairs,
             "dropped": dict(sorted(self.dropped.items())),
-            "chosen_words": _median(self.chosen),
-            "rejected_words": _median(self.rejected),
-            "ratio": _median(chosen / max(rejected, 1) for chosen, rejected in lengths),
-            "chosen_longer": longer,
-            "margin": _median(self.margins),
+            "chosen_words": _median(chosen),
+            "rejected_words": _median(rejected),
+            "ratio": _median(chosen / np.maximum(rejected, 1)),
+            "chosen_longer": float(np.mean(chosen > rejected)) if self.pairs else None,
+            "margin": _median(np.array(self.margins, np.float64)),
         }
 
 
@@ -79,6 +80,5 @@ def count_pairs(pairs: Iterable[PairRow], counts: dict[str, PairCounts]) -> None
         counts.setdefault(pair["rejected_source"], PairCounts()).add(pair)
 
 
-def _median(values: Iterable[float]) -> float | None:
-    numbers = list(values)
-    return round(float(median(numbers)), 4) if numbers else None
+def _median(values: NDArray[Any]) -> float | None:
+    return round(float(np.median(values)), 4) if len(values) else None

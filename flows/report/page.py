@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from skillmill.data.export.card import number, share
+from skillmill.data.export.card.page import number, share
 from skillmill.data.export.funnel import Funnel
 from skillmill.data.export.masking import masked_row
 from skillmill.data.files import write_atomic

@@ -4,7 +4,6 @@ import glob
 import logging
 from collections.abc import Callable
 
-from skillmill.data.export.card import CardFacts
 from skillmill.data.export.dataset_folder import Exported, write_dataset_folder
 from skillmill.data.export.sft_rows import AnswersByPlan
 from skillmill.data.versions import adopt_exported
@@ -14,10 +13,10 @@ from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.refresh.draft_version import draft_version
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
+from skillmill.flows.steps.card_facts import card_facts
 from skillmill.flows.steps.filter import apply_new_overrides
 from skillmill.flows.steps.pairs import STRESSED
 from skillmill.flows.steps.taxonomy import existing_taxonomy
-from skillmill.teachers.build import teacher_name
 from skillmill.teachers.middleware.accounting import StageUsage
 
 log = logging.getLogger(__name__)
@@ -38,25 +37,19 @@ def export_step(
         apply_new_overrides(workspace, plan)
         versions = adopt_exported(config.output)
         draft = draft_version(workspace, plan, versions, every_plan, scheduled_time, note)
-        facts = CardFacts(
-            name=config.name,
-            kind=config.generation.kind,
-            teacher=teacher_name(config.teacher),
-            taxonomy=f"{taxonomy.name}: {len(taxonomy.skills)} skills",
-            plans=list(draft.plans),
-        )
         exported = write_dataset_folder(
             workspace.samples,
             workspace.pairs,
             workspace.grades,
             folder,
-            facts,
+            card_facts(config, taxonomy, tuple(draft.plans)),
             versions,
             draft,
             masker(config.filters.safety),
             _stress_answers(workspace, plan),
             config.export.validation,
             _price(config),
+            config.export.formats,
         )
         adopt_exported(config.output)
         funnel, version = exported.funnel, exported.version

@@ -1,10 +1,10 @@
 """Exports of stored rows for tests, without a run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skillmill.data.export.card import CardFacts
+from skillmill.data.export.card.facts import CardFacts, ModelFacts, TaxonomyFacts
 from skillmill.data.export.dataset_folder import Exported, write_dataset_folder
 from skillmill.data.store import ShardStore
 from skillmill.data.versions import PlanRange, Version, Versions, adopt_exported
@@ -33,6 +33,12 @@ def draft(samples: ShardStore, plans: Mapping[str, str], versions: Versions, **f
     return Version(**(known | fields))
 
 
+def card_facts(name: str, plans: Iterable[str]) -> CardFacts:
+    """Return facts with a taxonomy of two skills and one query type."""
+    taxonomy = TaxonomyFacts("x", "tests", {"style": ("irony", "haiku")}, (), ("How-to",))
+    return CardFacts(name, "instruct_skill_mix", {2: 1.0}, 42, ModelFacts("t"), taxonomy, tuple(plans))
+
+
 def export_stores(
     stores: tuple[ShardStore, ShardStore, ShardStore],
     plans: Mapping[str, str],
@@ -42,7 +48,7 @@ def export_stores(
     """Write `export/` beside the shards, and record its version as a run does."""
     root: Path = stores[0].root
     versions = adopt_exported(root)
-    facts = facts or CardFacts("test", "instruct_skill_mix", "t", "x: 2 skills", list(plans))
+    facts = facts or card_facts("test", plans)
     new = draft(stores[0], plans, versions)
     exported = write_dataset_folder(*stores, root / "export", facts, versions, new, **options)
     adopt_exported(root)

@@ -6,9 +6,8 @@ from typing import Any
 import datasets
 import pytest
 import yaml
-from exports import export_stores
+from exports import card_facts, export_stores
 
-from skillmill.data.export.card import CardFacts
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Grade, PairRow, Sample, SampleRow, pair_id, row_id, sample_row
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store
@@ -55,7 +54,7 @@ def exported(root: Path, rows: list[SampleRow], pairs: list[PairRow] | None = No
         samples.commit(PLAN, 0, rows[-1]["index"] + 1, rows, cells, cells)
     if pairs:
         pair_rows.commit("c" * 16, 0, 1, pairs, 1, 1)
-    facts = CardFacts('a "name": with\nYAML', "instruct_skill_mix", "t", "x: 2 skills", [PLAN])
+    facts = card_facts('a "name": with\nYAML', [PLAN])
     export_stores(stores, {PLAN: "c" * 16}, facts)
     return root / "export"
 
@@ -115,7 +114,7 @@ def test_the_card_counts_rows_and_is_valid_yaml_whatever_the_names(tmp_path: Pat
     assert [entry["config_name"] for entry in front["configs"] if entry.get("default")] == ["sft"]
     assert "| echo | 1 |" in card
     assert "| 2 | 1 |" in card
-    assert "| a\\|pipe &lt;b> | 1 |" in card
+    assert "| a&#124;pipe &lt;b&gt; | 1 |" in card
 
 
 def test_a_second_export_is_the_same_and_replaces_the_first(tmp_path: Path) -> None:

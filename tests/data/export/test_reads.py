@@ -78,7 +78,7 @@ def test_each_shard_is_hashed_once_and_read_once_beside_its_signals(
     }
     assert len(schemas) == 12
     assert {name: count for name, count in reads.hashed.items() if name in schemas} == dict.fromkeys(schemas, 1)
-    signals = {shard.file: Counter(["signals"]) for shard in samples.shards}
+    signals = {shard.file: Counter(["index", "signals"]) for shard in samples.shards}
     assert reads.decoded == {
         name: Counter(schema.names) + signals.get(name, Counter()) for name, schema in schemas.items()
     }
