@@ -38,6 +38,11 @@ class ExportConfig(BaseModel):
     validation: float = Field(0.0, ge=0, lt=1)
     stress: StressConfig | None = None
 
+    @field_validator("formats")
+    @classmethod
+    def _each_once(cls, value: tuple[Format, ...]) -> tuple[Format, ...]:
+        return tuple(dict.fromkeys(value))
+
     @field_validator("repo_id")
     @classmethod
     def _is_a_repo_id(cls, value: str | None) -> str | None:

@@ -51,6 +51,7 @@ def hub_session() -> Iterator[None]:
     handlers, logger.handlers = logger.handlers, [handler]
     try:
         with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("ignore", DeprecationWarning)
             yield
         for warning in found:
             log.warning(f"publish: {' '.join(str(warning.message).split())}")

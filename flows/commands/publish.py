@@ -4,7 +4,9 @@ import logging
 import re
 
 from skillmill.data.errors import ConfigError, StoreError
-from skillmill.data.export.dataset_folder import CONFIGURATIONS, STRESS, folder_checksum
+from skillmill.data.export.dataset_folder import folder_checksum
+from skillmill.data.export.export_rows import CONFIGURATIONS, STRESS
+from skillmill.data.export.formats import FORMATS
 from skillmill.data.files import recover_folder, store_errors
 from skillmill.data.hub.publish import Publication, PublishResult, Release, preview_release, publish_release
 from skillmill.data.hub.session import hub_session, open_repository
@@ -94,7 +96,7 @@ def _publication(config: Config, version: Version | None, parent: str | None) ->
         folder=folder,
         release=_release(version),
         earlier=[_release(each) for each in versions.entries if each.version != version.version],
-        own_folders=frozenset((*CONFIGURATIONS, STRESS)),
+        own_folders=frozenset((*CONFIGURATIONS, STRESS, FORMATS)),
         description=f"{version.rows_new} new rows, {version.rows} rows in all",
         private=config.export.private,
         pull_request=config.export.create_pr,
