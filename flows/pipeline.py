@@ -8,6 +8,7 @@ from typing import Any
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
+from skillmill.flows.runtime.output_lock import hold_output
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
@@ -31,19 +32,26 @@ def plain_step(name: str, function: Step) -> Step:
 def run(
     config: Config,
     step: Callable[[str, Step], Step] = plain_step,
-    publish: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
+    show_counts: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
 ) -> Results:
-    """Run taxonomy, generate (with the row filters), filter, pairs, export, train and report.
+    """Run taxonomy, generate (with the row filters), filter, pairs, export, train, report and publish.
 
     Args:
         config: The configuration of the run.
         step: Wraps each step: `step(name, function)` returns the function to call, such as a Prefect task.
-        publish: Called with the name of the run and the counts of rows after the export.
+        show_counts: Called with the name of the run and the counts of rows after the export.
 
     Returns the paths of the results by name. Raises `SkillmillError` if the target was missed, after the export. A
-    budget that is met ends generation and pairs early and skips training; it is not an error.
+    budget that is met ends generation and pairs early and skips training and publishing; it is not an error.
     """
     check_run(config)
+    with hold_output(config.output, config.work):
+        return _run_steps(config, step, show_counts)
+
+
+def _run_steps(
+    config: Config, step: Callable[[str, Step], Step], show_counts: Callable[[str, dict[str, Any]], None]
+) -> Results:
     try:
         step("taxonomy", taxonomy_step)(config)
     except BudgetMet as met:  # there is no taxonomy to generate from yet
@@ -55,7 +63,7 @@ def run(
     if wants_pairs(config):
         stopped = step("pairs", pairs_step)(config).stopped or stopped
     exported = step("export", export_step)(config)
-    publish(config.name, exported.funnel.as_dict())
+    show_counts(config.name, exported.funnel.as_dict())
     paths = {"dataset": config.output / "export"}
     if not outcome.missed and not stopped:
         paths |= train_steps(config, step)
@@ -63,7 +71,17 @@ def run(
     paths["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
     if outcome.missed:
         raise SkillmillError(f"{outcome.missed}; what there is was exported to {paths['dataset']}")
+    if not stopped:
+        publish_step(config, step)
     return paths
+
+
+def publish_step(config: Config, step: Callable[[str, Step], Step] = plain_step) -> None:
+    """Publish the newest version on the Hugging Face Hub if `export.repo_id` is set. Raises `HubError`."""
+    if config.export.repo_id is not None:
+        from skillmill.flows.commands.publish import publish  # huggingface_hub takes a second to import
+
+        step("publish", publish)(config)
 
 
 def train_steps(config: Config, step: Callable[[str, Step], Step] = plain_step) -> Results:

@@ -1,11 +1,14 @@
 """The command refresh: the next range of a plan as a new version."""
 
+import logging
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from skillmill.flows.cli.options import ConfigFile, Overrides, load
+
+log = logging.getLogger(__name__)
 
 
 class Decision(StrEnum):
@@ -32,8 +35,13 @@ def refresh(
     loaded = load(config, overrides)
     from skillmill.flows.refresh.refresh import parse_time
     from skillmill.flows.refresh.refresh import refresh as refresh_steps
+    from skillmill.flows.runtime.output_lock import OutputInUse
 
     time = None if scheduled_time is None else parse_time(scheduled_time)
-    version = refresh_steps(loaded, time, review=lambda name, report: review.value if review else None)
+    try:
+        version = refresh_steps(loaded, time, review=lambda name, report: review.value if review else None)
+    except OutputInUse as in_use:  # another refresh is at work, which a schedule may bring about
+        log.warning(f"refresh: nothing was done: {in_use}")
+        return
     if version is not None:
         print(f"{version.version:10} {loaded.output / 'export'}")

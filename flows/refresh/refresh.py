@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.versions import Version, Versions, adopt_exported, write_versions
+from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
-from skillmill.flows.pipeline import Step, plain_step, train_steps
+from skillmill.flows.pipeline import Step, plain_step, publish_step, train_steps
 from skillmill.flows.plan import Plan
 from skillmill.flows.refresh.draft_version import draft_version
 from skillmill.flows.refresh.open_refresh import OpenRefresh, close_refresh, read_open_refresh, write_open_refresh
 from skillmill.flows.refresh.redecide_plans import redecide_plans
 from skillmill.flows.rows.generate import GenerateOutcome, Start
+from skillmill.flows.runtime.output_lock import hold_output
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.generate import generate_step
@@ -35,7 +37,7 @@ def refresh(
     config: Config,
     scheduled_time: str | None = None,
     step: Callable[[str, Step], Step] = plain_step,
-    publish: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
+    show_counts: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
     review: AskReviewer = lambda version, report: None,
 ) -> Version | None:
     """Finish an open refresh, then make the version of `scheduled_time` unless there is one.
@@ -45,18 +47,31 @@ def refresh(
         scheduled_time: When the refresh was due, as `parse_time` returns it; it names the refresh. None: now, without
             a name, so that each call makes a version.
         step: Wraps each step, as in `pipeline.run`.
-        publish: Called with the name of the run and the counts of rows after each export.
+        show_counts: Called with the name of the run and the counts of rows after each export.
         review: Asks a person about the new rows if `refresh.review` is on.
 
-    Returns the newest version, None if nothing was exported. Raises `SkillmillError` if `output_dir` has no run.
+    Returns the newest version, None if nothing was exported. Raises `SkillmillError` if `output_dir` has no run,
+    `OutputInUse` if another run holds it.
     """
     existing_taxonomy(config)
     config = _with_weights(config)
+    check_run(config)
+    with hold_output(config.output, config.work):
+        return _refresh(config, scheduled_time, step, show_counts, review)
+
+
+def _refresh(
+    config: Config,
+    scheduled_time: str | None,
+    step: Callable[[str, Step], Step],
+    show_counts: Callable[[str, dict[str, Any]], None],
+    review: AskReviewer,
+) -> Version | None:
     versions = adopt_exported(config.output)
     opened = read_open_refresh(config)
     if opened is not None:
         log.info(f"refresh: finishing {_title(opened)}")
-        if not _finish(config, opened, step, publish, review) or opened.scheduled_time == scheduled_time:
+        if not _finish(config, opened, step, show_counts, review) or opened.scheduled_time == scheduled_time:
             return read_current(config)
         versions = adopt_exported(config.output)
     if scheduled_time is not None and (done := versions.at(scheduled_time)):
@@ -64,7 +79,7 @@ def refresh(
         return versions.current
     opened = _begin(config, versions, scheduled_time)
     log.info(f"refresh: {_title(opened)} begins")
-    _finish(config, opened, step, publish, review)
+    _finish(config, opened, step, show_counts, review)
     return read_current(config)
 
 
@@ -115,10 +130,10 @@ def _finish(
     config: Config,
     opened: OpenRefresh,
     step: Callable[[str, Step], Step],
-    publish: Callable[[str, dict[str, Any]], None],
+    show_counts: Callable[[str, dict[str, Any]], None],
     review: AskReviewer,
 ) -> bool:
-    """Make the version of an open refresh, then train and report; return False if it waits for a reviewer."""
+    """Make the version of an open refresh, then train, report and publish; return False if it waits for a reviewer."""
     is_recorded = opened.version != adopt_exported(config.output).next_name
     if not is_recorded:
         step("filter", redecide_plans)(_without_target(config))
@@ -126,7 +141,7 @@ def _finish(
     if not is_recorded:
         opened = _with_start(config, opened, plan)
     config = _with_target(config, opened, plan)
-    if not is_recorded and not _make_version(config, opened, plan, step, publish, review):
+    if not is_recorded and not _make_version(config, opened, plan, step, show_counts, review):
         return False
     version = read_current(config)
     is_new = version is not None and version.version == opened.version
@@ -134,6 +149,8 @@ def _finish(
     if config.refresh.train and is_new:
         train_steps(config, step)
     step("report", report_step)(config, "finished", note)
+    if is_new:
+        publish_step(config, step)
     close_refresh(config)
     return True
 
@@ -143,7 +160,7 @@ def _make_version(
     opened: OpenRefresh,
     plan: Plan,
     step: Callable[[str, Step], Step],
-    publish: Callable[[str, dict[str, Any]], None],
+    show_counts: Callable[[str, dict[str, Any]], None],
     review: AskReviewer,
 ) -> bool:
     """Generate and export the rows of an open refresh; return False if it waits for a reviewer."""
@@ -167,7 +184,7 @@ def _make_version(
     if wants_pairs(config):
         step("pairs", pairs_step)(config)
     exported = step("export", export_step)(config, True, opened.scheduled_time, note)
-    publish(config.name, exported.funnel.as_dict())
+    show_counts(config.name, exported.funnel.as_dict())
     if not exported.is_new:
         log.info(f"refresh: no new rows, {exported.version.version} stays the newest version")
     elif exported.version.changed:

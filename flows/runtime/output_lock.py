@@ -31,6 +31,11 @@ LOCK = "lock"
 PATIENCE_S, POLL_S = 0.5, 0.05
 """How long a run waits for a lock: `skillmill status` takes it for a moment."""
 
+
+class OutputInUse(StoreError):
+    """Another run holds the output directory."""
+
+
 _held: ContextVar[frozenset[str]] = ContextVar("_held", default=frozenset())
 
 
@@ -57,7 +62,7 @@ def hold_output(output: Path, work: Path) -> Iterator[None]:
     """Hold the locks of an output directory and its work directory, which are created if they are not there.
 
     Inside of it, further calls for the same output in the same thread pass. Raises `StoreError` if a directory cannot
-    be written or another run holds a lock.
+    be written, `OutputInUse` if another run holds a lock.
     """
     own = output / WORK
     name = os.path.realpath(own)
@@ -117,13 +122,13 @@ def _locked(folder: Path, place: str) -> Iterator[None]:
 
 
 def _wait_for(descriptor: int, place: str) -> None:
-    """Take the lock. Raises `StoreError` if another run has it for longer than `PATIENCE_S`."""
+    """Take the lock. Raises `OutputInUse` if another run has it for longer than `PATIENCE_S`."""
     deadline = time.monotonic() + PATIENCE_S
     while not _lock(descriptor, fcntl.LOCK_EX):
         if time.monotonic() >= deadline:
             holder = _read(descriptor)
             who = f" ({holder})" if holder else ""
-            raise StoreError(f"{place} is in use by another run{who}; wait for it, or stop it")
+            raise OutputInUse(f"{place} is in use by another run{who}; wait for it, or stop it")
         time.sleep(POLL_S)
 
 
