@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import write_atomic
+from skillmill.data.inputs.local_files import require_local
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
 from skillmill.skill_taxonomy.tables import Columns, TableLines, read_csv, read_json, read_json_lines, read_tsv
@@ -26,6 +27,7 @@ def load_taxonomy(path: Path, columns: Columns | None = None) -> Taxonomy:
 
 def read_taxonomy_text(path: Path) -> str:
     """Return the text of a taxonomy file. Raises `ConfigError` if it cannot be read or is not UTF-8."""
+    require_local(path)
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -102,11 +102,21 @@ def read_json_lines(text: str, where: str, columns: Columns) -> tuple[object, Ta
 def _parsed(text: str, where: str, line: int) -> object:
     """Return the value of a JSON text that begins in a line of a file. Raises `ConfigError` with the line."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise ConfigError(f"taxonomy: {where}:{line + error.lineno - 1}: is not JSON: {error.msg}") from None
     except (RecursionError, ValueError) as error:
         raise ConfigError(f"taxonomy: {where}:{line}: is not JSON that can be read: {error}") from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object of these pairs. Raises `ValueError` if a key comes twice."""
+    value: dict[str, object] = {}
+    for key, item in pairs:
+        if key in value:
+            raise ValueError(f"the key {key!r} comes twice in an object")
+        value[key] = item
+    return value
 
 
 def _objects(content: list[Any], lines: list[int], where: str, columns: Columns) -> tuple[object, TableLines]:

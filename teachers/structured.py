@@ -13,6 +13,8 @@ OBJECT_START = re.compile(r'\{\s*"')
 MAX_STARTS = 100
 """Number of possible starts of an object that are tried: 100 KB of opening braces must not delay other requests."""
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
 MAX_DEPTH = 3
 """The greatest depth at which the required keys are searched in an object."""
 
@@ -21,17 +23,37 @@ def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the JSON object in a reply, None if there is none with all `required` keys.
 
     Text and code fences around the object are ignored. Keys may differ in case, and the object may be the only one
-    inside another. An object with slips is read if there is one way to read it (`json_slips`). All strings are
-    clean.
+    inside another. An object with slips is read if there is one way to read it (`json_slips`); one that gives a
+    required key twice with different values is not read. All strings are clean.
     """
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         return None
     try:
-        found = _fitting(orjson.loads(text[start : end + 1].encode("utf-8", "replace")), required)
+        whole = _LONE_SURROGATE.sub("\ufffd", text[start : end + 1])
+        found = _fitting(orjson.loads(whole), required)
+        if any(whole.count(f'"{key}"') > 1 for key in required) and _contradicts_itself(whole, required):
+            return None
     except orjson.JSONDecodeError:
         found = _first_object(text, required) or _fitting(read_slips(text), required)
     return _cleaned(found) if found is not None else None
+
+
+def _contradicts_itself(text: str, keys: tuple[str, ...]) -> bool:
+    """Return whether an object in a JSON text gives one of the keys twice, with different values."""
+    found = False
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        value = dict(pairs)
+        found = found or any(key in keys and item != value[key] for key, item in pairs)
+        return value
+
+    try:
+        json.loads(text, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return False
+    return found
 
 
 def _first_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
@@ -99,6 +121,7 @@ def clean(text: str) -> str:
     """Return the text as files and stores may hold it. Every text of a teacher goes through here.
 
     Backslashes that JSON's escapes ate are restored, control characters other than newline and tab are replaced
-    (`escapes`), NUL is dropped, and a lone surrogate becomes "?".
+    (`escapes`), NUL is dropped, and a lone surrogate becomes U+FFFD.
     """
-    return without_control_characters(restore_backslashes(text)).encode("utf-8", "replace").decode("utf-8")
+    text = without_control_characters(restore_backslashes(text))
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.column_types import ColumnTypes, arrow_column
+from skillmill.data.inputs.local_files import require_local
 from skillmill.data.inputs.text_rows import TEXT_FORMATS, RowError, TextRows, known_encoding
 
 BATCH_ROWS = 4096
@@ -95,6 +96,7 @@ def open_rows(
     The memory that reading takes does not grow with the file. Raises `ConfigError` if the file cannot be read or has
     another ending, or if `encoding` is unknown; `option` is the option or key that gives the encoding.
     """
+    require_local(path)
     if _ending(path) not in endings:
         raise ConfigError(f"{path}: expected a name that ends in {', '.join(endings)}, or one of these and .gz")
     if encoding is not None and not known_encoding(encoding):
@@ -109,6 +111,9 @@ def open_rows(
             types.add(values)
     if rows.surrogates:
         log.warning("%s: lone surrogates replaced with U+FFFD: %d", path.name, rows.surrogates)
+    if rows.repeated:
+        names = ", ".join(map(repr, rows.repeated))
+        log.warning("%s: objects in which a key comes twice, the last value is read: %s", path.name, names)
     fields = [pa.field(name, types.type(place)) for place, name in enumerate(rows.names)]
     changing = [name for place, name in enumerate(rows.names) if place in types.changing]
     return RowFile(path, pa.schema(fields), tuple(changing), encoding, option)

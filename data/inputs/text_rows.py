@@ -37,7 +37,7 @@ class RowError(ValueError):
 
 @dataclass
 class TextRows:
-    """The rows of one text file. `names` and `surrogates` are complete when `columns` has been read to its end.
+    """The rows of one text file. `names`, `surrogates` and `repeated` are complete after `columns` is read to its end.
 
     Attributes:
         path: The file.
@@ -46,6 +46,7 @@ class TextRows:
         encoding: The encoding; None is UTF-8, or UTF-16 after its byte order mark.
         names: The names of the columns.
         surrogates: The number of lone surrogates in JSON that were replaced.
+        repeated: The keys that come twice in an object of JSON; the last value is taken.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class TextRows:
     encoding: str | None = None
     names: list[str] = field(default_factory=list)
     surrogates: int = 0
+    repeated: list[str] = field(default_factory=list)
 
     @property
     def typed(self) -> bool:
@@ -102,6 +104,7 @@ class TextRows:
     def _objects(self, file: TextIO) -> Iterator[tuple[dict[str, object], int]]:
         """Yield the objects of a file with the numbers of their characters."""
         values = _JsonValues(file)
+        self.repeated = values.repeated
         count = 0
         for value, text, line in values:
             if not isinstance(value, dict):
@@ -137,11 +140,12 @@ class _JsonValues:
 
     def __init__(self, file: TextIO) -> None:
         self.is_list = False
+        self.repeated: list[str] = []
         self._file = file
         self._text = ""
         self._place = 0
         self._line = 1
-        self._decoder = json.JSONDecoder(parse_int=_integer)
+        self._decoder = json.JSONDecoder(parse_int=_integer, object_pairs_hook=self._object)
 
     def __iter__(self) -> Iterator[tuple[object, str, int]]:
         self.is_list = self._next_character() == "["
@@ -161,6 +165,13 @@ class _JsonValues:
         self._place += 1
         if self._next_character():
             raise RowError(f"line {self._line} is no JSON: expected nothing after the list")
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            keys = [key for key, _ in pairs]
+            self.repeated += [key for key in value if keys.count(key) > 1 and key not in self.repeated]
+        return value
 
     def _next_character(self) -> str:
         """Return the next character that is no white space, "" at the end of the file."""

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.local_files import require_local
 from skillmill.data.inputs.pair_columns import read_pairs
 from skillmill.data.inputs.row_files import open_rows, read_column
 from skillmill.filters.shirker.cross_validation import Calibration, cross_validate
@@ -80,6 +81,7 @@ def _rounded(figure: float | dict[str, float]) -> float | dict[str, float]:
 
 
 def _require_file(path: Path) -> None:
+    require_local(path)
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
 

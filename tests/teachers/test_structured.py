@@ -110,6 +110,26 @@ def test_any_text_is_clean(text: str) -> None:
     assert not set(clean(text)) & ({*map(chr, range(32))} - {"\n", "\t"} | {"\x7f", "\x85"})
 
 
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        (r'{"instruction": "a \ud800 b"}', "a \ufffd b"),
+        (r'{"instruction": "a \uDFFF"}', "a \ufffd"),
+        (r'{"instruction": "\ud83d\ude00"}', "\U0001f600"),
+        (r'{"instruction": "\ude00\ud83d"}', "\ufffd\ufffd"),
+        (r'{"instruction": "a \ud800 b",}', "a \ufffd b"),
+        (r'{"result": {"instruction": "a \ud800 b"}}', "a \ufffd b"),
+        ('{"instruction": "a \udc00 b"}', "a \ufffd b"),
+        ('{"instruction": "x", "instruction": "x"}', "x"),
+        ('{"instruction": "x", "instruction": "y"}', None),
+        ('{"a": {"instruction": "y"}, "instruction": "x"}', "x"),
+    ],
+)
+def test_lone_surrogates_are_replaced_and_contradictions_are_not_read(reply: str, value: str | None) -> None:
+    found = parse_object(reply, (KEY,))
+    assert (found and found[KEY]) == value
+
+
 HOSTILE = [
     "{",
     '{"a": ',

@@ -197,3 +197,25 @@ def test_a_row_of_25_mb_and_memory_that_does_not_grow(
     assert [row["text"] for row in read(path)] == ["first", large, "last"]
     monkeypatch.setattr(text_rows, "BATCH_CHARACTERS", 1000)
     assert [batch.num_rows for batch in read_batches(path)] == [2, 1]
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl", "rows.jsonl.gz"])
+def test_of_a_repeated_key_the_last_value_is_read_and_one_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    row = '{"a": "first", "a": "last", "b": {"c": 1, "c": 2}}'
+    text = f"[{row}, {row}]" if name == "rows.json" else f"{row}\n{row}\n"
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    assert [found["a"] for found in read(tmp_path / name)] == ["last", "last"]
+    assert [message for message in caplog.messages if "comes twice" in message] == [
+        f"{name}: objects in which a key comes twice, the last value is read: 'c', 'a'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.org/rows.jsonl", "http://h/a.csv", "s3://b/rows.parquet", "hf://datasets/a/b.json"]
+)
+def test_an_address_is_refused_by_its_name(tmp_path: Path, address: str) -> None:
+    for path in (Path(address), tmp_path / address):
+        with pytest.raises(ConfigError, match=f"{address}: expected a local file, found an address; download"):
+            open_rows(path)
