@@ -18,6 +18,8 @@ settings.load_profile("skillmill")
 
 # No analytics leave the machine, and no test waits for them or for a model hub.
 os.environ.update(DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false", HF_HUB_OFFLINE="1")
+# The servers of the tests are on loopback, whatever proxy this machine has.
+os.environ.update(NO_PROXY="127.0.0.1,localhost,::1", no_proxy="127.0.0.1,localhost,::1")
 
 SUPPORT = Path(__file__).parent / "support"
 
