@@ -4,11 +4,16 @@ A Prefect task costs 7 to 90 ms and a step takes minutes; each step handles its 
 """
 
 import logging
+import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -17,14 +22,31 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.tasks import Task
 
-from skillmill.data.errors import SkillmillError, TeacherError
+from skillmill.data.errors import ConfigError, SkillmillError, TeacherError
 from skillmill.data.terminal import LOGGER
-from skillmill.flows.config import load_config
+from skillmill.flows.config import Config, load_config
 from skillmill.flows.pipeline import Results, Step, run
 from skillmill.flows.report.funnel import funnel_markdown
+from skillmill.flows.secret_overrides import refuse_secrets
+
+log = logging.getLogger(__name__)
+
+CLIENT_RETRIES = 3
+"""How often a request to Prefect's server is sent again, with pauses of 2, 4 and 8 s. Prefect's default takes 62 s."""
+
+
+@dataclass
+class _Ended:
+    """How the work of a flow run ended, which Prefect does not return if its server is gone."""
+
+    results: Results | None = None
+    error: Exception | None = None
+
+
+_ended: ContextVar[_Ended | None] = ContextVar("_ended", default=None)
 
 
 def reach_prefect() -> None:
@@ -39,16 +61,97 @@ def reach_prefect() -> None:
         raise SkillmillError(f"{where} ({fault}); start it with `prefect server start`, or run without Prefect")
 
 
+def run_as_flow(config_path: str, overrides: list[str]) -> Results:
+    """Run the whole job as a flow and return its results, even if Prefect's server goes away in the meantime.
+
+    Raises what the run raises, and `SkillmillError` if the server is gone before the run begins.
+    """
+    token = _ended.set(ended := _Ended())
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: CLIENT_RETRIES}):
+            return skillmill_run(config_path, overrides)
+    except httpx.HTTPError as fault:
+        if ended.error is None and ended.results is None:
+            raise SkillmillError(f"{_server()} has gone away ({_words(fault)}) before the run began") from None
+        log.warning(
+            f"warning: {_server()} has gone away ({_words(fault)}): the run went on without it, its end is not "
+            "recorded there"
+        )
+        if ended.error is not None:
+            raise ended.error from None
+        assert ended.results is not None
+        return ended.results
+    finally:
+        _ended.reset(token)
+
+
 def _flow_run_name() -> str:
+    """Return the name in the configuration; a fault in it is reported by the flow itself, which then fails."""
     parameters = flow_run.parameters
-    return load_config(Path(parameters["config_path"]), parameters["overrides"]).name
+    try:
+        return _load(parameters["config_path"], parameters.get("overrides")).name
+    except (SkillmillError, KeyError, TypeError):
+        return "skillmill-run"
 
 
 @flow(name="skillmill-run", flow_run_name=_flow_run_name, validate_parameters=False)
-def skillmill_run(config_path: str, overrides: list[str]) -> Results:
+def skillmill_run(config_path: str, overrides: list[str] | None = None) -> Results:
     """Run the whole job. Prefect shows the parameters, path and overrides, which hold no API key."""
+    ended = _ended.get() or _Ended()
     with _messages_in_run_log():
-        return run(load_config(Path(config_path), overrides), _as_task, _publish_funnel)
+        try:
+            config = _load(config_path, overrides)
+            _refuse_temporary_folders(config)
+            log.info(f"run: writes to {config.output.resolve()}")
+            ended.results = run(config, _as_task, lambda name, funnel: _publish_funnel(config, funnel))
+        except Exception as error:
+            ended.error = error
+            raise
+    return ended.results
+
+
+def _load(config_path: object, overrides: object) -> Config:
+    """Return the configuration that the parameters of a flow run name. Raises `ConfigError`."""
+    if not isinstance(config_path, str) or not config_path:
+        raise ConfigError(f"config_path: expected the path of a configuration, got {config_path!r}")
+    if overrides is None:
+        overrides = []
+    if not isinstance(overrides, list) or not all(isinstance(each, str) for each in overrides):
+        raise ConfigError("overrides: expected a list of texts such as [seed=7]")
+    refuse_secrets(overrides)
+    return load_config(Path(config_path), overrides)
+
+
+def _refuse_temporary_folders(config: Config) -> None:
+    """Raise `ConfigError` if the run would write into the temporary workspace of its flow run.
+
+    A worker of the type "process" creates the workspace for a pull step such as git_clone, and deletes it at the end.
+    """
+    workspace = _temporary_workspace(Path.cwd())
+    for key, folder in (("output_dir", config.output), ("work_dir", config.work)):
+        if workspace and folder.resolve().is_relative_to(workspace):
+            raise ConfigError(
+                f"{key}: {folder.resolve()} is in the temporary workspace of this flow run, which Prefect deletes when "
+                "the run ends; expected an absolute path outside of it"
+            )
+
+
+def _temporary_workspace(folder: Path) -> Path | None:
+    """Return the temporary folder of Prefect that `folder` is in, None if it is in none."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    if not folder.resolve().is_relative_to(temporary) or folder.resolve() == temporary:
+        return None
+    name = folder.resolve().relative_to(temporary).parts[0]
+    is_of_prefect = name.startswith("prefect-") or name.endswith("prefect") or name == "runner_storage"
+    return temporary / name if is_of_prefect else None
+
+
+def _server() -> str:
+    return f"Prefect's server at {PREFECT_API_URL.value() or 'its own address'}"
+
+
+def _words(fault: Exception) -> str:
+    return str(fault).partition("\n")[0] or type(fault).__name__
 
 
 def _as_task(name: str, function: Step) -> Step:
@@ -67,8 +170,15 @@ def _is_teacher_error(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool
     return isinstance(state.result(raise_on_failure=False), TeacherError)
 
 
-def _publish_funnel(name: str, funnel: dict[str, Any]) -> None:
-    create_markdown_artifact(funnel_markdown(funnel), key="funnel", description=f"Where the rows of {name} fell")
+def _publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
+    """Show the counts and the place of the output in Prefect. A server that does not take them is no reason to stop."""
+    place = f"Written to `{config.output.resolve()}` on host `{socket.gethostname()}`.\n\n"
+    description = f"Where the rows of {config.name} fell"
+    try:
+        create_markdown_artifact(place + funnel_markdown(funnel), key="funnel", description=description)
+    except Exception as fault:  # whatever Prefect raises
+        if _ended.get() is None:  # else `run_as_flow` reports that the server is gone
+            log.warning(f"warning: {_server()} does not take the counts of the rows ({_words(fault)})")
 
 
 class _RunLogHandler(APILogHandler):
@@ -109,11 +219,14 @@ def _messages_in_run_log() -> Iterator[None]:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Remove the traceback of an error whose message is meant for people. Keeps every record."""
-    if record.exc_info and isinstance(record.exc_info[1], SkillmillError):
+    """Remove the traceback of an error whose message is meant for people, and of a lost connection to the server.
+
+    Keeps every record.
+    """
+    if record.exc_info and isinstance(record.exc_info[1], SkillmillError | httpx.HTTPError):
         record.exc_info = record.exc_text = None
     return True
 
 
-for _name in ("prefect.flow_runs", "prefect.task_runs"):
+for _name in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
     logging.getLogger(_name).addFilter(_without_traceback)

@@ -1,6 +1,5 @@
 """Commands about a whole run: init, plan, preview, run, status; and doctor, about this machine."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from skillmill.data.errors import ConfigError
 from skillmill.flows.cli.options import ConfigFile, OutputDirectory, Overrides, load
+from skillmill.flows.prefect_address import prefect_address
 
 
 def init(directory: Annotated[Path, typer.Argument(help="Where to put skillmill.yaml.")] = Path()) -> None:
@@ -65,16 +65,20 @@ def run(
 ) -> None:
     """Do the whole job: taxonomy, generate, filter, pairs, export, and training where configured.
 
-    Runs as a Prefect flow with --prefect or if PREFECT_API_URL is set. Run it again to continue.
+    Runs as a Prefect flow with --prefect, or if PREFECT_API_URL is set, in the environment or in the active Prefect
+    profile. Run it again to continue.
 
     Example: skillmill run -c skillmill.yaml --set generation.k=3 --set seed=7
     """
     loaded = load(config, overrides)  # report errors before Prefect starts
-    if prefect or os.environ.get("PREFECT_API_URL"):
-        from skillmill.flows.prefect_run import reach_prefect, skillmill_run  # Prefect takes seconds to import
+    if prefect or prefect_address():
+        from skillmill.flows.secret_overrides import refuse_secrets
+
+        refuse_secrets(overrides or [])
+        from skillmill.flows.prefect_run import reach_prefect, run_as_flow  # Prefect takes seconds to import
 
         reach_prefect()
-        results = skillmill_run(str(config), overrides or [])
+        results = run_as_flow(str(config), overrides or [])
     else:
         from skillmill.flows.pipeline import run as run_steps
 
