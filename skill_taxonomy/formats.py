@@ -47,9 +47,9 @@ def read_taxonomy(text: str, where: str, duplicates: bool = False, columns: Colu
     return parse_taxonomy(content, where, duplicates, lines)
 
 
-def lines_of(text: str, where: str) -> Lines:
+def lines_of(text: str, where: str, columns: Columns | None = None) -> Lines:
     """Return the line numbers of the entries in the text of a taxonomy file."""
-    return _reader(where)(text, where, {})[1]
+    return _reader(where)(text, where, columns or {})[1]
 
 
 def read_yaml_taxonomy(text: str, where: str, duplicates: bool) -> Taxonomy:

@@ -134,7 +134,8 @@ def _skills(
 ) -> tuple[object, TableLines]:
     """Return the content of a taxonomy whose skills are rows. Raises `ConfigError` if there is no column of names.
 
-    Columns that belong to no field are left out, and one message names them.
+    Columns that belong to no field are left out, and one message names them. Of several rows with one name, the first
+    is taken if `columns` are given.
     """
     by_name = {canonical(name): name for name in header}
     used: dict[str, str] = {}
@@ -146,7 +147,7 @@ def _skills(
             known = ", ".join(map(repr, header)) or "none"
             raise ConfigError(
                 f"taxonomy: {where}:1: there is no column {columns.get(name, name)!r} for the {name} of a skill, found "
-                f"{known}; taxonomy.columns says which to read, such as {{{name}: COLUMN}}"
+                f"{known}; taxonomy.columns or --column says which to read, such as {{{name}: COLUMN}} or {name}=COLUMN"
             )
     if left_out := [name for name in header if name not in used.values()]:
         log.info(f"taxonomy: {where}: columns that are not read: {', '.join(left_out)}")
@@ -155,7 +156,27 @@ def _skills(
         | ({} if row.get(used["name"]) else {"name": ""})
         for row in rows
     ]
+    if columns:
+        skills, lines = _without_repeated_names(skills, lines, where)
     return {"skills": skills}, TableLines(lines, used)
+
+
+def _without_repeated_names(
+    skills: list[dict[str, Any]], lines: Sequence[int], where: str
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the first skill of each name with its line; one message counts the others.
+
+    An export such as O*NET's *Skills.txt* has a row for each skill and occupation, and names of ESCO may differ in case
+    only. In a table that was written by hand, a repeated name is an error.
+    """
+    first: dict[str, int] = {}
+    for place, skill in enumerate(skills):
+        name = skill["name"]
+        first.setdefault(canonical(name) if isinstance(name, str) and name else f"\0{place}", place)
+    if left_out := len(skills) - len(first):
+        counts = f"{left_out:,} of {len(skills):,} rows"
+        log.warning(f"taxonomy: {where}: {counts} repeat the name of an earlier row and are not read")
+    return [skills[place] for place in first.values()], [lines[place] for place in first.values()]
 
 
 def _cell(name: str, value: object) -> object:

@@ -28,6 +28,10 @@ ResponseColumn = Annotated[
 Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="The encoding of a text file. Default: UTF-8.")]
 
 TaxonomyName = Annotated[str, typer.Argument(metavar="FILE", help="A taxonomy file, or builtin:NAME.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="FIELD=COLUMN", help="The column of a table for a field of a skill; repeatable."),
+]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="A new file for the result.")]
 InPlace = Annotated[bool, typer.Option("--in-place", help="Change the file itself.")]
 
@@ -37,3 +41,18 @@ def load(path: Path, overrides: list[str] | None) -> "Config":
     from skillmill.flows.config import load_config  # pydantic: takes time to import
 
     return load_config(path, overrides)
+
+
+def table_columns(pairs: list[str] | None) -> dict[str, str]:
+    """Return the column of a table for each field of a skill. Raises `ConfigError` for an unknown field."""
+    from skillmill.data.errors import ConfigError
+    from skillmill.skill_taxonomy.taxonomy import Skill
+
+    columns: dict[str, str] = {}
+    for pair in pairs or ():
+        field, separator, column = pair.partition("=")
+        if not separator or not column or field not in Skill.model_fields or field in columns:
+            fields = ", ".join(Skill.model_fields)
+            raise ConfigError(f"--column {pair}: expected FIELD=COLUMN, once for each field, of the fields {fields}")
+        columns[field] = column
+    return columns

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 import typer
 
 from skillmill.data.errors import ConfigError
-from skillmill.flows.cli.options import ConfigFile, InPlace, OutFile, Overrides, TaxonomyName, load
+from skillmill.flows.cli.options import (
+    Columns,
+    ConfigFile,
+    InPlace,
+    OutFile,
+    Overrides,
+    TaxonomyName,
+    load,
+    table_columns,
+)
 
 
 def extract(
@@ -39,6 +48,7 @@ def show(
     every: Annotated[bool, typer.Option("--all", help="Every skill with its definition.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="PAGE", help="Write a page instead.")] = None,
     run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="An output_dir, to show coverage.")] = None,
+    column: Columns = None,
 ) -> None:
     """Print a taxonomy as a tree, or write it as one self-contained page.
 
@@ -48,19 +58,21 @@ def show(
     """
     from skillmill.flows.commands.taxonomy_show import show_taxonomy
 
-    show_taxonomy(name, every, html, run)
+    show_taxonomy(name, every, html, run, table_columns(column))
 
 
-def check(name: TaxonomyName) -> None:
+def check(name: TaxonomyName, column: Columns = None) -> None:
     """Find duplicates, empty or circular definitions, odd names and more, each with its line.
 
     Exits with 1 if a finding is an error, with 0 if all are warnings.
 
     Example: skillmill taxonomy check runs/demo/taxonomy.yaml
+
+    Example: skillmill taxonomy check skills_en.csv --column name=preferredLabel --column definition=description
     """
     from skillmill.flows.commands.taxonomy_show import check_taxonomy
 
-    raise typer.Exit(check_taxonomy(name))
+    raise typer.Exit(check_taxonomy(name, table_columns(column)))
 
 
 def merge(
@@ -77,6 +89,7 @@ def merge(
         float | None,
         typer.Option("--threshold", min=0, max=1, help="Lowest similarity of duplicates.", show_default=False),
     ] = None,
+    column: Columns = None,
 ) -> None:
     """Merge duplicates in two steps: --plan writes what would be merged, --apply does it.
 
@@ -91,9 +104,9 @@ def merge(
     if (plan is None) == (apply is None):
         raise ConfigError("taxonomy merge: expected either --plan PLAN (to write it) or --apply PLAN")
     if plan is not None:
-        write_merge_plan(name, plan, model, threshold)
+        write_merge_plan(name, plan, model, threshold, table_columns(column))
     elif apply is not None:
-        apply_merge_plan(name, apply, out, in_place)
+        apply_merge_plan(name, apply, out, in_place, table_columns(column))
 
 
 def split(
@@ -105,6 +118,7 @@ def split(
     hold: Annotated[list[str] | None, typer.Option("--hold", metavar="NAME", help="Hold this out; repeatable.")] = None,
     out: OutFile = None,
     in_place: InPlace = False,
+    column: Columns = None,
 ) -> None:
     """Hold out skills or topics and record that in the file: training never draws them.
 
@@ -117,4 +131,6 @@ def split(
     """
     from skillmill.flows.commands.taxonomy_edit import split_taxonomy
 
-    split_taxonomy(name, by, {"test": test, "validation": validation}, seed, hold or [], out, in_place)
+    split_taxonomy(
+        name, by, {"test": test, "validation": validation}, seed, hold or [], out, in_place, table_columns(column)
+    )

@@ -13,16 +13,19 @@ from skillmill.skill_taxonomy.curation.merge import apply_plan, load_plan, plan_
 from skillmill.skill_taxonomy.curation.similarity import skill_vectors
 from skillmill.skill_taxonomy.formats import is_table
 from skillmill.skill_taxonomy.splits import By, hold_out
+from skillmill.skill_taxonomy.tables import Columns
 from skillmill.skill_taxonomy.taxonomy import KEYS, Split, Taxonomy
 
 log = logging.getLogger(__name__)
 
 
-def write_merge_plan(name: str, path: Path, model: str | None, threshold: float | None) -> None:
+def write_merge_plan(
+    name: str, path: Path, model: str | None, threshold: float | None, columns: Columns | None = None
+) -> None:
     """Find duplicates and write the plan that merges them to `path`. Raises `ConfigError` if `path` exists."""
     if path.exists():
         raise ConfigError(f"--plan {path}: is already there, and may have been amended; choose another name")
-    taxonomy, _ = taxonomy_of(name, duplicates=True)
+    taxonomy, _ = taxonomy_of(name, duplicates=True, columns=columns)
     vectors = skill_vectors(taxonomy.skills, model)
     plan = propose_plan(taxonomy, vectors, threshold)
     limit = vectors.threshold if threshold is None else threshold
@@ -35,10 +38,12 @@ def write_merge_plan(name: str, path: Path, model: str | None, threshold: float 
     log.info(f"taxonomy: {len(plan)} groups, compared by {made_by}; read and amend {path}, then --apply it")
 
 
-def apply_merge_plan(name: str, plan_path: Path, out: Path | None, in_place: bool) -> None:
+def apply_merge_plan(
+    name: str, plan_path: Path, out: Path | None, in_place: bool, columns: Columns | None = None
+) -> None:
     """Merge as the plan says. Raises `ConfigError` with a line of the plan if it does not fit the taxonomy."""
     target = _target(name, out, in_place)
-    taxonomy, text = taxonomy_of(name, duplicates=True)
+    taxonomy, text = taxonomy_of(name, duplicates=True, columns=columns)
     plan, lines = load_plan(plan_path)
     after = apply_plan(taxonomy, plan, str(plan_path), lines)
     _write(target, text, taxonomy, after)
@@ -46,7 +51,14 @@ def apply_merge_plan(name: str, plan_path: Path, out: Path | None, in_place: boo
 
 
 def split_taxonomy(
-    name: str, by: By, shares: dict[Split, float], seed: int, names: Sequence[str], out: Path | None, in_place: bool
+    name: str,
+    by: By,
+    shares: dict[Split, float],
+    seed: int,
+    names: Sequence[str],
+    out: Path | None,
+    in_place: bool,
+    columns: Columns | None = None,
 ) -> None:
     """Hold out skills or topics and record their splits in the file.
 
@@ -58,7 +70,7 @@ def split_taxonomy(
         raise ConfigError("taxonomy split: expected --test SHARE, --validation SHARE or --hold NAME")
     if sum(shares.values()) >= 1:
         raise ConfigError(f"taxonomy split: shares of {sum(shares.values()):g} in all leave nothing for training")
-    taxonomy, text = taxonomy_of(name)
+    taxonomy, text = taxonomy_of(name, columns=columns)
     after = hold_out(taxonomy, by, shares, seed, names)
     _write(target, text, taxonomy, after)
     for title, entries in (("skills", after.skills), ("topics", after.topics)):

@@ -13,6 +13,7 @@ from skillmill.flows.report.coverage import Coverage, by_category, coverage_of
 from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.formats import lines_of, read_taxonomy, read_taxonomy_text
 from skillmill.skill_taxonomy.sources import builtin_text
+from skillmill.skill_taxonomy.tables import Columns
 from skillmill.skill_taxonomy.taxonomy import Skill, Taxonomy
 
 _SKILLS_IN_A_LINE = 30
@@ -21,13 +22,13 @@ _SKILLS_IN_A_LINE = 30
 log = logging.getLogger(__name__)
 
 
-def show_taxonomy(name: str, every: bool, html: Path | None, run: Path | None) -> None:
+def show_taxonomy(name: str, every: bool, html: Path | None, run: Path | None, columns: Columns | None = None) -> None:
     """Print the taxonomy `name` as a tree, or write it as a page to `html` and print its path.
 
-    With `every`, the tree has a line for each skill. `run` is an `output_dir` whose rows are counted. Raises
-    `ConfigError` if the taxonomy cannot be read or `run` holds no rows.
+    With `every`, the tree has a line for each skill. `run` is an `output_dir` whose rows are counted;
+    `columns` are those of a table. Raises `ConfigError` if the taxonomy cannot be read or `run` holds no rows.
     """
-    taxonomy, _ = taxonomy_of(name, duplicates=True)
+    taxonomy, _ = taxonomy_of(name, duplicates=True, columns=columns)
     coverage = coverage_of(run) if run else None
     if html is None:
         _print_tree(taxonomy, every, coverage)
@@ -38,10 +39,10 @@ def show_taxonomy(name: str, every: bool, html: Path | None, run: Path | None) -
     print(html)
 
 
-def check_taxonomy(name: str) -> int:
+def check_taxonomy(name: str, columns: Columns | None = None) -> int:
     """Print the findings, each with its line; return the exit code, 1 if a finding is an error."""
-    taxonomy, text = taxonomy_of(name, duplicates=True)
-    findings, lines = find_faults(taxonomy), lines_of(text, name)
+    taxonomy, text = taxonomy_of(name, duplicates=True, columns=columns)
+    findings, lines = find_faults(taxonomy), lines_of(text, name, columns)
     for finding in findings:
         print(f"{name}:{lines[finding.location]}: {finding.severity}: {finding.entry}: {finding.message}")
     errors = sum(finding.severity == "error" for finding in findings)
@@ -49,16 +50,16 @@ def check_taxonomy(name: str) -> int:
     return int(errors > 0)
 
 
-def taxonomy_of(name: str, duplicates: bool = False) -> tuple[Taxonomy, str]:
+def taxonomy_of(name: str, duplicates: bool = False, columns: Columns | None = None) -> tuple[Taxonomy, str]:
     """Return the taxonomy in the file `name`, or of `builtin:NAME`, and its text.
 
-    With `duplicates`, several skills may share a name. Raises `ConfigError` if there is no such taxonomy or it is
-    invalid.
+    With `duplicates`, several skills may share a name. `columns` are those of a table, see `load_taxonomy`. Raises
+    `ConfigError` if there is no such taxonomy or it is invalid.
     """
     text = (
         builtin_text(name.removeprefix("builtin:")) if name.startswith("builtin:") else read_taxonomy_text(Path(name))
     )
-    return read_taxonomy(text, name, duplicates), text
+    return read_taxonomy(text, name, duplicates, columns), text
 
 
 def _print_tree(taxonomy: Taxonomy, every: bool, coverage: Coverage | None) -> None:
