@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from skillmill.data.errors import SkillmillError
-from skillmill.flows.cli import filters, planned, publish, refresh, runs, score, steps, taxonomy, train
+from skillmill.flows.cli import clean, filters, planned, publish, refresh, runs, score, steps, taxonomy, train
 from skillmill.flows.cli.logging_options import Command, Group
 from skillmill.flows.runtime.logs import TerminalHandler, terminal_log
 
@@ -41,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "refresh": refresh.refresh,
     "publish": publish.publish,
     "score": score.score,
+    "clean": clean.clean,
     "status": runs.status,
     "doctor": runs.doctor,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from skillmill.data.freed import freed_rows
 from skillmill.data.reasons import OVERRIDE
 from skillmill.data.records import SampleRow, text_of
 from skillmill.filters.dedup.duplicate_of import DuplicateOf
@@ -32,7 +33,7 @@ class Duplicates:
 
     def mark(self, rows: list[SampleRow]) -> list[SampleRow]:
         """Return the rows, with a reason and signals added to each that repeats a kept row."""
-        accepted = [place for place, row in enumerate(rows) if _accepted_by_filters(row)]
+        accepted = [place for place, row in enumerate(rows) if accepted_by_filters(row)]
         if self._corpus is None or not accepted:
             return rows
         marked = list(rows)
@@ -61,12 +62,13 @@ class Duplicates:
             if shard.plan == without:
                 continue
             rows = store.rows(shard, ["id", "reasons"]).to_pylist()
-            here = {int(row["id"], 16) for row in rows if _accepted_by_filters(row)}
+            here = {int(row["id"], 16) for row in rows if accepted_by_filters(row)}
             if unknown := self._corpus.missing(here):
                 texts = [self._text(row) for row in store.rows(shard, COMPARED_COLUMNS).to_pylist()]
                 self._corpus.sign([text for text in texts if text.row in unknown], shard.plan)
             kept.extend(here)
-        self._corpus.keep(kept)
+        freed = set(freed_rows(store.root).tolist())
+        self._corpus.keep([*kept, *sorted(freed - self._corpus.missing(freed))])
 
     def _text(self, row: SampleRow) -> RowTexts:
         # Skill-Mix instructions come from one template, so that all of them are near-duplicates.
@@ -76,7 +78,8 @@ class Duplicates:
         return RowTexts(int(row["id"], 16), row["index"], instruction, response)
 
 
-def _accepted_by_filters(row: SampleRow) -> bool:
+def accepted_by_filters(row: SampleRow) -> bool:
+    """Return whether no filter rejects a row; reads its column `reasons`."""
     return all(reason == OVERRIDE for reason in row["reasons"])
 
 

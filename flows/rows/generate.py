@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from skillmill.data.errors import TeacherError
+from skillmill.data.freed import freed_cells
 from skillmill.data.reasons import UNANSWERED
 from skillmill.data.records import GradingRow, Sample, SampleRow, sample_row
 from skillmill.data.store import ShardStore
@@ -332,13 +333,16 @@ def _contains(tried: NDArray[np.uint64], cell: Cell) -> bool:
 
 
 def _tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
-    """Return the keys of the cells of other plans that got a reply, in ascending order, 8 bytes a cell."""
+    """Return the keys of the cells of other plans that got a reply, in ascending order, 8 bytes a cell.
+
+    Cells of deleted shards count too, whatever plan they were of.
+    """
     others = dict.fromkeys(shard.plan for shard in store.shards if shard.plan != plan)
     keys = [
         np.array([int(key, 16) for key in _tried_in(table)], np.uint64)
         for table in store.tables(others, ["cell", "reasons"])
     ]
-    return np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64)
+    return np.unique(np.concatenate([*keys, freed_cells(store.root)]))
 
 
 def _tried_in(table: pa.Table) -> Iterator[str]:

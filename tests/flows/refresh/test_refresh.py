@@ -161,7 +161,8 @@ def test_too_few_accepted_rows_end_a_refresh_with_a_line(
     project.write(refresh={"accepted": 5, "samples": 300}, filters=strict, generation={"samples": 8, "keep": "final"})
     said = project("refresh")
     assert "0 of 200 new cells are accepted, less than refresh.min_accepted_share (0.005)" in said
-    assert project.versions[-1].dropped["repetition"] == 200
+    assert project.versions[-1].rows_new == 0
+    assert project.versions[-1].dropped["repetition"] > 100
 
 
 def test_a_budget_counts_from_the_start_of_the_refresh(project: Project) -> None:

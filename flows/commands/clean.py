@@ -1,0 +1,100 @@
+"""`skillmill clean`: delete what no version that is kept needs."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from skillmill.data.errors import ConfigError
+from skillmill.data.files import store_errors
+from skillmill.data.freed import write_freed
+from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
+from skillmill.data.versions import Version, adopt_exported
+from skillmill.flows.refresh.open_refresh import OPEN_REFRESH
+from skillmill.flows.rows.duplicates import accepted_by_filters
+from skillmill.flows.rows.generate import is_unanswered
+from skillmill.flows.runtime.output_lock import WORK, hold_output
+from skillmill.flows.runtime.workspace import read_state
+
+log = logging.getLogger(__name__)
+
+
+def clean(root: Path, keep: int | None, dry_run: bool) -> int:
+    """Delete the journal, and the shards of plans that none of the newest `keep` versions has.
+
+    The tried cells and the ids of kept rows of deleted shards stay, and so do all signatures. `keep` None is
+    `retention.versions` of the last run; if that is null too, nothing is deleted.
+
+    Returns the number of bytes that were, or with `dry_run` would be, freed. Raises `ConfigError` if `root` holds no
+    run or an unfinished one, `OutputInUse` if another run holds the directory.
+    """
+    state = read_state(root)
+    if not state:
+        raise ConfigError(f"{root} holds no run: expected an output_dir with a run.json")
+    configuration = state.get("configuration", {})
+    keep = keep or configuration.get("retention", {}).get("versions")
+    if keep is None:
+        log.info("clean: retention.versions is null, so all versions are kept; --versions N keeps the newest N")
+        return 0
+    work = Path(configuration.get("work_dir") or root / WORK)
+    with hold_output(root, work):
+        versions = adopt_exported(root)
+        is_open = (root / OPEN_REFRESH).exists() or state.get("status") in ("running", "stopped")
+        if is_open or versions.current is None:
+            raise ConfigError(f"{root}: expected a finished version, finish the run or the refresh first")
+        kept = [version for version in versions.entries if not version.withdrawn][-keep:]
+        return _free(root, work, kept, state, dry_run)
+
+
+def _free(root: Path, work: Path, kept: list[Version], state: dict[str, Any], dry_run: bool) -> int:
+    samples, pairs = sample_store(root), pair_store(root)
+    plans = {str(state.get("plan")), *(plan for version in kept for plan in version.plans)}
+    pair_plans = {part.pairs for version in kept for part in version.plans.values()}
+    freed = 0
+    for plan in _others(samples, plans):
+        if not dry_run:
+            _store_what_was_tried(samples, plan)
+        for store in (samples, grade_store(root)):
+            freed += _drop(store, plan, dry_run)
+    for plan in _others(pairs, pair_plans):
+        freed += _drop(pairs, plan, dry_run)
+    stress_sets = {name for plan, name in state.get("stressed", {}).items() if plan in plans}
+    for plan in _others(stress_store(root), stress_sets):
+        freed += _drop(stress_store(root), plan, dry_run)
+    for path in sorted(work.glob("journal.sqlite*")):
+        freed += _delete(path, dry_run)
+    return freed
+
+
+def _others(store: ShardStore, plans: set[str]) -> list[str]:
+    return [plan for plan in dict.fromkeys(shard.plan for shard in store.shards) if plan not in plans]
+
+
+def _store_what_was_tried(samples: ShardStore, plan: str) -> None:
+    cells, rows = list[int](), list[int]()
+    for table in samples.tables([plan], ["id", "cell", "reasons"]):
+        for row in table.to_pylist():
+            if not is_unanswered(row["reasons"]):
+                cells.append(int(row["cell"], 16))
+            if accepted_by_filters(row):
+                rows.append(int(row["id"], 16))
+    write_freed(samples.root, plan, cells, rows)
+
+
+def _drop(store: ShardStore, plan: str, dry_run: bool) -> int:
+    shards = store.of_plan(plan)
+    if not shards:
+        return 0
+    size = sum(shard.bytes for shard in shards)
+    log.info(f"clean: {store.folder} of plan {plan[:8]}: {len(shards)} files, {size:,} bytes")
+    if not dry_run:
+        store.drop(plan)
+    return size
+
+
+def _delete(path: Path, dry_run: bool) -> int:
+    with store_errors(f"cannot delete {path}"):
+        size = path.stat().st_size
+        log.info(f"clean: {path.name}: {size:,} bytes")
+        if not dry_run:
+            path.unlink()
+    return size
