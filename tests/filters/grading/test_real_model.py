@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from skillmill.data.records import Sample
+from skillmill.filters.grading.evidence import occurs
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade
-from skillmill.filters.grading.reading import occurs
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 from skillmill.teachers.base import Sampling
