@@ -35,7 +35,7 @@ def check_settings(config: Config) -> None:
 
 
 def check_run(config: Config) -> None:
-    """Check all that a whole run needs: `check_settings`, `train`, and that the servers of later models answer.
+    """Check all that a whole run needs: `check_settings`, `train`, publishing, and that later models' servers answer.
 
     Servers are asked only before the first row is stored, because a run that goes on may not need them any more.
     Raises `ConfigError`, `StoreError` or `TeacherError` that names the key.
@@ -43,6 +43,10 @@ def check_run(config: Config) -> None:
     check_settings(config)
     if config.train is not None:
         check_train(config.train, config.output / "train")
+    if config.export.repo_id is not None:
+        from skillmill.flows.commands.publish import check_publishing  # huggingface_hub takes a second to import
+
+        check_publishing(config)
     if not (config.output / "manifest.jsonl").exists():
         for model in _later_models(config):
             asyncio.run(reach_teacher(model, config.work))

@@ -9,6 +9,7 @@ from skillmill.data.export.export_rows import CONFIGURATIONS, STRESS
 from skillmill.data.export.formats import FORMATS
 from skillmill.data.files import recover_folder, store_errors
 from skillmill.data.hub.publish import Publication, PublishResult, Release, preview_release, publish_release
+from skillmill.data.hub.repository import Repository
 from skillmill.data.hub.session import hub_session, open_repository
 from skillmill.data.versions import Version, read_versions
 from skillmill.flows.config import Config
@@ -33,8 +34,7 @@ def publish(
     Raises `ConfigError` if a setting is missing, `StoreError` if `export/` does not hold the version, `HubError` if the
     Hub refuses.
     """
-    check_publishing(config, without_license)
-    repository = open_repository(_repo_id(config))
+    repository = check_publishing(config, without_license)
     with hold_output(config.output, config.work), hub_session(), store_errors(f"cannot read {config.output}"):
         result = publish_release(_publication(config, version, parent), repository)
     what = f"{result.version} in {result.repo_id}"
@@ -64,14 +64,19 @@ def preview_publication(config: Config, *, parent: str | None = None) -> list[st
     return [f"{name:10} {path}" for name, paths in groups.items() for path in paths]
 
 
-def check_publishing(config: Config, without_license: bool = False) -> None:
-    """Raise `ConfigError` if the configuration does not say where to publish, or under which licence."""
-    _repo_id(config)
+def check_publishing(config: Config, without_license: bool = False) -> Repository:
+    """Return the repository to publish in; asks nothing of the Hub.
+
+    Raises `ConfigError` if the configuration does not say where to publish or under which licence, or if there is no
+    token.
+    """
+    repo_id = _repo_id(config)
     if config.teacher.license is None and not config.export.private and not without_license:
         raise ConfigError(
             "teacher.license: expected the licence of the teacher's answers, such as apache-2.0, because "
             "export.private is false; set it, or publish with --yes"
         )
+    return open_repository(repo_id)
 
 
 def _repo_id(config: Config) -> str:

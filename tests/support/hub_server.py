@@ -34,9 +34,13 @@ class Fault:
 
 @dataclass
 class Hold:
-    """A call that waits. `came`: it is there. It has an effect before `came`, or none before `release`."""
+    """A call that waits. `came`: it is there. It has an effect before `came`, or none before `release`.
+
+    `is_dropped`: it has no effect after `release` either, because its sender is gone.
+    """
 
     has_effect: bool = False
+    is_dropped: bool = False
     came: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
 
@@ -135,6 +139,8 @@ class HubServer:
             hold = self.holds.get(call)
             if hold and not hold.has_effect:
                 await _wait(hold)
+                if hold.is_dropped:
+                    return _dropped(http)
             fault = self._next_fault(call)
             if fault and fault.kind.isdecimal():
                 await http.read()
@@ -351,8 +357,8 @@ async def _wait(hold: Hold) -> None:
 
 
 def _dropped(http: web.Request) -> web.Response:
-    assert http.transport is not None
-    http.transport.abort()
+    if http.transport is not None:  # the client may be gone
+        http.transport.abort()
     return web.Response()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hub_server import HubServer
@@ -11,7 +12,7 @@ from skillmill.data.hub.publish import PublishResult
 
 NAME = "someone/skills"
 CALLS = "info create commits refs tree validate-yaml preupload batch put verify commit tag".split()
-FAULTS = {
+FAULTS: dict[str, dict[str, Any]] = {
     "429": {"headers": {"Retry-After": "0"}},
     "500": {},
     "503": {"body": "<html>no JSON</html>", "headers": {"Content-Type": "text/html"}},

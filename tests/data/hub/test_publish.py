@@ -243,7 +243,7 @@ def test_a_preview_only_reads(hub: HubServer, folder: Path, publish: Publish) ->
         earlier = [Release("v1", "1" * 64)]
         publication = Publication(folder, Release(version, digit * 64), earlier, frozenset({"preference"}))
         found = preview_release(publication, open_repository(NAME))
-        return found and (found.new, found.changed, found.deleted)
+        return None if found is None else (found.new, found.changed, found.deleted)
 
     changes = preview("v1", "1")
     assert changes is not None

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from skillmill.data.records import Sample
 from skillmill.data.store import grade_store, pair_store, sample_store
 from skillmill.flows.commands.publish import preview_publication, publish
 from skillmill.flows.config import Config, load_config
+from skillmill.flows.pipeline import run
 
 PLAN = "a" * 16
 NAME = "someone/skills"
@@ -74,6 +76,7 @@ def test_a_process_killed_between_any_two_calls_is_finished_by_the_same_command(
             os.kill(process.pid, signal.SIGKILL)
             process.communicate(timeout=60)
             del hub.holds[call]
+            hold.is_dropped = True
             hold.release.set()
         process = command(config, hub)
         out, err = process.communicate(timeout=120)
@@ -105,6 +108,30 @@ def test_the_command_lists_publishes_and_names_the_version(tmp_path: Path) -> No
         assert published.returncode == 0, err
         assert err.splitlines()[-1] == f"publish: v1 in {NAME} is published"
         assert "hf_writer" not in out + err
+
+
+def test_a_run_publishes_what_it_exported(
+    tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    server = scripted_server()
+    settings = [f"teacher.base_url={server.base_url}", "generation.samples=3"]
+    config = load_config(write_config(tmp_path), settings)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    with HubServer() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        with pytest.raises(SkillmillError, match="HF_TOKEN: expected a token"):
+            run(config)
+        assert server.stats()["asked"] == 0
+        monkeypatch.setenv("HF_TOKEN", "hf_writer")
+        run(config)
+        run(config)
+        assert hub.repos[NAME].tags == {"v1": hub.repos[NAME].main}
+        assert len(hub.repos[NAME].history("main")) == 2
 
 
 @pytest.fixture
