@@ -11,6 +11,7 @@ from rich.table import Table
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import store_errors, write_atomic
+from skillmill.data.inputs.local_files import require_local
 from skillmill.data.inputs.row_files import open_rows
 from skillmill.data.records import GradingRow, SampleRow, text_of
 from skillmill.data.store import grade_store, sample_store
@@ -121,6 +122,7 @@ def _root(folder: Path) -> Path:
 
 
 def _points_of_file(path: Path, exclude: Sequence[str], naming: Naming, encoding: str | None) -> pa.Table:
+    require_local(path)
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     file = open_rows(path, encoding)
