@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from skillmill.data.export.card_facts import CardFacts, ModelFacts, TaxonomyFacts
+from skillmill.data.export.card.facts import CardFacts, ModelFacts, TaxonomyFacts
 from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.records import Grade, GradingRow, PairRow, Sample, SampleRow, pair_id, row_id, sample_row
 from skillmill.data.store import grade_store, pair_store, sample_store

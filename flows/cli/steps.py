@@ -1,5 +1,10 @@
 """Commands that do one step of a run: generate, filter, pairs, export, report."""
 
+import json
+from typing import Annotated
+
+import typer
+
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.cli.options import ConfigFile, Overrides, load
 
@@ -40,14 +45,28 @@ def pairs(config: ConfigFile, overrides: Overrides = None) -> None:
     pairs_step(load(config, overrides))
 
 
-def export(config: ConfigFile, overrides: Overrides = None) -> None:
+def export(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="NAME", help="Also write alpaca, sharegpt, openai or json files; repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json: rows as JSON Lines.")] = False,
+) -> None:
     """Write the Hugging Face dataset folder; sends no request to the teacher.
 
-    Example: skillmill export -c skillmill.yaml
+    The formats are added to those of export.formats; their files are in export/formats.
+
+    Example: skillmill export -c skillmill.yaml --format alpaca --json
     """
     from skillmill.flows.steps.export import export_step
 
-    export_step(load(config, overrides))
+    loaded = load(config, overrides)
+    if added := [*(formats or []), *(["json"] if as_json else [])]:
+        names = json.dumps([*loaded.export.formats, *added])
+        loaded = load(config, [*(overrides or []), f"export.formats={names}"])
+    export_step(loaded)
 
 
 def report(config: ConfigFile, overrides: Overrides = None) -> None:

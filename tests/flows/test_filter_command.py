@@ -1,5 +1,6 @@
 """Stored rows are decided again as a run with the new settings would have decided them, and nothing is asked."""
 
+import html
 import os
 import sys
 from collections.abc import Callable
@@ -298,7 +299,7 @@ def test_a_reason_of_your_own_that_quotes_the_answer_is_masked(runs: Runs) -> No
     said = "custom:ask [e-mail address] {{ 1 }}"
     assert all(said in row["reasons"] for row in rows(config, "rejected") if row["completion"])
     told = [config.output / name for name in ("report.html", "run.json", "export/README.md")]
-    assert all(said in page and "eva@" not in page for page in (path.read_text() for path in told))
+    assert all(said in page and "eva@" not in page for page in (html.unescape(path.read_text()) for path in told))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from example_rows import example_row
+
 from skillmill.data.export.card.facts import CardFacts, ModelFacts, TaxonomyFacts
 from skillmill.data.export.dataset_folder import Exported, write_dataset_folder
+from skillmill.data.records import Sample, SampleRow
 from skillmill.data.store import ShardStore
 from skillmill.data.versions import PlanRange, Version, Versions, adopt_exported
 
@@ -37,6 +40,12 @@ def card_facts(name: str, plans: Iterable[str]) -> CardFacts:
     """Return facts with a taxonomy of two skills and one query type."""
     taxonomy = TaxonomyFacts("x", "tests", {"style": ("irony", "haiku")}, (), ("How-to",))
     return CardFacts(name, "instruct_skill_mix", {2: 1.0}, 42, ModelFacts("t"), taxonomy, tuple(plans))
+
+
+def row_of(plan: str, index: int) -> SampleRow:
+    """Return an accepted row whose cell depends on its index alone, as a hash does."""
+    sample = Sample(f"Instruction {index}?", f"Answer {index}.", signals={"words": 2.0})
+    return {**example_row(sample, plan, index), "cell": f"{index * 0x9E3779B97F4A7C15 % 2**64:016x}"}
 
 
 def export_stores(
