@@ -8,8 +8,12 @@ from importlib.util import find_spec
 
 from skillmill.data.errors import ConfigError
 from skillmill.flows.config import Config
+from skillmill.flows.plan import configured_generator, make_plan
 from skillmill.flows.rows.grading import grader_config
 from skillmill.flows.rows.pairs import pair_models
+from skillmill.flows.steps.taxonomy import configured_taxonomy
+from skillmill.skill_taxonomy.extraction.context import read_context
+from skillmill.skill_taxonomy.sources import TEACHER_SOURCES
 from skillmill.teachers.build import check_teacher, reach_teacher
 from skillmill.teachers.config import TeacherConfig
 from skillmill.train.check import check_train
@@ -40,6 +44,7 @@ def check_run(config: Config) -> None:
     Servers are asked only before the first row is stored, because a run that goes on may not need them any more.
     Raises `ConfigError`, `StoreError` or `TeacherError` that names the key.
     """
+    _check_plan(config)
     check_settings(config)
     if config.train is not None:
         check_train(config.train, config.output / "train")
@@ -50,6 +55,17 @@ def check_run(config: Config) -> None:
     if not (config.output / "manifest.jsonl").exists():
         for model in _later_models(config):
             asyncio.run(reach_teacher(model, config.work))
+
+
+def _check_plan(config: Config) -> None:
+    """Check the plan, or what is known of it before the teacher is asked for the taxonomy."""
+    is_asked_for = config.taxonomy.source in TEACHER_SOURCES and not (config.output / "taxonomy.yaml").exists()
+    if not is_asked_for:
+        make_plan(config, configured_taxonomy(config))
+        return
+    configured_generator(config)
+    if config.taxonomy.source == "teacher":
+        read_context(config.taxonomy)
 
 
 def _later_models(config: Config) -> list[TeacherConfig]:
