@@ -13,7 +13,7 @@ TOKEN = "HF_TOKEN"  # noqa: S105, the name of the variable
 _TEMPORARY = {408, 429, 500, 502, 503, 504}
 _CONFLICT = {409, 412}
 """The repository changed since it was read: the head moved, or the tag is there already."""
-_LONGEST_REASON = 300
+_LONGEST = 300
 
 
 class HubError(SkillmillError):
@@ -51,7 +51,7 @@ def _root(error: BaseException) -> BaseException:
 def _hub_error(error: BaseException, action: str, repo_id: str, token: str | None) -> HubError:
     if isinstance(error, HfHubHTTPError):
         return _refusal(error, action, repo_id, token)
-    reason = _one_line(str(error), token) or type(error).__name__
+    reason = one_line(str(error), token) or type(error).__name__
     if isinstance(error, httpx2.HTTPError | json.JSONDecodeError):  # no reply, or one that is not from the Hub
         return TemporaryHubError(f"cannot {action}: the Hub does not answer ({reason})")
     return HubError(f"cannot {action}: {reason}")
@@ -59,7 +59,7 @@ def _hub_error(error: BaseException, action: str, repo_id: str, token: str | Non
 
 def _refusal(error: HfHubHTTPError, action: str, repo_id: str, token: str | None) -> HubError:
     status = error.response.status_code
-    reason = _one_line(error.server_message or error.response.reason_phrase, token)
+    reason = one_line(error.server_message or error.response.reason_phrase, token)
     known = f" ({status}: {reason})"
     if status == 401:
         had = "the Hub does not know the token" if token else "the Hub asks for a token"
@@ -84,8 +84,9 @@ def _retry_after_s(error: HfHubHTTPError) -> float | None:
     return float(text) if text.isdecimal() else None
 
 
-def _one_line(text: str, token: str | None) -> str:
+def one_line(text: str, token: str | None) -> str:
+    """Return a text of the Hub as one line of at most 300 characters, with the token masked."""
     words = " ".join(text.split())
     if token:
         words = words.replace(token, "***")
-    return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 3] + "..."
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "..."

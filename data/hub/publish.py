@@ -104,6 +104,8 @@ def _preview(publication: Publication, repository: Repository) -> Changes | None
         return compare(files, {}, publication.own_folders)
     if _published(contents, publication.release, repository.repo_id):
         return None
+    if publication.pull_request and repository.open_pull_request(publication.release.title):
+        return None
     changes = compare(files, repository.files(contents.head.id), publication.own_folders)
     _check_privacy(contents, publication, repository.repo_id)
     if not publication.pull_request:
@@ -154,6 +156,7 @@ class _Publishing:
         if contents is None:
             self.is_new = True
             self.repository.create(self.publication.private)
+            log.info(f"publish: created {self.repository.url}, {'private' if self.publication.private else 'public'}")
             contents = self.repository.read()
         if contents is None:
             raise HubError(f"HF_TOKEN: expected a token that may read {self.repository.repo_id}, which is private")

@@ -39,7 +39,7 @@ class Repository:
     """A dataset repository. Each method raises `HubError` in one line; `token` None: only reads, without a token."""
 
     def __init__(self, repo_id: str, token: str | None, endpoint: str | None = None) -> None:
-        self.repo_id, self._token = repo_id, token
+        self.repo_id, self.token = repo_id, token
         self._api = HfApi(endpoint=endpoint, token=token or False, library_name="skillmill")
 
     @property
@@ -50,7 +50,7 @@ class Repository:
     def read(self) -> Contents | None:
         """Return what the repository holds; None if there is none, or if the token may not see it."""
         try:
-            with hub_errors(f"read {self.repo_id}", self.repo_id, self._token):
+            with hub_errors(f"read {self.repo_id}", self.repo_id, self.token):
                 info = self._api.repo_info(self.repo_id, repo_type=DATASET)
                 if info.sha is None:
                     raise HubError(f"{self.repo_id} has no branch main, expected one with at least one commit")
@@ -66,13 +66,13 @@ class Repository:
 
     def files(self, commit: str) -> dict[str, RepoFile]:
         """Return the files of a commit by path."""
-        with hub_errors(f"list the files of {self.repo_id}", self.repo_id, self._token):
+        with hub_errors(f"list the files of {self.repo_id}", self.repo_id, self.token):
             tree = self._api.list_repo_tree(self.repo_id, repo_type=DATASET, revision=commit, recursive=True)
             return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
 
     def create(self, private: bool) -> None:
         """Create the repository, unless it is there."""
-        with hub_errors(f"create {self.repo_id}", self.repo_id, self._token):
+        with hub_errors(f"create {self.repo_id}", self.repo_id, self.token):
             self._api.create_repo(self.repo_id, repo_type=DATASET, private=private, exist_ok=True)
 
     def commit(
@@ -90,9 +90,9 @@ class Repository:
         """
         sent = [CommitOperationAdd(path, files[path]) for path in (*changes.new, *changes.changed)]
         deleted = [CommitOperationDelete(path) for path in changes.deleted]
-        with hub_errors(f"upload to {self.repo_id}", self.repo_id, self._token):
+        with hub_errors(f"upload to {self.repo_id}", self.repo_id, self.token):
             self._api.preupload_lfs_files(self.repo_id, sent, repo_type=DATASET, create_pr=pull_request)
-        with hub_errors(f"commit to {self.repo_id}", self.repo_id, self._token):
+        with hub_errors(f"commit to {self.repo_id}", self.repo_id, self.token):
             made = self._api.create_commit(
                 self.repo_id,
                 [*sent, *deleted],
@@ -106,12 +106,12 @@ class Repository:
 
     def tag(self, name: str, commit: str) -> None:
         """Create a tag."""
-        with hub_errors(f"tag {name} in {self.repo_id}", self.repo_id, self._token):
+        with hub_errors(f"tag {name} in {self.repo_id}", self.repo_id, self.token):
             self._api.create_tag(self.repo_id, tag=name, revision=commit, repo_type=DATASET)
 
     def open_pull_request(self, title: str) -> str | None:
         """Return the address of the open pull request with this title, None if there is none."""
-        with hub_errors(f"list the pull requests of {self.repo_id}", self.repo_id, self._token):
+        with hub_errors(f"list the pull requests of {self.repo_id}", self.repo_id, self.token):
             found = self._api.get_repo_discussions(
                 self.repo_id, repo_type=DATASET, discussion_type="pull_request", discussion_status="open"
             )

@@ -13,7 +13,7 @@ from huggingface_hub.utils._http import get_session
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.hub.errors import TOKEN
+from skillmill.data.hub.errors import TOKEN, one_line
 from skillmill.data.hub.repository import Repository
 from skillmill.data.terminal import shows_progress
 
@@ -39,22 +39,19 @@ def open_repository(repo_id: str, reads_only: bool = False) -> Repository:
 
 
 @contextmanager
-def hub_session() -> Iterator[None]:
-    """Limit the time of a call, and log the messages of `huggingface_hub`, each as one line without addresses' queries.
-
-    A query may hold the signature of an upload.
-    """
+def hub_session(token: str | None) -> Iterator[None]:
+    """Limit the time of a call, and log the messages of `huggingface_hub`, each as one line without secrets."""
     get_session().timeout = TIMEOUT_S
     if not shows_progress():
         disable_progress_bars()
-    logger, handler = logging.getLogger("huggingface_hub"), _Forward()
+    logger, handler = logging.getLogger("huggingface_hub"), _Forward(token)
     handlers, logger.handlers = logger.handlers, [handler]
     try:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
         for warning in found:
-            log.warning(f"publish: {' '.join(str(warning.message).split())}")
+            log.warning(f"publish: {one_line(str(warning.message), token)}")
     finally:
         logger.handlers = handlers
 
@@ -62,10 +59,13 @@ def hub_session() -> Iterator[None]:
 class _Forward(logging.Handler):
     """Logs each record as a message of skillmill."""
 
+    def __init__(self, token: str | None) -> None:
+        super().__init__()
+        self._token = token
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the message without the queries of addresses."""
-        message = re.sub(r"[?]\S+", "", " ".join(record.getMessage().split()))
-        log.info(f"publish: {message}")
+        """Log the message without the queries of addresses: one may hold the signature of an upload."""
+        log.info(f"publish: {re.sub(r'[?][^ ]+', '', one_line(record.getMessage(), self._token))}")
 
 
 def _check_address(endpoint: str) -> None:

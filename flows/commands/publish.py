@@ -2,16 +2,18 @@
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from skillmill.data.errors import ConfigError, StoreError
 from skillmill.data.export.dataset_folder import folder_checksum
 from skillmill.data.export.export_rows import CONFIGURATIONS, STRESS
 from skillmill.data.export.formats import FORMATS
-from skillmill.data.files import recover_folder, store_errors
+from skillmill.data.files import store_errors
 from skillmill.data.hub.publish import Publication, PublishResult, Release, preview_release, publish_release
 from skillmill.data.hub.repository import Repository
 from skillmill.data.hub.session import hub_session, open_repository
-from skillmill.data.versions import Version, read_versions
+from skillmill.data.versions import Version, adopt_exported
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.output_lock import hold_output
 
@@ -35,7 +37,7 @@ def publish(
     Hub refuses.
     """
     repository = check_publishing(config, without_license)
-    with hold_output(config.output, config.work), hub_session(), store_errors(f"cannot read {config.output}"):
+    with _held(config, repository):
         result = publish_release(_publication(config, version, parent), repository)
     what = f"{result.version} in {result.repo_id}"
     if not result.is_new:
@@ -51,7 +53,7 @@ def preview_publication(config: Config, *, parent: str | None = None) -> list[st
     Raises the errors of `publish`, except those about the licence and a missing token.
     """
     repository = open_repository(_repo_id(config), reads_only=True)
-    with hold_output(config.output, config.work), hub_session(), store_errors(f"cannot read {config.output}"):
+    with _held(config, repository):
         publication = _publication(config, None, parent)
         changes = preview_release(publication, repository)
     version = publication.release.version
@@ -85,16 +87,29 @@ def _repo_id(config: Config) -> str:
     return config.export.repo_id
 
 
+@contextmanager
+def _held(config: Config, repository: Repository) -> Iterator[None]:
+    """Hold the output directory and a session with the Hub. Raises `StoreError` if there is no such directory."""
+    if not config.output.exists():
+        raise _no_version(config)
+    reading = store_errors(f"cannot read {config.output}")
+    with hold_output(config.output, config.work), hub_session(repository.token), reading:
+        yield
+
+
+def _no_version(config: Config) -> StoreError:
+    return StoreError(f"{config.output} has no version to publish: run `skillmill run` first")
+
+
 def _publication(config: Config, version: Version | None, parent: str | None) -> Publication:
     """Return what to publish. Raises `StoreError` if `export/` does not hold the version."""
     if parent is not None and not re.fullmatch(r"[0-9a-f]{7,40}", parent):
         raise ConfigError(f"--parent: expected a commit, at least 7 of its 40 hex digits, got {parent!r}")
     folder = config.output / "export"
-    recover_folder(folder)
-    versions = read_versions(config.output)
+    versions = adopt_exported(config.output)
     version = version or versions.current
     if version is None or not folder.exists():
-        raise StoreError(f"{config.output} has no version to publish: run `skillmill run` first")
+        raise _no_version(config)
     if folder_checksum(folder) != version.export_sha256:
         raise StoreError(f"{folder} does not hold the rows of {version.version}: run `skillmill export` first")
     return Publication(

@@ -47,8 +47,9 @@ def publish(folder: Path) -> Publish:
 
     def call(version: str = "v1", earlier: tuple[str, ...] = (), **options: object) -> PublishResult:
         publication = Publication(folder, release(version), tuple(map(release, earlier)), **options)  # type: ignore[arg-type]
-        with hub_session():
-            return publish_release(publication, open_repository(NAME), first_pause_s=0.01)
+        repository = open_repository(NAME)
+        with hub_session(repository.token):
+            return publish_release(publication, repository, first_pause_s=0.01)
 
     return call
 

@@ -95,3 +95,24 @@ def test_a_hub_that_is_not_there_is_told(
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(HubError, match="cannot read someone/skills: the Hub does not answer"):
         publish()
+
+
+def test_a_hub_that_does_not_reply_is_asked_again(
+    hub: HubServer, folder: Path, publish: Callable[..., PublishResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skillmill.data.hub.session.TIMEOUT_S", 1.0)
+    hub.hold("commit", has_effect=True)
+    publish()
+    check_published(hub, folder, ["skillmill v1 (111111111111)"])
+    assert hub.calls.count("commit") == 1
+
+
+def test_messages_of_the_client_are_single_lines_without_secrets(
+    hub: HubServer, publish: Callable[..., PublishResult], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "skillmill")
+    hub.fail("put", "503")
+    publish()
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("skillmill.")]
+    assert any("HTTP Error 503" in message for message in told)
+    assert not [message for message in told if "\n" in message or "signature" in message or "hf_writer" in message]

@@ -169,6 +169,7 @@ def test_what_is_published_is_a_version(config: Config, monkeypatch: pytest.Monk
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(SkillmillError, match="has no version to publish: run `skillmill run` first"):
         call(config)
+    assert not config.output.exists()
     add_version(config.output)
     file = next((config.output / "export" / "sft").glob("*.parquet"))
     file.write_bytes(b"other rows")
