@@ -17,7 +17,7 @@ PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile
 compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens
+.PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-teachers    costs of the pipeline apart from its teacher, against a mock engine (about 6 minutes)"
 	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
 	@echo "make bench-tokens      tokens an example costs, and how many a prefix cache serves (about a minute)"
+	@echo "make bench-export      speed and memory of export and report, and what a refresh uploads"
 	@echo "make lint    ruff and mypy"
 	@echo "make ci      lint, test; CI runs test-vllm after it"
 	@echo "make clean   remove .venv, .venv-vllm, .venv-datatrove and runs/demo"
@@ -61,6 +62,9 @@ bench-teachers: $(INSTALLED)
 
 bench-tokens: $(INSTALLED)
 	@$(BIN)/python benchmarks/tokens.py --json benchmarks/results/tokens.json
+
+bench-export: $(INSTALLED)
+	@$(BIN)/python benchmarks/export.py
 
 bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
 	@$(BIN)/python benchmarks/saturation.py --engine embedded

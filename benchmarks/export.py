@@ -27,6 +27,7 @@ from skillmill.data.export.dataset_folder import write_dataset_folder
 from skillmill.data.records import Grade, GradingRow, PairRow, Sample, SampleRow, pair_id, row_id, sample_row
 from skillmill.data.store import grade_store, pair_store, sample_store
 from skillmill.data.versions import PlanRange, Version, adopt_exported
+from skillmill.filters.rows.safety import Safety, masker
 from skillmill.filters.shirker.features.word_vectors import word_vectors
 from skillmill.flows.report.survey import survey
 
@@ -34,6 +35,7 @@ PLAN, PAIRS = "b" * 64, "c" * 64
 SHARD_ROWS = 1000
 SKILLS = [f"skill {number}" for number in range(144)]
 SIGNALS = [f"signal_{number}" for number in range(15)]
+MASK = masker(Safety())
 MOST_MEMORY, MOST_UPLOADED = 400, 1.3
 GEAR = np.random.default_rng(0).integers(0, 1 << 16, 256, np.uint16)
 
@@ -156,15 +158,16 @@ def export(root: Path) -> None:
         plans=(PLAN,),
     )
     stores = samples, pair_store(root), grade_store(root)
-    write_dataset_folder(*stores, root / "export", facts, versions, draft)
+    write_dataset_folder(*stores, root / "export", facts, versions, draft, MASK)
     adopt_exported(root)
 
 
 def measured(step: Callable[[Path], object], root: Path, results: Any) -> None:
-    """Run a step and report its seconds and the peak memory of this process in MiB."""
-    start = time.perf_counter()
+    """Run a step and report its seconds, its CPU seconds and the peak memory of this process in MiB."""
+    start, used = time.perf_counter(), time.process_time()
     step(root)
-    results.put((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    wall, cpu = time.perf_counter() - start, time.process_time() - used
+    results.put((wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 def survey_rows(root: Path) -> None:
@@ -188,9 +191,10 @@ def speeds(root: Path, rows: int) -> bool:
     for name, step in (("export", export), ("report", survey_rows)):
         results = multiprocessing.get_context("spawn").Queue()
         in_process(measured, step, root, results)
-        seconds, peak = results.get()
+        wall, cpu, peak = results.get()
         met = met and peak <= MOST_MEMORY
-        print(f"{name}  {rows:>9,} rows  {rows / seconds:>7,.0f} rows/s  {peak:>6,.0f} MiB peak", flush=True)
+        speed = f"{rows / wall:>7,.0f} rows/s  {rows / cpu:>7,.0f} per CPU second"
+        print(f"{name}  {rows:>9,} rows  {speed}  {peak:>6,.0f} MiB peak", flush=True)
     return met
 
 

@@ -1,5 +1,6 @@
 """The rows of an export: each stored row goes to the configurations it belongs to, by version and split."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,10 +51,12 @@ class ExportRows:
     formats: Sequence[str]
     funnel: Funnel = field(default_factory=Funnel)
     statistics: RowStatistics = field(default_factory=RowStatistics)
-    new: Funnel = field(default_factory=Funnel)
-    """The counts of the rows that no earlier version has."""
-    new_tokens: RowStatistics = field(default_factory=RowStatistics)
-    """The tokens of these rows."""
+    new: RowStatistics = field(default_factory=RowStatistics)
+    """The tokens of the rows that no earlier version has."""
+    new_cells: int = 0
+    """Accepted cells that no earlier version has."""
+    new_reasons: Counter[str] = field(default_factory=Counter)
+    """The rejected rows of new cells, by reason."""
     exported: RowIndex = field(default_factory=RowIndex)
     """The version and split of each `sft` row, as one number."""
     signals: SignalColumns = field(default_factory=SignalColumns)
@@ -77,13 +80,13 @@ class ExportRows:
 
     def version(self, draft: Version, checksum: str, money: Callable[[int, int], float] | None) -> Version:
         """Return the version with the counts of this export."""
-        tokens = self.new_tokens.prompt_tokens, self.new_tokens.completion_tokens
+        tokens = self.new.prompt_tokens, self.new.completion_tokens
         return replace(
             draft,
             version=f"v{self.editions.new}",
-            rows_new=self.new.accepted_cells,
+            rows_new=self.new_cells,
             rows=self.funnel.accepted_cells,
-            dropped=dict(sorted(self.new.reasons.items())),
+            dropped=dict(sorted(self.new_reasons.items())),
             verdicts_changed=self.changes.count,
             prompt_tokens=tokens[0],
             completion_tokens=tokens[1],
@@ -107,8 +110,8 @@ class ExportRows:
         for grading in gradings:
             of_row.setdefault(grading["id"], []).append(masked_row(grading, self.mask))
         for (edition, split), part in self._parts(rows).items():
-            self._count(part, edition)
             sft = list(sft_rows(part))
+            self._count(part, len(sft), edition)
             self.statistics.count_sft(sft)
             self.exported.add((row["id"] for row in sft), edition * len(SPLITS) + SPLITS.index(split))
             self_records = [record for row in sft if (record := self_record(row)) is not None]
@@ -129,13 +132,16 @@ class ExportRows:
                 self.funnel.stress.update(row["replaced_by"] for row in stress if row["replaced_by"] is not None)
                 files.append(STRESS, *where, stress)
 
-    def _count(self, part: list[SampleRow], edition: int) -> None:
+    def _count(self, part: list[SampleRow], accepted_cells: int, edition: int) -> None:
         """Count rows of one version."""
         self.funnel.count(part)
         self.statistics.count_tokens(part)
         if edition == self.editions.new:
-            self.new.count(part)
-            self.new_tokens.count_tokens(part)
+            self.new.count_tokens(part)
+            self.new_cells += accepted_cells
+            for row in part:
+                if row["verdict"] == "rejected":
+                    self.new_reasons.update(row["reasons"])
         else:
             self.changes.add(part)
 
