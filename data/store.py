@@ -57,6 +57,7 @@ class ShardStore:
     def __init__(self, root: Path, folder: str, schema: pa.Schema, manifest: str) -> None:
         self.root, self.folder, self.schema = root, folder, schema
         self.manifest = root / manifest
+        self._verified: set[Shard] = set()
         self.shards: list[Shard] = self._present(self._read_manifest())
 
     def of_plan(self, plan: str) -> list[Shard]:
@@ -135,11 +136,17 @@ class ShardStore:
             write_atomic(self.manifest, content)
 
     def verify(self, shard: Shard) -> None:
-        """Raise `StoreError` if the file of a shard does not have the checksum of its manifest entry."""
+        """Raise `StoreError` if the file of a shard does not have the checksum of its manifest entry.
+
+        A store hashes each file once.
+        """
+        if shard in self._verified:
+            return
         path = self.root / shard.file
         with store_errors(f"cannot read {path}"):
             if sha256_of(path) != shard.sha256:
                 raise StoreError(f"{path} is damaged: its checksum is not the one in {self.manifest.name}")
+        self._verified.add(shard)
 
     def read_unverified(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
         """Return the rows of a shard, or some columns of them, for a caller that has verified the shard before."""

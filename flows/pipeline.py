@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
+from skillmill.data.export.funnel import Funnel
 from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
+from skillmill.flows.rows.reason_warning import leading_reason
 from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.run_json import recorded_end
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
@@ -45,7 +48,7 @@ def run(
     budget that is met ends generation and pairs early and skips training and publishing; it is not an error.
     """
     check_run(config)
-    with hold_output(config.output, config.work):
+    with hold_output(config.output, config.work), recorded_end(config.output):
         return _run_steps(config, step, show_counts)
 
 
@@ -65,15 +68,23 @@ def _run_steps(
     exported = step("export", export_step)(config)
     show_counts(config.name, exported.funnel.as_dict())
     paths = {"dataset": config.output / "export"}
-    if not outcome.missed and not stopped:
+    missed = outcome.missed or ("" if stopped else _without_rows(exported.funnel))
+    if not missed and not stopped:
         paths |= train_steps(config, step)
-    status = "failed" if outcome.missed else "partial" if stopped else "finished"
-    paths["report"] = step("report", report_step)(config, status, outcome.missed or stopped)
-    if outcome.missed:
-        raise SkillmillError(f"{outcome.missed}; what there is was exported to {paths['dataset']}")
+    status = "failed" if missed else "partial" if stopped else "finished"
+    paths["report"] = step("report", report_step)(config, status, missed or stopped)
+    if missed:
+        raise SkillmillError(f"{missed}; what there is was exported to {paths['dataset']}")
     if not stopped:
         publish_step(config, step)
     return paths
+
+
+def _without_rows(funnel: Funnel) -> str:
+    """Return why no row was accepted, "" if one was."""
+    if funnel.accepted_rows:
+        return ""
+    return f"generate: no row was accepted: {leading_reason(funnel.reasons, funnel.rows)}"
 
 
 def publish_step(config: Config, step: Callable[[str, Step], Step] = plain_step) -> None:

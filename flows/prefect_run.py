@@ -4,10 +4,11 @@ A Prefect task costs 7 to 90 ms and a step takes minutes; each step handles its 
 """
 
 import logging
+import queue
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
@@ -67,10 +69,14 @@ def run_as_flow(config_path: str, overrides: list[str]) -> Results:
     Raises what the run raises, and `SkillmillError` if the server is gone before the run begins.
     """
     token = _ended.set(ended := _Ended())
+    logging.raiseExceptions = False  # else Prefect writes an error for each message that its server does not take
+    for name in ("prefect.events.clients", "prefect._internal.concurrency"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the end of the run tells of a lost server once
     try:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: CLIENT_RETRIES}):
             return skillmill_run(config_path, overrides)
     except httpx.HTTPError as fault:
+        _forget_unsent_events()
         if ended.error is None and ended.results is None:
             raise SkillmillError(f"{_server()} has gone away ({_words(fault)}) before the run began") from None
         log.warning(
@@ -83,6 +89,14 @@ def run_as_flow(config_path: str, overrides: list[str]) -> Results:
         return ended.results
     finally:
         _ended.reset(token)
+
+
+def _forget_unsent_events() -> None:
+    """Drop the events that wait for the server: at its exit Prefect would try for 7 s to send each of them."""
+    with suppress(queue.Empty, AttributeError):
+        for worker in list(getattr(EventsWorker, "_instances", {}).values()):
+            while True:
+                worker._queue.get_nowait()
 
 
 def _flow_run_name() -> str:

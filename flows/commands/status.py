@@ -1,12 +1,15 @@
 """`skillmill status`: show what a run's directory holds."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.store import grade_store, pair_store, sample_store
+from skillmill.flows.runtime.output_lock import read_holder
 from skillmill.flows.runtime.workspace import read_state
 
 _RESULTS = ("export", "train/sft", "train/dpo", "report.html")
@@ -19,7 +22,7 @@ def describe_directory(root: Path) -> None:
     if not state:
         raise ConfigError(f"{root} holds no run: expected an output_dir with a run.json")
     console = Console()
-    console.print(f"{root}: {state.get('status')}" + (f" ({state['reason']})" if state.get("reason") else ""))
+    console.print(Text(f"{root}: {_status(root, state)}"), soft_wrap=True)
     console.print(_plans(root, state.get("plan")))
     gradings = sum(shard.rows for shard in grade_store(root).shards)
     graded = f", {gradings:,} gradings" if gradings else ""
@@ -30,6 +33,20 @@ def describe_directory(root: Path) -> None:
     for name in _RESULTS:
         if (root / name).exists():
             console.print(str(root / name))
+
+
+def _status(root: Path, state: dict[str, Any]) -> str:
+    """Return the status in `run.json`, or what the lock shows: a process that is killed writes no status."""
+    status, reason = str(state.get("status")), state.get("reason")
+    holder, is_held = read_holder(root)
+    if is_held:
+        return f"running ({holder})" if holder else "running"
+    if holder is not None and not holder.is_here:
+        return f"running on another host, or killed there ({holder})"
+    if holder is not None or status == "running":
+        before = "" if status == "running" else f"; before that: {status}"
+        return f"interrupted (its process was killed or the disk was full; the same command goes on{before})"
+    return f"{status} ({reason})" if reason else status
 
 
 def _plans(root: Path, current_plan: object) -> Table:

@@ -31,24 +31,38 @@ _REMEDIES = {
 _ANY_REMEDY = "read some of these rows with `skillmill view`, then use a larger teacher or change the filter"
 
 
+def leading_reason(counts: Counter[str], rows: int) -> str:
+    """Return the most frequent reason of `rows` rows as text, with what to do about it."""
+    if not counts:
+        return f"{rows} rows are rejected without a reason"
+    [(reason, count)] = counts.most_common(1)
+    remedy = _REMEDIES.get(reason, _ANY_REMEDY)
+    return f"{count} of {rows} rows are rejected as {reason} ({explanation_of(reason)}): {remedy}"
+
+
 class ReasonWarning:
     """Counts the reasons of the last rows and logs one warning for each reason that more than half of them have."""
 
     def __init__(self) -> None:
+        self._any_accepted = False
         self._recent: deque[list[str]] = deque(maxlen=WINDOW_ROWS)
         self._warned: set[str] = set()
 
     def add(self, rows: Iterable[SampleRow]) -> None:
         """Take in decided rows, in index order."""
         for row in rows:
+            self._any_accepted = self._any_accepted or not row["reasons"]
             self._recent.append(row["reasons"])
             if len(self._recent) == WINDOW_ROWS:
                 self._warn()
 
     def end(self) -> None:
-        """Take in the end of the run."""
+        """Take in the end of the run. If no row was accepted, the leading reason is named in any case."""
         if len(self._recent) >= FEWEST_ROWS:
             self._warn()
+        if self._recent and not self._any_accepted and not self._warned:
+            counts = Counter(reason for reasons in self._recent for reason in set(reasons))
+            log.warning("warning: no row was accepted: %s", leading_reason(counts, len(self._recent)))
 
     def _warn(self) -> None:
         counts = Counter(reason for reasons in self._recent for reason in set(reasons))

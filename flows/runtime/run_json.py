@@ -1,14 +1,21 @@
 """Write `run.json`: configuration, versions, totals and status of a run, and notes about each plan."""
 
+import asyncio
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from skillmill.data.errors import SkillmillError
 from skillmill.data.export.grading_counts import GradingCounts
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, read_state, write_state
 
+UNFINISHED = ("running", "generated", "stopped")
+"""The statuses of a run that has steps before it."""
 RECORDED_PACKAGES = ("skillmill", "prefect", "datasets", "pyarrow", "xllamacpp")
 
 
@@ -37,6 +44,29 @@ def update_run_json(workspace: Workspace, changes: dict[str, Any], gradings: Gra
         **changes,
     }
     write_state(config.output, state)
+
+
+@contextmanager
+def recorded_end(output: Path) -> Iterator[None]:
+    """If the block raises, set the status in `run.json` to "stopped" with the error as the reason.
+
+    A status that is an end already, such as "partial" or "failed", stays. So does any status on a full disk.
+    """
+    try:
+        yield
+    except BaseException as error:
+        with suppress(SkillmillError):
+            state = read_state(output)
+            if state.get("status") in UNFINISHED:
+                write_state(output, state | {"status": "stopped", "reason": _reason(error)})
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        return "Ctrl-C"
+    words = " ".join(str(error).split())
+    return words if isinstance(error, SkillmillError) else f"{type(error).__name__}: {words}".removesuffix(": ")
 
 
 @cache

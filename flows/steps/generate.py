@@ -14,7 +14,7 @@ from skillmill.flows.rows.grading import warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, ask_again
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
-from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
+from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import DECIDED, note_rewritten, redecide_if_changed
 from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
@@ -29,9 +29,10 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
     If the target is not reached, `missed` or `stopped` of the outcome says why.
     """
     plan = current_plan(config)
-    with open_workspace(config) as workspace, Progress("generate") as progress:
+    with open_workspace(config) as workspace, Progress("generate") as progress, recorded_end(config.output):
         store_plan(config, plan, existing_taxonomy(config))
         _log_if_plan_changed(workspace, plan)
+        update_run_json(workspace, {"status": "running", "reason": ""})
         redecided = redecide_if_changed(workspace, plan, progress, without_reply=True)
         if redecided is None:
             warn_of_self_grading(config, plan)
@@ -43,7 +44,7 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
             cells, accepted = _stored_cells(workspace, plan)
             return GenerateOutcome(cells, accepted, stopped=stopped)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
-        pace, so_far, status = Pace(workspace.usage), GenerateOutcome(), "stopped"
+        pace, so_far, end = Pace(workspace.usage), GenerateOutcome(), {}
 
         def report(outcome: GenerateOutcome) -> None:
             nonlocal so_far
@@ -56,14 +57,14 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
 
         predicted = predict(known_sizes(config, plan), config)
         planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
-        update_run_json(workspace, {"status": "running", "reason": "", **planned})
+        update_run_json(workspace, planned)
         try:
             outcome = run(generate(workspace, plan, report, start), tick)
-            so_far = outcome
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
+            end = {"status": status, "reason": outcome.stopped or outcome.missed}
         finally:
             counts = count_gradings(workspace.samples, workspace.grades, plan.fingerprint)
-            update_run_json(workspace, {"status": status, "reason": so_far.stopped or so_far.missed}, counts)
+            update_run_json(workspace, end, counts)
         graded = f", {words}" if (words := str(counts)) else ""
         has_new_rows = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
     idle = not (has_new_rows or outcome.stopped or asked_again)

@@ -30,13 +30,15 @@ BAD, GOOD = ["unparsable"], list[str]()
     [
         ([BAD] * 200, 1),
         ([BAD] * 12, 1),
-        ([BAD] * 9, 0),
+        ([BAD] * 9, 1),  # no row was accepted
+        ([BAD] * 8 + [GOOD], 0),
         ([BAD, GOOD] * 100, 0),
         ([BAD, GOOD, BAD] * 100, 1),
         ([GOOD] * 1000 + [BAD] * 26, 1),
         ([GOOD] * 1000 + [BAD] * 25, 0),
         ([["unparsable", "refusal"]] * 60, 2),
-        ([["too_short"], ["refusal"], ["empty"]] * 60, 0),
+        ([["too_short"], ["refusal"], ["empty"]] * 60, 1),
+        ([["too_short"], ["refusal"], ["empty"], GOOD] * 60, 0),
     ],
 )
 def test_a_reason_of_more_than_half_of_the_last_rows_is_named_once(
