@@ -3,76 +3,14 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-IN_FLIGHT = 8
-OF_THE_STUDENT = 2
-
-
-def write_config(folder: Path, base_url: str, grading: dict[str, Any] | None = None, **generation: Any) -> Path:
-    folder.mkdir(parents=True)
-    content = {
-        "name": "kill",
-        "output_dir": "out",
-        "teacher": {
-            "kind": "openai",
-            "model": "scripted",
-            "base_url": base_url,
-            "max_in_flight": IN_FLIGHT - OF_THE_STUDENT,
-            "sampling": {"max_tokens": 400},
-        },
-        "generation": {"kind": "instruct_skill_mix", "k": 2, "shard_rows": 7, **generation},
-        "grading": grading or {},
-        "pairs": {
-            "sources": ["draft", "brevity", "student", *["low_grade"] * (generation.get("generations", 1) > 1)],
-            "student": {"kind": "openai", "model": "small", "base_url": base_url, "max_in_flight": OF_THE_STUDENT},
-        },
-        "export": {"stress": {"kind": "both", "share": 0.4}},
-    }
-    path = folder / "skillmill.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-def start(config: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "skillmill.flows.cli", *(arguments or ["run"]), "-c", config.name]
-    return subprocess.Popen(
-        command,
-        cwd=config.parent,
-        start_new_session=True,
-        # A job that a shell put in the background ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(config: Path, *arguments: str) -> str:
-    process = start(config, *arguments)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return errors
-
-
-VERSIONS = {"versions.jsonl", "version.json", "README.md"}
-"""The files that tell how often an export had new rows."""
-
-
-def what_lies_there(config: Path, without: Collection[str] = ()) -> dict[str, bytes]:
-    """Every file that is data; run.json and the report tell of the calls that were made, which differ."""
-    root = config.parent / "out"
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and ".work" not in path.parts]
-    told = {"run.json", "report.html", *without}
-    return {str(path.relative_to(root)): path.read_bytes() for path in files if path.name not in told}
+from killed_runs import IN_FLIGHT, VERSIONS, finish, start, what_lies_there, write_config
 
 
 @pytest.mark.parametrize(
@@ -137,55 +75,6 @@ def test_killed_while_stored_rows_are_graded(tmp_path: Path, scripted_server: Ca
     finish(killed)
     assert what_lies_there(killed, VERSIONS) == what_lies_there(whole, VERSIONS)
     assert server.stats()["repeated"] <= kills * IN_FLIGHT
-
-
-REFRESH = {"samples": 12, "accepted": 9}
-MONDAYS = [f"2026-12-{day:02}T03:00:00+00:00" for day in (7, 14, 21)]
-CHANGES: list[dict[str, Any]] = [{}, {"filters": {"repetition": {"max_compression": 2.28}}}, {"seed": 7}]
-"""What is changed in the configuration before each refresh: nothing, the filters, the plan."""
-
-
-def refreshed(config: Path, kill: Callable[[Callable[[], subprocess.Popen[str]]], None]) -> dict[str, bytes]:
-    """Run, then refresh three times, the configuration changed in between; `kill` may start a command and kill it."""
-    kill(lambda: start(config))
-    finish(config)
-    content = yaml.safe_load(config.read_text()) | {"refresh": REFRESH}
-    for due, change in zip(MONDAYS, CHANGES, strict=True):
-        content |= change
-        config.write_text(yaml.safe_dump(content))
-        command = ["refresh", "--scheduled-time", due]
-        kill(lambda command=command: start(config, *command))  # type: ignore[misc]
-        finish(config, *command)
-    return what_lies_there(config)
-
-
-def test_killed_refreshes_end_with_the_same_rows_and_versions(
-    tmp_path: Path, scripted_server: Callable[..., Any]
-) -> None:
-    generation: dict[str, Any] = {"accepted": 12}
-    undisturbed = scripted_server(latency=0.03, copies=30)
-    whole = refreshed(write_config(tmp_path / "whole", undisturbed.base_url, **generation), lambda _: None)
-
-    server, dice = scripted_server(latency=0.03, copies=30), random.Random(1)
-
-    def kill(begin: Callable[[], subprocess.Popen[str]]) -> None:
-        for _ in range(5):
-            process, asked = begin(), server.stats()["asked"]
-            moment, deadline = asked + dice.randrange(30), time.monotonic() + 60
-            while server.stats()["asked"] < moment and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.002)
-            time.sleep(dice.uniform(0, 0.3))  # the steps after the last request are killed too
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-
-    killed = refreshed(write_config(tmp_path / "killed", server.base_url, **generation), kill)
-    assert killed.keys() == whole.keys()
-    assert killed == whole
-    assert killed["versions.jsonl"].count(b"\n") == 4
-    stats, before = server.stats(), undisturbed.stats()
-    assert stats["repeated"] <= IN_FLIGHT * 20
-    assert stats["asked"] - stats["repeated"] == before["asked"] - before["repeated"]
 
 
 def test_a_finished_run_asks_nothing_again(tmp_path: Path, scripted_server: Callable[..., Any]) -> None:
