@@ -21,7 +21,7 @@ from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import MARKER, finished
 from skillmill.train.sft import sft_job
 from skillmill.train.student import check_weights, model_arguments, peft_config, student_name, student_path
-from skillmill.train.tokenizer import check_added_tokens, load_tokenizer
+from skillmill.train.tokenizer import check_adapter_tokens, check_added_tokens, load_tokenizer
 from skillmill.train.trl_arguments import known_arguments, one_line, trl_arguments
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ def check_train(config: TrainConfig, results_dir: Path) -> None:
         # DPO takes over the tokenizer of the SFT, whose chat template may come from its arguments.
         tokenizer = load_tokenizer(sft or pending[0], student)
         for job in filter(None, (sft, dpo)):
+            if job is dpo and sft and sft.settings.lora:
+                check_adapter_tokens(student, tokenizer)
             check_added_tokens(job, student, tokenizer)
             tokenizer = _built_tokenizer(job, student, tokenizer)
 

@@ -26,7 +26,7 @@ from skillmill.train.job import Job
 from skillmill.train.result import MARKER, TrainResult, finished
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config, student_name
-from skillmill.train.tokenizer import fit_embeddings, load_tokenizer
+from skillmill.train.tokenizer import check_adapter_tokens, load_tokenizer
 from skillmill.train.trl_arguments import trl_arguments
 
 
@@ -95,7 +95,7 @@ def _load_with_adapter(job: Job, student: str, adapter: Path, tokenizer: Any) ->
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    check_adapter_tokens(student, tokenizer)
     model = AutoModelForCausalLM.from_pretrained(student, **model_arguments(job.settings))
-    fit_embeddings(model, student, tokenizer)
     model = PeftModel.from_pretrained(model, str(adapter), is_trainable=job.settings.lora is not None)
     return model if job.settings.lora else model.merge_and_unload().requires_grad_(True)

@@ -64,12 +64,18 @@ def check_added_tokens(job: Job, student: str, tokenizer: Any) -> None:
         )
 
 
-def fit_embeddings(model: Any, student: str, tokenizer: Any) -> None:
-    """Resize the embeddings of the student to a tokenizer that has other tokens than the student's own."""
+def check_adapter_tokens(student: str, tokenizer: Any) -> None:
+    """Raise `ConfigError` if the tokenizer of an SFT adapter, which DPO is to continue, has tokens that are new.
+
+    TRL's reference model lacks the adapter's rows for new tokens, so it would differ from the policy from the start.
+    """
     from transformers import AutoTokenizer
 
     if len(tokenizer.vocab) != len(AutoTokenizer.from_pretrained(student).vocab):
-        model.resize_token_embeddings(len(tokenizer.vocab))
+        raise ConfigError(
+            "train.dpo: cannot continue an SFT adapter with new tokens; give train.sft.args.chat_template_path a "
+            ".jinja file without new tokens, or set train.sft.lora to null"
+        )
 
 
 def _template_path(job: Job) -> str | None:

@@ -9,13 +9,17 @@ import pytest
 from skillmill.data.errors import ConfigError, StoreError
 from skillmill.train.check import check_train
 from skillmill.train.config import TrainConfig
+from skillmill.train.dpo import train_dpo
 from skillmill.train.quiet import require_extra
 from skillmill.train.sft import train_sft
 
 from .conftest import ROOMY, config
-from .tiny_students import write_student, write_tokenizer
+from .tiny_students import TEMPLATE, write_student, write_tokenizer
 
 pytestmark = pytest.mark.train
+
+NEW_TEMPLATE = TEMPLATE.replace("<|im_start|>", "<|turn|>").replace("<|im_end|>", "<|end|>")
+QUESTION = [{"role": "user", "content": "Why?"}]
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,8 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "sharded" / "model-1-of-2.safetensors").touch()
     (folder / "bad.jinja").write_text("{% for %}")
     write_tokenizer(folder / "source")
+    write_student(folder / "untied", template=None, tied=False)
+    write_tokenizer(folder / "new", NEW_TEMPLATE, ["<|turn|>", "<|end|>"])
     return folder
 
 
@@ -58,6 +64,30 @@ def test_a_training_that_can_start_passes_and_leaves_nothing(block: dict[str, An
 
 def test_a_template_of_the_sft_counts_for_both_stages(students: Path) -> None:
     check(students, "bare", sft={"args": {"chat_template_path": str(students / "source")}}, dpo={})
+
+
+def test_an_adapter_learns_new_tokens_of_an_untied_student_but_no_dpo_continues_it(
+    students: Path, dataset: Path, tmp_path: Path
+) -> None:
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoTokenizer
+
+    student, args = str(students / "untied"), {**ROOMY, "max_steps": 2, "chat_template_path": str(students / "new")}
+    settings = config(student=student, sft={"lora": {"r": 4}, "args": args}, dpo=None)
+    check_train(settings, tmp_path)
+    sft = train_sft(settings, dataset, tmp_path / "sft", 1)
+    tokenizer = AutoTokenizer.from_pretrained(sft.path)
+    ids = tokenizer.apply_chat_template(QUESTION, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    model = AutoPeftModelForCausalLM.from_pretrained(sft.path)
+    assert tokenizer.convert_tokens_to_ids("<|turn|>") in ids["input_ids"]
+    assert model(**ids).logits.shape[-1] >= len(tokenizer)
+
+    both = config(student=student, sft={"lora": {"r": 4}, "args": args}, dpo={"args": ROOMY})
+    message = r"^train\.dpo: cannot continue an SFT adapter with new tokens; .* set train\.sft\.lora to null$"
+    with pytest.raises(ConfigError, match=message):
+        check_train(both, tmp_path / "fresh")
+    with pytest.raises(ConfigError, match=message):
+        train_dpo(both, dataset, tmp_path / "dpo", sft.path, 1)
 
 
 @pytest.mark.parametrize(
