@@ -92,7 +92,7 @@ def publish_release(
 def preview_release(publication: Publication, repository: Repository) -> Changes | None:
     """Return what `publish_release` would change, None if the version is published; only reads.
 
-    Raises what `publish_release` would raise before its first change, after the changes were logged.
+    Raises what `publish_release` would raise before its first change.
     """
     return with_retries(lambda: _preview(publication, repository))
 
@@ -125,6 +125,7 @@ class _Publishing:
         contents = self._contents()
         _check_privacy(contents, self.publication, repository.repo_id)
         if commit := _published(contents, release, repository.repo_id):
+            self._tell_differences(commit)
             return self._tagged(contents, release, commit.id)
         if self.publication.pull_request and (url := repository.open_pull_request(release.title)):
             return PublishResult(repository.repo_id, release.version, None, None, url, self.is_new)
@@ -169,6 +170,17 @@ class _Publishing:
             self.repository.tag(release.version, commit)
         url = f"{self.repository.url}/tree/{release.version}"
         return PublishResult(self.repository.repo_id, release.version, commit, release.version, url, self.is_new)
+
+    def _tell_differences(self, commit: Commit) -> None:
+        """Log which files of the folder differ from those of the version on the Hub, such as a card made anew."""
+        files = folder_files(self.publication.folder)
+        changes = compare(files, self.repository.files(commit.id), self.publication.own_folders)
+        if not changes.is_empty:
+            paths = ", ".join((*changes.new, *changes.changed, *changes.deleted))
+            log.warning(
+                f"publish: {self.publication.release.version} on the Hub stays as it is; the next version "
+                f"brings what differs in {self.publication.folder}: {paths}"
+            )
 
     def _tag_head(self, contents: Contents) -> None:
         """Create the tag of the version at the head if a crash left it out."""

@@ -36,6 +36,7 @@ def publish(
     Raises `ConfigError` if a setting is missing, `StoreError` if `export/` does not hold the version, `HubError` if the
     Hub refuses.
     """
+    _check_parent(parent)
     repository = check_publishing(config, without_license)
     with _held(config, repository):
         result = publish_release(_publication(config, version, parent), repository)
@@ -52,6 +53,7 @@ def preview_publication(config: Config, *, parent: str | None = None) -> list[st
 
     Raises the errors of `publish`, except those about the licence and a missing token.
     """
+    _check_parent(parent)
     repository = open_repository(_repo_id(config), reads_only=True)
     with _held(config, repository):
         publication = _publication(config, None, parent)
@@ -87,6 +89,11 @@ def _repo_id(config: Config) -> str:
     return config.export.repo_id
 
 
+def _check_parent(parent: str | None) -> None:
+    if parent is not None and not re.fullmatch(r"[0-9a-f]{7,40}", parent):
+        raise ConfigError(f"--parent: expected a commit, at least 7 of its 40 hex digits, got {parent!r}")
+
+
 @contextmanager
 def _held(config: Config, repository: Repository) -> Iterator[None]:
     """Hold the output directory and a session with the Hub. Raises `StoreError` if there is no such directory."""
@@ -103,8 +110,6 @@ def _no_version(config: Config) -> StoreError:
 
 def _publication(config: Config, version: Version | None, parent: str | None) -> Publication:
     """Return what to publish. Raises `StoreError` if `export/` does not hold the version."""
-    if parent is not None and not re.fullmatch(r"[0-9a-f]{7,40}", parent):
-        raise ConfigError(f"--parent: expected a commit, at least 7 of its 40 hex digits, got {parent!r}")
     folder = config.output / "export"
     versions = adopt_exported(config.output)
     version = version or versions.current

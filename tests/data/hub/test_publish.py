@@ -58,6 +58,17 @@ def test_a_published_version_is_left_alone_even_if_the_card_was_edited_since(hub
     assert titles(hub.repos[NAME])[-1] == "Update README.md"
 
 
+def test_a_card_that_was_made_anew_waits_for_the_next_version(
+    hub: HubServer, folder: Path, publish: Publish, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish()
+    assert not publish().is_new
+    assert "differs" not in caplog.text
+    (folder / "README.md").write_bytes(b"# better words\n")
+    assert not publish().is_new
+    assert f"the next version brings what differs in {folder}: README.md" in caplog.text
+
+
 def test_a_missing_tag_is_added_at_the_commit_of_the_version(hub: HubServer, publish: Publish) -> None:
     made = publish().commit
     hub.repos[NAME].edit("README.md", b"# better words\n")

@@ -111,7 +111,10 @@ def test_the_command_lists_publishes_and_names_the_version(tmp_path: Path) -> No
 
 
 def test_a_run_publishes_what_it_exported(
-    tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    scripted_server: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     from huggingface_hub import constants
 
@@ -130,6 +133,7 @@ def test_a_run_publishes_what_it_exported(
         monkeypatch.setenv("HF_TOKEN", "hf_writer")
         run(config)
         run(config)
+        assert "differs" not in caplog.text  # an export that is repeated has the same card
         assert hub.repos[NAME].tags == {"v1": hub.repos[NAME].main}
         assert len(hub.repos[NAME].history("main")) == 2
 
