@@ -63,7 +63,7 @@ def test_a_new_signal_changes_no_older_file_and_is_null_in_older_rows(tmp_path: 
     export(tmp_path, 2, [row(2, {"rare: one": 2.0})])
     after = {path.name: path.read_bytes() for path in (folder / "sft").iterdir()}
     assert before.items() < after.items()
-    names = first or {"words": None}
+    names: dict[str, float | None] = {**first} or {"words": None}
     expected = [{**names, "rare: one": None}] * 2 + [{**dict.fromkeys(names), "rare: one": 2.0}]
     assert [each["signals"] for each in load(folder, split="train")] == expected
     assert [each["signals"] for each in load(folder, split="train", streaming=True)] == expected
