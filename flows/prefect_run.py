@@ -70,8 +70,8 @@ def run_as_flow(config_path: str, overrides: list[str]) -> Results:
     """
     token = _ended.set(ended := _Ended())
     logging.raiseExceptions = False  # else Prefect writes an error for each message that its server does not take
-    for name in ("prefect.events.clients", "prefect._internal.concurrency"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # the end of the run tells of a lost server once
+    for name in ("prefect.events.clients", "prefect._internal.concurrency", "EventsWorker"):
+        logging.getLogger(name).addFilter(_is_critical)  # the end of the run tells of a lost server once
     try:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: CLIENT_RETRIES}):
             return skillmill_run(config_path, overrides)
@@ -91,10 +91,14 @@ def run_as_flow(config_path: str, overrides: list[str]) -> Results:
         _ended.reset(token)
 
 
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
+
+
 def _forget_unsent_events() -> None:
     """Drop the events that wait for the server: at its exit Prefect would try for 7 s to send each of them."""
-    with suppress(queue.Empty, AttributeError):
-        for worker in list(getattr(EventsWorker, "_instances", {}).values()):
+    for worker in list(getattr(EventsWorker, "_instances", {}).values()):
+        with suppress(queue.Empty, AttributeError):
             while True:
                 worker._queue.get_nowait()
 
