@@ -8,8 +8,8 @@ from importlib.util import find_spec
 
 from skillmill.data.errors import ConfigError
 from skillmill.flows.config import Config
-from skillmill.flows.plan import configured_generator, make_plan
-from skillmill.flows.rows.grading import grader_config
+from skillmill.flows.plan import Plan, configured_generator, make_plan
+from skillmill.flows.rows.grading import asks_a_model, grader_config
 from skillmill.flows.rows.pairs import pair_models
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.skill_taxonomy.extraction.context import read_context
@@ -44,7 +44,7 @@ def check_run(config: Config) -> None:
     Servers are asked only before the first row is stored, because a run that goes on may not need them any more.
     Raises `ConfigError`, `StoreError` or `TeacherError` that names the key.
     """
-    _check_plan(config)
+    plan = _check_plan(config)
     check_settings(config)
     if config.train is not None:
         check_train(config.train, config.output / "train")
@@ -53,24 +53,28 @@ def check_run(config: Config) -> None:
 
         check_publishing(config)
     if not (config.output / "manifest.jsonl").exists():
-        for model in _later_models(config):
+        for model in _later_models(config, plan):
             asyncio.run(reach_teacher(model, config.work))
 
 
-def _check_plan(config: Config) -> None:
-    """Check the plan, or what is known of it before the teacher is asked for the taxonomy."""
+def _check_plan(config: Config) -> Plan | None:
+    """Return the plan; None, after a check of what is known, if the teacher is to be asked for the taxonomy."""
     is_asked_for = config.taxonomy.source in TEACHER_SOURCES and not (config.output / "taxonomy.yaml").exists()
     if not is_asked_for:
-        make_plan(config, configured_taxonomy(config))
-        return
+        return make_plan(config, configured_taxonomy(config))
     configured_generator(config)
     if config.taxonomy.source == "teacher":
         read_context(config.taxonomy)
+    return None
 
 
-def _later_models(config: Config) -> list[TeacherConfig]:
-    """Return the models that are opened after the teacher, each section once."""
-    models = [grader_config(config)] if config.grading.when != "never" else []
+def _later_models(config: Config, plan: Plan | None = None) -> list[TeacherConfig]:
+    """Return the models that are opened after the teacher, each section once.
+
+    The grader is left out if every skill of the plan has a rule.
+    """
+    is_asked = config.grading.when != "never" if plan is None else asks_a_model(config, plan)
+    models = [grader_config(config)] if is_asked else []
     models += pair_models(config).values()
     by_section = {model.section: model for model in models if model.section != config.teacher.section}
     return list(by_section.values())
