@@ -1,5 +1,7 @@
 """Refreshes over a real HTTP teacher: ranges, versions, plans, filters, targets that cannot be met, reviews."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +195,33 @@ def test_a_review_comes_before_the_export(
     assert sorted(row["index"] for row in everything if row["version"] == "v3") == [12, 13, 14, 15]
     assert {row["version"] for row in everything} == {*new_rows, "v3"}
     assert project.server.stats()["repeated"] == 0
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from skillmill.flows.runtime.output_lock import hold_output
+with hold_output(Path("out"), Path("out/.work")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_refresh_leaves_the_directory_to_the_first(project: Project) -> None:
+    project("run")
+    asked = project.server.stats()["asked"]
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(
+        command, cwd=project.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        said = project("refresh", "--scheduled-time", MONDAY)
+        other.communicate("")
+    assert f"refresh: nothing was done: output_dir: out is in use by another run (process {other.pid}, since" in said
+    assert (len(project.versions), project.server.stats()["asked"]) == (1, asked)
+    project("refresh", "--scheduled-time", MONDAY)
+    assert len(project.versions) == 2
 
 
 @pytest.mark.parametrize(
