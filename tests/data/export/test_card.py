@@ -219,7 +219,7 @@ def test_the_card_states_coverage_lengths_cost_checks_and_versions() -> None:
         "n", "instruct_skill_mix", {2: 1.0}, 42, ModelFacts("big", "apache-2.0", "abc123"), taxonomy, ("p",)
     )
     facts_with_checks = CardFacts(**(vars(facts) | {"checks": CheckFacts(0.7, ("gsm8k", "mmlu"), 13, False)}))
-    funnel = Funnel(per_skill=Counter(irony=2, old=1), reasons=Counter(contamination=4, near_duplicate=3))
+    funnel = Funnel(per_skill=Counter(irony=2, old=1), reasons=Counter(contamination=4, duplicate=2, near_duplicate=3))
     statistics = RowStatistics(
         Counter({10: 90, 20: 10}), Counter({100: 94, 300: 6}), query_types=Counter({"How-to": 2})
     )
@@ -235,7 +235,7 @@ def test_the_card_states_coverage_lengths_cost_checks_and_versions() -> None:
         "| answers | 100 | 100 | 300 |",
         "have 1,500 prompt tokens and 20 completion tokens,\nwhich cost 3.50 by",
         "gsm8k, mmlu are rejected: 4 rows",
-        "of 0.7 or more, the first one is accepted. 3 rows were rejected.",
+        "of 0.7 or more, the first one is accepted. Rejected rows: 2 equal, 3 similar.",
         "| v2 | – | bbbbbbbb | ffffffff | big | 9 | 9 | – | 0 | 30 | 0.25 | changed: generation.k |",
         "| v1 | – | bbbbbbbb | ffffffff | big | 9 | 9 | big: 1 | 0 | 30 | 0.25 | big |",
         "eprint = {2310.17567}",
