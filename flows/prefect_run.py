@@ -78,9 +78,9 @@ def run_as_flow(config_path: str, overrides: list[str]) -> Results:
     except httpx.HTTPError as fault:
         _forget_unsent_events()
         if ended.error is None and ended.results is None:
-            raise SkillmillError(f"{_server()} has gone away ({_words(fault)}) before the run began") from None
+            raise SkillmillError(f"{server_name()} has gone away ({fault_text(fault)}) before the run began") from None
         log.warning(
-            f"warning: {_server()} has gone away ({_words(fault)}): the run went on without it, its end is not "
+            f"warning: {server_name()} has gone away ({fault_text(fault)}): the run went on without it, its end is not "
             "recorded there"
         )
         if ended.error is not None:
@@ -107,7 +107,7 @@ def _flow_run_name() -> str:
     """Return the name in the configuration; a fault in it is reported by the flow itself, which then fails."""
     parameters = flow_run.parameters
     try:
-        return _load(parameters["config_path"], parameters.get("overrides")).name
+        return load_parameters(parameters["config_path"], parameters.get("overrides")).name
     except (SkillmillError, KeyError, TypeError):
         return "skillmill-run"
 
@@ -116,19 +116,19 @@ def _flow_run_name() -> str:
 def skillmill_run(config_path: str, overrides: list[str] | None = None) -> Results:
     """Run the whole job. Prefect shows the parameters, path and overrides, which hold no API key."""
     ended = _ended.get() or _Ended()
-    with _messages_in_run_log():
+    with messages_in_run_log():
         try:
-            config = _load(config_path, overrides)
-            _refuse_temporary_folders(config)
+            config = load_parameters(config_path, overrides)
+            refuse_temporary_folders(config)
             log.info(f"run: writes to {config.output.resolve()}")
-            ended.results = run(config, _as_task, lambda name, funnel: _publish_funnel(config, funnel))
+            ended.results = run(config, as_task, lambda name, funnel: publish_funnel(config, funnel))
         except Exception as error:
             ended.error = error
             raise
     return ended.results
 
 
-def _load(config_path: object, overrides: object) -> Config:
+def load_parameters(config_path: object, overrides: object) -> Config:
     """Return the configuration that the parameters of a flow run name. Raises `ConfigError`."""
     if not isinstance(config_path, str) or not config_path:
         raise ConfigError(f"config_path: expected the path of a configuration, got {config_path!r}")
@@ -140,7 +140,7 @@ def _load(config_path: object, overrides: object) -> Config:
     return load_config(Path(config_path), overrides)
 
 
-def _refuse_temporary_folders(config: Config) -> None:
+def refuse_temporary_folders(config: Config) -> None:
     """Raise `ConfigError` if the run would write into the temporary workspace of its flow run.
 
     A worker of the type "process" creates the workspace for a pull step such as git_clone, and deletes it at the end.
@@ -164,31 +164,36 @@ def _temporary_workspace(folder: Path) -> Path | None:
     return temporary / name if is_of_prefect else None
 
 
-def _server() -> str:
+def server_name() -> str:
+    """Return words for Prefect's server and its address."""
     return f"Prefect's server at {PREFECT_API_URL.value() or 'its own address'}"
 
 
-def _words(fault: Exception) -> str:
+def fault_text(fault: Exception) -> str:
+    """Return the first line of an error's message."""
     return str(fault).partition("\n")[0] or type(fault).__name__
 
 
-def _as_task(name: str, function: Step) -> Step:
+def as_task(name: str, function: Step) -> Step:
+    """Return a step as a task of Prefect."""
     return task(
         name=name,
         task_run_name=name,
         retries=2,
         retry_delay_seconds=5,
-        retry_condition_fn=_is_teacher_error,
+        retry_condition_fn=may_pass,
         cache_policy=NO_CACHE,  # shards and journal record what is done
     )(function)
 
 
-def _is_teacher_error(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
-    """Return whether a retry may help: a teacher may come back, an invalid configuration stays invalid."""
-    return isinstance(state.result(raise_on_failure=False), TeacherError)
+def may_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    """Return whether a retry may help: a teacher or the Hub may come back, an invalid configuration stays invalid."""
+    from skillmill.data.hub.errors import TemporaryHubError  # huggingface_hub takes a second to import
+
+    return isinstance(state.result(raise_on_failure=False), TeacherError | TemporaryHubError)
 
 
-def _publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
+def publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
     """Show the counts and the place of the output in Prefect. A server that does not take them is no reason to stop."""
     place = f"Written to `{config.output.resolve()}` on host `{socket.gethostname()}`.\n\n"
     description = f"Where the rows of {config.name} fell"
@@ -196,7 +201,7 @@ def _publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
         create_markdown_artifact(place + funnel_markdown(funnel), key="funnel", description=description)
     except Exception as fault:  # whatever Prefect raises
         if _ended.get() is None:  # else `run_as_flow` reports that the server is gone
-            log.warning(f"warning: {_server()} does not take the counts of the rows ({_words(fault)})")
+            log.warning(f"warning: {server_name()} does not take the counts of the rows ({fault_text(fault)})")
 
 
 class _RunLogHandler(APILogHandler):
@@ -219,7 +224,7 @@ class _RunLogHandler(APILogHandler):
 
 
 @contextmanager
-def _messages_in_run_log() -> Iterator[None]:
+def messages_in_run_log() -> Iterator[None]:
     """Send skillmill's messages to the log of the current flow run while the context is open.
 
     Outside of the command line this also sets the level, so that Prefect's console shows messages of level INFO.

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from skillmill.data.errors import SkillmillError
-from skillmill.flows.cli import clean, filters, planned, publish, refresh, runs, score, steps, taxonomy, train
+from skillmill.flows.cli import clean, deploy, filters, planned, publish, refresh, runs, score, steps, taxonomy, train
 from skillmill.flows.cli.logging_options import Command, Group
 from skillmill.flows.runtime.logs import TerminalHandler, terminal_log
 
@@ -40,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": steps.report,
     "refresh": refresh.refresh,
     "publish": publish.publish,
+    "deploy": deploy.deploy,
     "score": score.score,
     "clean": clean.clean,
     "status": runs.status,

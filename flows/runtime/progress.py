@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ PLAIN_EVERY_S = 10.0
 """Seconds between two log messages of a step's progress while its counts change."""
 UNCHANGED_EVERY_S = 60.0
 """Seconds between two log messages while they do not."""
+
+share_observer: ContextVar[Callable[[float], None] | None] = ContextVar("share_observer", default=None)
+"""Called with the share of the present step that is done, from 0 to 1, by each step that knows its target."""
 
 
 class Progress:
@@ -73,6 +78,8 @@ class Pace:
         self._goals = goals
         if self._first_counts is None:
             self._first_counts = tuple(count for count, _ in goals)
+        if (observe := share_observer.get()) is not None:
+            observe(max((min(count / target, 1.0) for count, target in goals if target), default=0.0))
 
     def text(self) -> str:
         """Return completion tokens per second, cached share of the prompts, money so far and time left, if known."""

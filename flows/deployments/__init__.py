@@ -1,0 +1,1 @@
+"""Prefect flows with a form of parameters, and their deployment."""

@@ -1,0 +1,117 @@
+"""What all deployed flows share: messages, lock of the directory, slot of the teacher, retries and artifacts."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from prefect.assets import Asset, materialize
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from skillmill.data.errors import SkillmillError
+from skillmill.flows.config import Config
+from skillmill.flows.deployments.artifacts import StepProgress, show_versions
+from skillmill.flows.pipeline import Step
+from skillmill.flows.prefect_run import (
+    as_task,
+    load_parameters,
+    may_pass,
+    messages_in_run_log,
+    refuse_temporary_folders,
+)
+from skillmill.flows.refresh.refresh import read_current
+from skillmill.flows.runtime.output_lock import OutputInUse, hold_output
+from skillmill.flows.steps.taxonomy import existing_taxonomy
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Config, Callable[[str, Step], Step]], None]
+
+
+def carry_out(
+    config_path: str, overrides: list[str] | None, work: Work, *, steps: int, begins: bool = False, asks: bool = False
+) -> State[Any]:
+    """Do the work of a flow run and return its end: completed, or "Skipped" if another run holds the directory.
+
+    Args:
+        config_path: The path of the configuration.
+        overrides: Values that replace some of the configuration.
+        work: Called with the configuration and the wrapper of its steps.
+        steps: How many steps it has, for the progress artifact.
+        begins: The work may be the first one in `output_dir`; else a directory without a run is an error.
+        asks: The work asks the teacher, so that it takes a slot of the teacher's limit.
+    """
+    with messages_in_run_log():
+        config = load_parameters(config_path, overrides)
+        refuse_temporary_folders(config)
+        if not begins:
+            existing_taxonomy(config)
+        with StepProgress(steps) as progress:
+            try:
+                with hold_output(config.output, config.work), _slot(config, asks):
+                    work(config, lambda name, function: progress.counted(_task(name, function)))
+                    show_versions(config)
+            except OutputInUse as in_use:
+                log.warning(f"nothing was done: {in_use}")
+                return Completed(name="Skipped", message=f"nothing was done: {in_use}")
+    return Completed(message="all steps are done")
+
+
+def run_name() -> str:
+    """Return the name of a flow run: what it does, and the name in the configuration."""
+    action, parameters = str(flow_run.flow_name).removeprefix("skillmill-"), flow_run.parameters
+    try:
+        return f"{action} {load_parameters(parameters['config_path'], parameters.get('overrides')).name}"
+    except (SkillmillError, KeyError, TypeError):  # the flow itself reports the fault
+        return action
+
+
+def teacher_limit(config: Config) -> str:
+    """Return the name of the global concurrency limit for all runs with the same teacher."""
+    teacher = config.teacher
+    server = urlsplit(teacher.base_url).netloc.rpartition("@")[2] if teacher.base_url else ""
+    words = "-".join(word for word in (teacher.kind, server, str(teacher.model or "")) if word)
+    return "skillmill-teacher-" + re.sub(r"[^A-Za-z0-9._-]+", "-", words).strip("-")
+
+
+@contextmanager
+def _slot(config: Config, asks: bool) -> Iterator[None]:
+    """Hold a slot of the teacher, and wait for one. A server without the limit sets no bound."""
+    if not asks:
+        yield
+        return
+    with concurrency(teacher_limit(config), occupy=1):
+        yield
+
+
+def _task(name: str, function: Step) -> Step:
+    return _publishing(function) if name == "publish" else as_task(name, function)
+
+
+def _publishing(function: Step) -> Step:
+    """Return a step that publishes the newest version and records it as an asset of Prefect."""
+
+    def publish(config: Config, *arguments: Any) -> Any:
+        version = read_current(config)
+        if version is None:
+            return function(config, *arguments)
+        repository = config.export.repo_id or "none"
+        asset = Asset(key=f"hf://datasets/{repository}/{version.version}")
+        wrapped = materialize(
+            asset,
+            name="publish",
+            task_run_name="publish",
+            retries=2,
+            retry_delay_seconds=5,
+            retry_condition_fn=may_pass,
+            cache_policy=NO_CACHE,
+        )(function)
+        return wrapped(config, *arguments)
+
+    return publish
