@@ -90,9 +90,9 @@ class StepProgress:
     def counted(self, function: Step) -> Step:
         """Return a step that counts as done when it returns."""
 
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             self._share = 0.0
-            result = function(*arguments)
+            result = function(*arguments, **named)
             self._done, self._share = self._done + 1, 0.0
             return result
 
