@@ -34,7 +34,7 @@ def flow_run_id(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_message_of_another_thread(
     sent: list[dict[str, Any]], flow_run_id: str, recwarn: pytest.WarningsRecorder
 ) -> None:
-    with prefect_run._messages_in_run_log():
+    with prefect_run.messages_in_run_log():
         thread = threading.Thread(target=log.warning, args=("teacher: %s answers again", "a model"))
         thread.start()
         thread.join()
@@ -50,7 +50,7 @@ def test_a_message_of_another_thread(
 
 def test_without_the_command_line_messages_of_level_info_are_on(sent: list[dict[str, Any]], flow_run_id: str) -> None:
     logger = logging.getLogger(LOGGER)
-    with prefect_run._messages_in_run_log():
+    with prefect_run.messages_in_run_log():
         log.info("generate: 9 cells")
     assert [message["message"] for message in sent] == ["generate: 9 cells"]
     assert (logger.level, logger.handlers) == (logging.NOTSET, [])
