@@ -2,72 +2,25 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prefect_server import PrefectServer, running_server
 
 pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parents[2]
 
 
-class PrefectServer:
-    def __init__(self, home: Path, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/api"
-        self.environment = {
-            **os.environ,
-            "PREFECT_HOME": str(home),
-            "PREFECT_API_URL": self.url,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def wait(self) -> None:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.3)
-        raise TimeoutError("the Prefect server did not start")
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """Return the rows of one of the server's tables: flow_runs, task_runs, logs, ..."""
-        request = urllib.request.Request(
-            f"{self.url}/{table}/filter", data=b"{}", headers={"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            rows: list[dict[str, Any]] = json.load(answer)
-        return rows
-
-
 @pytest.fixture(scope="module")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = PrefectServer(tmp_path_factory.mktemp("prefect"), port)
-    try:
-        server.wait()
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
         yield server
-    finally:
-        server.process.terminate()
-        server.process.wait(timeout=60)
 
 
 def run(server: PrefectServer, folder: Path, content: dict[str, Any], *flags: str) -> subprocess.CompletedProcess[str]:
@@ -148,17 +101,11 @@ def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_the_deployments_of_the_repository_are_taken_by_a_server(prefect_server: PrefectServer) -> None:
-    def prefect(*arguments: str) -> None:
-        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        finished = subprocess.run(
-            command, cwd=ROOT, env=prefect_server.environment, capture_output=True, text=True, timeout=120
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-
-    prefect("work-pool", "create", "--type", "process", "skillmill")
-    prefect("deploy", "--all")
-    [deployment] = prefect_server.rows("deployments")
-    assert deployment["name"] == "run"
-    assert deployment["entrypoint"] == "flows/prefect_run.py:skillmill_run"
-    assert (ROOT / deployment["parameters"]["config_path"]).is_file()
-    assert set(deployment["parameter_openapi_schema"]["properties"]) == set(deployment["parameters"])
+    prefect_server.prefect("work-pool", "create", "--type", "process", "skillmill")
+    prefect_server.prefect("deploy", "--all", cwd=ROOT)
+    deployments = {row["name"]: row for row in prefect_server.rows("deployments")}
+    assert set(deployments) == {"run", "refresh", "taxonomy", "generate", "filter", "publish", "train"}
+    for deployment in deployments.values():
+        assert deployment["entrypoint"].startswith("flows/deployments/flows.py:")
+        assert (ROOT / deployment["parameters"]["config_path"]).is_file()
+        assert set(deployment["parameters"]) <= set(deployment["parameter_openapi_schema"]["properties"])
