@@ -28,7 +28,7 @@ _REMEDIES = {
     "not_graded": "look at what the grader replies (grades/), or set grading.on_failure",
     "refusal": "use another teacher, or leave the skills or topics out that it declines",
 }
-_ANY_REMEDY = "read some of these rows with `skillmill view`, then use a larger teacher or change the filter"
+_ANY_REMEDY = "read some of these rows in report.html, then use a larger teacher or change the filter"
 
 
 def leading_reason(counts: Counter[str], rows: int) -> str:

@@ -11,6 +11,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from graded_runs import run_to_the_export
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.records import text_of
@@ -88,19 +89,19 @@ def test_a_run_after_an_edit_of_the_filters_is_a_fresh_run_without_its_calls(run
     (runs.folder / "mine.yaml").write_text(yaml.safe_dump(topics))
     sections = {"generation": {"kind": kind, "samples": 12, "shard_rows": 5, "generations": 2}}
     fresh = runs("fresh", filters=STRICTER, **sections)
-    run(fresh)
+    run_to_the_export(fresh)
     edited = runs("edited", **sections)
-    run(edited)
+    run_to_the_export(edited)
     before, asked = data(edited), runs.server.stats()["asked"]
     assert before != data(fresh)
-    run(runs("edited", filters=STRICTER, **sections))
+    run_to_the_export(runs("edited", filters=STRICTER, **sections))
     assert data(edited) == data(fresh)
     new = runs.server.stats()["asked"] - asked
     newly_accepted = {row["id"] for row in rows(edited)}
     refused = {row["cell"] for row in rows(edited, "rejected") if "bad_request" in row["reasons"]}
     # Brevity pairs of rows that were rejected before, the cells that got no answer, and no row again.
     assert new <= len(newly_accepted) + len(refused)
-    run(runs("edited", **sections))
+    run_to_the_export(runs("edited", **sections))
     assert data(edited) == before
 
 
@@ -246,7 +247,7 @@ def test_what_is_masked_is_in_no_text_that_leaves_the_run(runs: Runs) -> None:
     (runs.folder / "mine.yaml").write_text(yaml.safe_dump({**TAXONOMY, "topics": [{"name": "a note to eva@kiosk.de"}]}))
     sections: dict[str, Any] = {"generation": {"kind": "skill_mix", "samples": 8}, "pairs": {"sources": ["draft"]}}
     config = runs("out", **sections)
-    run(config)
+    run_to_the_export(config)
 
     def texts() -> list[str]:
         everything = [*rows(config), *rows(config, "rejected"), *rows(config, "preference")]
@@ -257,9 +258,9 @@ def test_what_is_masked_is_in_no_text_that_leaves_the_run(runs: Runs) -> None:
     assert any("a note to [e-mail address]" in text for text in texts())
     assert not any("eva@kiosk.de" in text for text in texts())
     assert all(row["signals"]["personal_data"] == 1 for row in rows(config))
-    run(runs("out", **sections, filters={"safety": {"enabled": False}}))  # nothing is lost
+    run_to_the_export(runs("out", **sections, filters={"safety": {"enabled": False}}))  # nothing is lost
     assert any("eva@kiosk.de" in text for text in texts())
-    run(runs("out", **sections, filters={"safety": {"action": "reject"}}))
+    run_to_the_export(runs("out", **sections, filters={"safety": {"action": "reject"}}))
     assert rows(config) == []
     assert all("safety" in row["reasons"] for row in rows(config, "rejected") if row["completion"])
 
@@ -295,7 +296,7 @@ def test_a_reason_of_your_own_that_quotes_the_answer_is_masked(runs: Runs) -> No
     body = "def quote(instruction, response, row):\n    return [f'ask eva@kiosk.de {{{{ 1 }}}}']\n"
     (runs.folder / "quoting.py").write_text(body)
     config = runs("out", generation={"samples": 3}, filters={"custom": ["quoting:quote"]})
-    run(config)
+    run_to_the_export(config)
     said = "custom:ask [e-mail address] {{ 1 }}"
     assert all(said in row["reasons"] for row in rows(config, "rejected") if row["completion"])
     told = [config.output / name for name in ("report.html", "run.json", "export/README.md")]

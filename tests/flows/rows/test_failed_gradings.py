@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from graded_runs import ALWAYS, LENIENT, NOWHERE, Runs, all_rows, data, state
+from graded_runs import ALWAYS, LENIENT, NOWHERE, Runs, all_rows, data, run_to_the_export, state
 
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.pipeline import run
@@ -29,7 +29,7 @@ def test_a_grader_that_fails_entirely_accepts_nothing_and_shows(
 ) -> None:
     runs.grader = scripted_server(grades=grades)
     config = runs("out", grading=ALWAYS)
-    run(config)
+    run_to_the_export(config)
     messages = capfd.readouterr().err
     assert {tuple(row["reasons"]) for row in all_rows(config)} == {("not_graded",)}
     [warning] = [line for line in messages.splitlines() if "gradings are unusable" in line]
@@ -90,7 +90,7 @@ def test_a_grader_that_refuses_everything_leaves_its_rows_to_on_failure(
 ) -> None:
     runs.grader = scripted_server(error="400:this model does not exist")
     config = runs("out", grading={**ALWAYS, "on_failure": on_failure})
-    run(config)
+    run_to_the_export(config)
     assert {row["verdict"] for row in all_rows(config)} == {verdict}
     assert state(config)["totals"].items() >= IN_VAIN.items()
     assert "this model does not exist" in capfd.readouterr().err
@@ -112,11 +112,11 @@ def test_rows_that_were_kept_without_a_grade_are_decided_by_the_new_rule(
     config = runs("out", grading=grading)
     run(config)
     assert {row["verdict"] for row in all_rows(config)} == {"accepted"}
-    run(runs("out", grading=ALWAYS))
+    run_to_the_export(runs("out", grading=ALWAYS))
     assert {tuple(row["reasons"]) for row in all_rows(config)} == {("not_graded",)}
     assert runs.asked == (24, 12)
     before = data(config)
-    run(runs("out", grader=NOWHERE))  # switched off
+    run_to_the_export(runs("out", grader=NOWHERE))  # switched off
     assert data(config) == before
     run(runs("out", grading=grading))
     assert {row["verdict"] for row in all_rows(config)} == {"accepted"}
