@@ -135,20 +135,6 @@ def test_a_run_and_two_missed_times_make_three_versions_in_order(site: Site) -> 
     assert [row["version"] for row in table] == ["v1", "v2", "v3"]
 
 
-def test_a_schedule_starts_a_refresh_that_has_its_time(site: Site) -> None:
-    assert site.deploy("--cron", "* * * * *").returncode == 0
-    deadline = time.monotonic() + 90
-    while not (done := [row for row in site.server.rows("flow_runs") if row["auto_scheduled"] and row["end_time"]]):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    assert site.deploy().returncode == 0  # without the schedule
-    deployment = site.server.call("deployments/name/skillmill-refresh/weekly")
-    assert not deployment["schedules"]
-    assert {row["state_type"] for row in done} == {"COMPLETED"}
-    due = done[0]["expected_start_time"].replace("Z", "+00:00").replace(".000000", "")
-    assert due in [each["scheduled_time"] for each in site.versions()]
-
-
 def test_a_refresh_of_a_held_directory_is_skipped(site: Site) -> None:
     with hold_output(site.folder / "out", site.folder / "out" / ".work"):
         skipped = site.finish("refresh")
