@@ -14,6 +14,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from graded_runs import run_to_the_export
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,7 +105,7 @@ def test_the_estimate_is_a_bound(configure: Any, kind: str) -> None:
     config = configure(generation={"kind": kind, "samples": 10}, pairs={"sources": ["brevity"]})
     plan = current_plan(config)
     bound = predict(known_sizes(config, plan), config).stages
-    run(config)
+    run_to_the_export(config)
     used = state(config)["usage"]
     assert {"draft"} < set(used) <= set(bound) if kind == "skill_mix" else set(used) == set(bound)
     for name, stage in used.items():

@@ -28,6 +28,8 @@ def write_config(folder: Path, base_url: str, grading: dict[str, Any] | None = N
         },
         "generation": {"kind": "instruct_skill_mix", "k": 2, "shard_rows": 7, **generation},
         "grading": grading or {},
+        # The scripted teacher writes more sentences than a text of Skill-Mix may have.
+        "filters": {"too_many_sentences": {"enabled": generation.get("kind") != "skill_mix"}},
         "pairs": {
             "sources": ["draft", "brevity", "student", *["low_grade"] * (generation.get("generations", 1) > 1)],
             "student": {"kind": "openai", "model": "small", "base_url": base_url, "max_in_flight": OF_THE_STUDENT},

@@ -4,6 +4,7 @@ import logging
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ def test_a_stopped_training_continues_with_the_same_losses(
 
     command = [sys.executable, str(Path(__file__).parent / "stopped_training.py"), settings.model_dump_json()]
     command += [str(dataset), str(stopped), stage, event, str(step), name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # A job that a shell put in the background ignores Ctrl-C, and so would its children.
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=heeds_ctrl_c)
     assert done.returncode == -signal.Signals[name], done.stderr
     if name == "SIGINT":
         assert f"train {stage}: stopped after step {step}; the checkpoint after step {kept} is kept" in done.stderr

@@ -89,10 +89,13 @@ def test_the_evidence_is_the_piece_that_the_rule_found() -> None:
 
 
 def test_the_model_grades_only_the_skills_without_a_rule() -> None:
-    reply = {"skills": {"loud": {"point": 1}, "wit": {"point": 1}}, "on_topic": 1, "makes_sense": 1}
+    skills = {"loud": {"point": 1}, "wit": {"evidence": "left without its wheels", "point": 1}}
+    reply = {"skills": skills, "on_topic": 1, "makes_sense": 1}
     teacher = Scripted(lambda question, seed: reply)
     cell = Cell("skill_mix", 0, (LOUD, WIT), Topic(name="Night trains"), None, 1)
-    graded, _ = asyncio.run(grade(Sample("", "The train left."), cell, Grader(teacher, Sampling())))
+    graded, _ = asyncio.run(
+        grade(Sample("", "The train left without its wheels, again."), cell, Grader(teacher, Sampling()))
+    )
     assert graded.grade and [skill["point"] for skill in graded.grade["skills"]] == [0, 1]
     assert graded.grader == "scripted"
     [request] = teacher.asked
