@@ -184,3 +184,15 @@ def test_a_fault_is_a_failed_run_with_one_line(site: Site) -> None:
     assert failed["state_type"] == "FAILED"
     assert "nowhere" in failed["state"]["message"] and "\n" not in failed["state"]["message"]
     assert not (site.folder / "nowhere").exists()
+
+
+def test_a_schedule_starts_a_refresh_that_has_its_time(site: Site) -> None:
+    assert site.deploy("--cron", "* * * * *").returncode == 0
+    deadline = time.monotonic() + 240
+    while not (done := [row for row in site.server.rows("flow_runs") if row["auto_scheduled"] and row["end_time"]]):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert site.deploy().returncode == 0  # without the schedule
+    assert {row["state_type"] for row in done} == {"COMPLETED"}
+    due = done[0]["expected_start_time"].replace("Z", "+00:00").replace(".000000", "")
+    assert due in [each["scheduled_time"] for each in site.versions()]
