@@ -134,7 +134,11 @@ def _finish(
     review: AskReviewer,
 ) -> bool:
     """Make the version of an open refresh, then train, report and publish; return False if it waits for a reviewer."""
-    is_recorded = opened.version != adopt_exported(config.output).next_name
+    versions = adopt_exported(config.output)
+    is_recorded = _is_recorded(opened, versions)
+    if not is_recorded and opened.version != versions.next_name:  # a run made a version in the meantime
+        opened = replace(opened, version=versions.next_name)
+        write_open_refresh(config, opened)
     if not is_recorded:
         step("filter", redecide_plans)(_without_target(config))
     plan = current_plan(_without_target(config))
@@ -153,6 +157,12 @@ def _finish(
         publish_step(config, step)
     close_refresh(config)
     return True
+
+
+def _is_recorded(opened: OpenRefresh, versions: Versions) -> bool:
+    """Return whether the version of an open refresh was recorded before it was interrupted."""
+    same = (each for each in versions.entries if each.version == opened.version)
+    return any(each.scheduled_time == opened.scheduled_time for each in same)
 
 
 def _make_version(

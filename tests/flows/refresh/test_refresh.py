@@ -197,6 +197,19 @@ def test_a_review_comes_before_the_export(
     assert project.server.stats()["repeated"] == 0
 
 
+def test_a_run_between_start_and_end_of_a_refresh_takes_its_number_and_not_its_time(project: Project) -> None:
+    project("run")
+    waiting = {"refresh": {"samples": 4, "review": True}}
+    project.write(**waiting)
+    assert "v2 waits for a review" in project("refresh", "--scheduled-time", MONDAY)
+    project.write(generation={"samples": 8, "shard_rows": 5, "k": 3})
+    project("run")
+    project.write(**waiting)
+    project("refresh", "--scheduled-time", MONDAY, "--review", "keep")
+    assert [(each.version, each.scheduled_time) for each in project.versions[1:]] == [("v2", None), ("v3", MONDAY)]
+    assert Counter(row["version"] for row in project.rows() if row["k"] == 2) == {"v1": 8, "v3": 4}
+
+
 HOLDER = """
 import sys
 from pathlib import Path
