@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,11 +42,21 @@ class PrefectServer:
         raise TimeoutError("the Prefect server did not start")
 
     def call(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return the answer to a POST with `body`, or to a GET without one."""
+        """Return the answer to a POST with `body`, or to a GET without one.
+
+        A server whose database is busy answers 503 and has done nothing; it is asked again, as Prefect's client does.
+        """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=120) as answer:
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() >= deadline:
+                    raise
+                time.sleep(1)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Return the rows of one of the server's tables: flow_runs, task_runs, logs, ..."""
