@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from skillmill.data.text.surrogates import without_surrogates
 from skillmill.teachers.escapes import restore_backslashes, without_control_characters
 from skillmill.teachers.json_slips import read_slips
 
@@ -13,7 +14,6 @@ OBJECT_START = re.compile(r'\{\s*"')
 MAX_STARTS = 100
 """Number of possible starts of an object that are tried: 100 KB of opening braces must not delay other requests."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 MAX_DEPTH = 3
 """The greatest depth at which the required keys are searched in an object."""
@@ -30,7 +30,7 @@ def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
     if start < 0 or end < start:
         return None
     try:
-        whole = _LONE_SURROGATE.sub("\ufffd", text[start : end + 1])
+        whole, _ = without_surrogates(text[start : end + 1])
         found = _fitting(orjson.loads(whole), required)
         if any(whole.count(f'"{key}"') > 1 for key in required) and _contradicts_itself(whole, required):
             return None
@@ -123,5 +123,4 @@ def clean(text: str) -> str:
     Backslashes that JSON's escapes ate are restored, control characters other than newline and tab are replaced
     (`escapes`), NUL is dropped, and a lone surrogate becomes U+FFFD.
     """
-    text = without_control_characters(restore_backslashes(text))
-    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+    return without_surrogates(without_control_characters(restore_backslashes(text)))[0]

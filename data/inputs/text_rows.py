@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO, TypeVar
 
+from skillmill.data.text.surrogates import without_surrogates
+
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TEXT_FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 """The endings of the names of text files that hold rows."""
@@ -26,7 +28,6 @@ Columns = dict[int, list[object]]
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"\s*")
 _Row = TypeVar("_Row")
 
@@ -127,7 +128,7 @@ class TextRows:
         return value
 
     def _text(self, text: str) -> str:
-        text, replaced = _LONE_SURROGATE.subn("\ufffd", text)
+        text, replaced = without_surrogates(text)
         self.surrogates += replaced
         return text
 

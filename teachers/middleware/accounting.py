@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -11,11 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from skillmill.data.errors import SkillmillError
+from skillmill.data.text.surrogates import without_surrogates
 from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
 
 log = logging.getLogger(__name__)
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -258,8 +256,3 @@ class Counted:
                 self.name,
             )
         return replace(reply, text=text, thinking=thinking)
-
-
-def without_surrogates(text: str) -> tuple[str, int]:
-    """Return the text with U+FFFD for each lone surrogate, and how many there were."""
-    return (text, 0) if text.isascii() else _SURROGATE.subn("\ufffd", text)
