@@ -1,14 +1,14 @@
-"""The pauses that a server asks for: how long they may be, and what is said about them."""
+"""The pauses that a server asks for: how long they may be, and when a log message names them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from skillmill.data.errors import TeacherError
 
-SAID_FROM_S = 10.0
-"""Seconds of a pause from which a user is told about it. Only these pauses stretch the patience."""
-SAID_AGAIN_AFTER_S = 600.0
-"""Seconds before another pause is said, unless it is more than twice as long."""
+LOGGED_FROM_S = 10.0
+"""Pauses of more seconds are logged. Only these do not count as lost patience."""
+LOGGED_AGAIN_AFTER_S = 600.0
+"""Seconds before another pause is logged, unless it is more than twice as long."""
 
 
 class TeacherAsksToWait(TeacherError):
@@ -31,12 +31,12 @@ class AskedWaits:
     longest_s: float
     until: float = 0.0
     excused_s: float = 0.0
-    said_s: float = 0.0
-    said_at: float | None = None
+    logged_s: float = 0.0
+    logged_at: float | None = None
 
     def note(self, wait_s: float, now: float) -> None:
         """Take in a pause that the server asks for at the time `now`."""
-        if wait_s > SAID_FROM_S:
+        if wait_s > LOGGED_FROM_S:
             self.excused_s += max(0.0, now + wait_s - max(now, self.until))
             self.until = max(self.until, now + wait_s)
 
@@ -48,18 +48,18 @@ class AskedWaits:
         """Return the seconds before `now` that do not count as lost patience, at most `longest_s`."""
         return min(self.excused_s - max(0.0, self.until - now), self.longest_s)
 
-    def said(self, wait_s: float, now: float) -> bool:
-        """Return whether to tell the user of a pause, and count it as told."""
-        if wait_s <= SAID_FROM_S:
+    def should_log(self, wait_s: float, now: float) -> bool:
+        """Return whether to log a pause, and take in that it is logged."""
+        if wait_s <= LOGGED_FROM_S:
             return False
-        if self.said_at is not None and now - self.said_at < SAID_AGAIN_AFTER_S and wait_s <= 2 * self.said_s:
+        if self.logged_at is not None and now - self.logged_at < LOGGED_AGAIN_AFTER_S and wait_s <= 2 * self.logged_s:
             return False
-        self.said_s, self.said_at = wait_s, now
+        self.logged_s, self.logged_at = wait_s, now
         return True
 
 
 def wait_message(name: str, wait_s: float, detail: str) -> str:
-    """Return the line for a pause that is waited for."""
+    """Return the log message for a pause that the run waits for."""
     return f"teacher: {name} asks to wait {wait_s:.0f} s, until {_clock_after(wait_s)}: {detail}"
 
 

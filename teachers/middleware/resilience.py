@@ -209,7 +209,7 @@ class Resilient:
             self._stop_if_most_fail(now, failure.detail)
             raise RequestFailed(failure.reason, f"{failure.detail} ({tries.failures} tries)")
         breaker.waits.note(asked_s, now)
-        if breaker.waits.said(asked_s, now):
+        if breaker.waits.should_log(asked_s, now):
             log.warning("%s", wait_message(self.name, asked_s, failure.detail))
         if breaker.down_for(now) > WARN_AFTER_S and not self._warned:
             self._warned = True

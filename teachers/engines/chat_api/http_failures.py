@@ -14,7 +14,7 @@ from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.chat_api.address import shown
 from skillmill.teachers.engines.chat_api.error_message import ErrorMessage
 from skillmill.teachers.engines.chat_api.waits import asked_wait_s
-from skillmill.teachers.middleware.asked_waits import SAID_FROM_S
+from skillmill.teachers.middleware.asked_waits import LOGGED_FROM_S
 
 TRANSIENT = {408, 409, 425, 429}
 """Statuses to retry, besides all of 500 to 599."""
@@ -105,6 +105,6 @@ def http_failure(
     if status in TRANSIENT or status >= 500 or temporary or is_failed_sample(status, message):
         reason = RATE_LIMIT if status == 429 else TRANSPORT
         pause = asked_wait_s({**headers, **message.headers}, message.text, time.time(), status == 429)
-        detail += f" (it asks to wait {pause:.0f} s)" if pause and 1 <= pause <= SAID_FROM_S else ""
+        detail += f" (it asks to wait {pause:.0f} s)" if pause and 1 <= pause <= LOGGED_FROM_S else ""
         return TransientError(detail, reason, pause, status in OVERLOADED)
     return RequestFailed(BAD_REQUEST, detail)

@@ -78,7 +78,7 @@ def test_short_waits_are_part_of_the_patience() -> None:
     waits = AskedWaits(600)
     waits.note(5, 0)
     assert waits.passed_s(100) == 0
-    assert not waits.said(10, 0)
+    assert not waits.should_log(10, 0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 2000), st.floats(0, 500)), max_size=30), st.floats(0, 1000))
@@ -95,7 +95,8 @@ def test_excused_time_is_never_more_than_has_passed_or_is_allowed(
 def test_a_wait_is_said_once_until_it_is_much_longer_or_ten_minutes_have_passed() -> None:
     waits = AskedWaits(100_000)
     said = [
-        waits.said(wait, at) for wait, at in [(30, 0), (30, 1), (45, 60), (61, 90), (100, 95), (12, 800), (9, 9000)]
+        waits.should_log(wait, at)
+        for wait, at in [(30, 0), (30, 1), (45, 60), (61, 90), (100, 95), (12, 800), (9, 9000)]
     ]
     assert said == [True, False, False, True, False, True, False]
 
@@ -109,7 +110,7 @@ def test_the_line_names_the_wait_and_its_reason() -> None:
 def test_one_line_for_many_requests_that_wait(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skillmill.teachers.middleware.asked_waits.SAID_FROM_S", 0.1)
+    monkeypatch.setattr("skillmill.teachers.middleware.asked_waits.LOGGED_FROM_S", 0.1)
     assert all(isinstance(reply, Reply) for reply in ask(limited(0.2, first=8), numbers(8), max_in_flight=8))
     lines = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(lines) == 1
