@@ -130,24 +130,8 @@ def pair_of(row: SampleRow, dice: random.Random) -> PairRow:
 def export(root: Path) -> None:
     """Export all stored rows as the next version."""
     versions, samples = adopt_exported(root), sample_store(root)
-    stop = samples.of_plan(PLAN)[-1].stop
-    draft = Version(
-        version=versions.next_name,
-        scheduled_time=None,
-        plan=PLAN,
-        plans={PLAN: PlanRange(stop, stop, stop, PAIRS)},
-        changed=[],
-        taxonomy="e" * 64,
-        teacher="teacher",
-        rows_new=0,
-        rows=0,
-        dropped={},
-        verdicts_changed=0,
-        prompt_tokens=0,
-        completion_tokens=0,
-        money=None,
-        export_sha256="",
-    )
+    plans = {PLAN: PlanRange.of(samples.of_plan(PLAN), PAIRS)}
+    draft = Version.draft(versions.next_name, plan=PLAN, plans=plans, taxonomy="e" * 64, teacher="teacher")
     facts = CardFacts(
         name="benchmark",
         kind="instruct_skill_mix",

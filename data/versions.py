@@ -9,6 +9,7 @@ import orjson
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import recover_folder, store_errors, write_atomic
+from skillmill.data.store import Shard
 
 VERSIONS = "versions.jsonl"
 VERSION_FILE = "version.json"
@@ -26,6 +27,16 @@ class PlanRange:
     cells: int
     accepted: int
     pairs: str
+
+    @classmethod
+    def of(cls, shards: Sequence[Shard], pairs: str) -> "PlanRange":
+        """Return the range that the shards of a plan hold, in order of position."""
+        return cls(
+            stop=shards[-1].stop if shards else 0,
+            cells=sum(shard.cells for shard in shards),
+            accepted=sum(shard.accepted for shard in shards),
+            pairs=pairs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,39 @@ class Version:
     export_sha256: str
     note: str = ""
     withdrawn: bool = False
+
+    @classmethod
+    def draft(
+        cls,
+        version: str,
+        *,
+        plan: str,
+        plans: dict[str, PlanRange],
+        taxonomy: str,
+        teacher: str,
+        changed: Sequence[str] = (),
+        scheduled_time: str | None = None,
+        note: str = "",
+    ) -> "Version":
+        """Return a version whose counts, price and checksum are not known yet."""
+        return cls(
+            version=version,
+            scheduled_time=scheduled_time,
+            plan=plan,
+            plans=plans,
+            changed=list(changed),
+            taxonomy=taxonomy,
+            teacher=teacher,
+            rows_new=0,
+            rows=0,
+            dropped={},
+            verdicts_changed=0,
+            prompt_tokens=0,
+            completion_tokens=0,
+            money=None,
+            export_sha256="",
+            note=note,
+        )
 
     @property
     def number(self) -> int:
@@ -114,8 +158,9 @@ def adopt_exported(root: Path) -> Versions:
         exported = _version(path.read_bytes(), str(path))
     if exported.version != versions.next_name:
         return versions
-    write_versions(root, [*versions.entries, exported])
-    return read_versions(root)
+    entries = (*versions.entries, exported)
+    write_versions(root, entries)
+    return Versions(entries)
 
 
 def write_versions(root: Path, entries: Sequence[Version]) -> None:

@@ -46,20 +46,20 @@ def clean(root: Path, keep: int | None, dry_run: bool) -> int:
 
 
 def _free(root: Path, work: Path, kept: list[Version], state: dict[str, Any], dry_run: bool) -> int:
-    samples, pairs = sample_store(root), pair_store(root)
+    samples, pairs, grades, stress = sample_store(root), pair_store(root), grade_store(root), stress_store(root)
     plans = {str(state.get("plan")), *(plan for version in kept for plan in version.plans)}
     pair_plans = {part.pairs for version in kept for part in version.plans.values()}
     freed = 0
     for plan in _others(samples, plans):
         if not dry_run:
             _store_what_was_tried(samples, plan)
-        for store in (samples, grade_store(root)):
+        for store in (samples, grades):
             freed += _drop(store, plan, dry_run)
     for plan in _others(pairs, pair_plans):
         freed += _drop(pairs, plan, dry_run)
     stress_sets = {name for plan, name in state.get("stressed", {}).items() if plan in plans}
-    for plan in _others(stress_store(root), stress_sets):
-        freed += _drop(stress_store(root), plan, dry_run)
+    for plan in _others(stress, stress_sets):
+        freed += _drop(stress, plan, dry_run)
     for path in sorted(work.glob("journal.sqlite*")):
         freed += _delete(path, dry_run)
     return freed

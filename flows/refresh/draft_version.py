@@ -1,6 +1,5 @@
 """The version that an export is about to make: which rows of which plans it has."""
 
-from skillmill.data.store import Shard
 from skillmill.data.versions import PlanRange, Version, Versions
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.refresh.stored_plans import stored_parts
@@ -24,22 +23,14 @@ def draft_version(
     """
     config, last = workspace.config, versions.current
     before = last and stored_parts(config, last.plan)
-    return Version(
-        version=versions.next_name,
-        scheduled_time=scheduled_time,
+    return Version.draft(
+        versions.next_name,
         plan=plan.fingerprint,
         plans=_plan_ranges(workspace, plan, versions, every_plan),
-        changed=changed_keys(before, plan),
         taxonomy=plan.parts["taxonomy"],
         teacher=teacher_name(config.teacher),
-        rows_new=0,
-        rows=0,
-        dropped={},
-        verdicts_changed=0,
-        prompt_tokens=0,
-        completion_tokens=0,
-        money=None,
-        export_sha256="",
+        changed=changed_keys(before, plan),
+        scheduled_time=scheduled_time,
         note=note,
     )
 
@@ -55,13 +46,4 @@ def _plan_ranges(workspace: Workspace, plan: Plan, versions: Versions, every_pla
     plans = exported_plans(workspace, versions) if every_plan else [plan.fingerprint]
     pairs = {name: part.pairs for version in versions.entries for name, part in version.plans.items()}
     pairs[plan.fingerprint] = pairs_plan(plan, workspace.config)
-    return {name: _range(workspace.samples.of_plan(name), pairs.get(name, "")) for name in plans}
-
-
-def _range(shards: list[Shard], pairs: str) -> PlanRange:
-    return PlanRange(
-        stop=shards[-1].stop if shards else 0,
-        cells=sum(shard.cells for shard in shards),
-        accepted=sum(shard.accepted for shard in shards),
-        pairs=pairs,
-    )
+    return {name: PlanRange.of(workspace.samples.of_plan(name), pairs.get(name, "")) for name in plans}

@@ -1,6 +1,7 @@
 """Exports of stored rows for tests, without a run."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,10 @@ from skillmill.data.versions import PlanRange, Version, Versions, adopt_exported
 
 def draft(samples: ShardStore, plans: Mapping[str, str], versions: Versions, **fields: Any) -> Version:
     """Return the next version with the rows of `plans`, each with the fingerprint of its pairs."""
-    ranges = {plan: _range(samples, plan, pairs) for plan, pairs in plans.items()}
-    known: dict[str, Any] = {
-        "version": versions.next_name,
-        "scheduled_time": None,
-        "plan": next(reversed(ranges), ""),
-        "plans": ranges,
-        "changed": [],
-        "taxonomy": "f" * 64,
-        "teacher": "t",
-        "rows_new": 0,
-        "rows": 0,
-        "dropped": {},
-        "verdicts_changed": 0,
-        "prompt_tokens": 0,
-        "completion_tokens": 0,
-        "money": None,
-        "export_sha256": "",
-    }
-    return Version(**(known | fields))
+    ranges = {plan: PlanRange.of(samples.of_plan(plan), pairs) for plan, pairs in plans.items()}
+    plan = next(reversed(ranges), "")
+    known = Version.draft(versions.next_name, plan=plan, plans=ranges, taxonomy="f" * 64, teacher="t")
+    return replace(known, **fields)
 
 
 def card_facts(name: str, plans: Iterable[str]) -> CardFacts:
@@ -62,13 +48,3 @@ def export_stores(
     exported = write_dataset_folder(*stores, root / "export", facts, versions, new, **options)
     adopt_exported(root)
     return exported
-
-
-def _range(samples: ShardStore, plan: str, pairs: str) -> PlanRange:
-    shards = samples.of_plan(plan)
-    return PlanRange(
-        stop=shards[-1].stop if shards else 0,
-        cells=sum(shard.cells for shard in shards),
-        accepted=sum(shard.accepted for shard in shards),
-        pairs=pairs,
-    )
