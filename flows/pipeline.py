@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 Step = Callable[..., Any]
 Results = dict[str, Path]
+Wrap = Callable[[str, Step], Step]
+"""Wraps a step: `wrap(name, function)` returns the function to call, such as a Prefect task."""
+ShowCounts = Callable[[dict[str, Any]], None]
+"""Called with the counts of rows after an export."""
 
 
 def plain_step(name: str, function: Step) -> Step:
@@ -32,17 +36,13 @@ def plain_step(name: str, function: Step) -> Step:
     return function
 
 
-def run(
-    config: Config,
-    step: Callable[[str, Step], Step] = plain_step,
-    show_counts: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
-) -> Results:
+def run(config: Config, step: Wrap = plain_step, show_counts: ShowCounts = lambda funnel: None) -> Results:
     """Run taxonomy, generate (with the row filters), filter, pairs, export, train, report and publish.
 
     Args:
         config: The configuration of the run.
-        step: Wraps each step: `step(name, function)` returns the function to call, such as a Prefect task.
-        show_counts: Called with the name of the run and the counts of rows after the export.
+        step: Wraps each step.
+        show_counts: Called after the export.
 
     Returns the paths of the results by name. Raises `SkillmillError` if the target was missed, after the export. A
     budget that is met ends generation and pairs early and skips training and publishing; it is not an error.
@@ -52,9 +52,7 @@ def run(
         return _run_steps(config, step, show_counts)
 
 
-def _run_steps(
-    config: Config, step: Callable[[str, Step], Step], show_counts: Callable[[str, dict[str, Any]], None]
-) -> Results:
+def _run_steps(config: Config, step: Wrap, show_counts: ShowCounts) -> Results:
     try:
         step("taxonomy", taxonomy_step)(config)
     except BudgetMet as met:  # there is no taxonomy to generate from yet
@@ -66,7 +64,7 @@ def _run_steps(
     if wants_pairs(config):
         stopped = step("pairs", pairs_step)(config).stopped or stopped
     exported = step("export", export_step)(config)
-    show_counts(config.name, exported.funnel.as_dict())
+    show_counts(exported.funnel.as_dict())
     paths = {"dataset": config.output / "export"}
     missed = outcome.missed or ("" if stopped else _without_rows(exported.funnel))
     if not missed and not stopped:
@@ -87,7 +85,7 @@ def _without_rows(funnel: Funnel) -> str:
     return f"generate: no row was accepted: {leading_reason(funnel.reasons, funnel.rows)}"
 
 
-def publish_step(config: Config, step: Callable[[str, Step], Step] = plain_step) -> None:
+def publish_step(config: Config, step: Wrap = plain_step) -> None:
     """Publish the newest version on the Hugging Face Hub if `export.repo_id` is set. Raises `HubError`."""
     if config.export.repo_id is not None:
         from skillmill.flows.commands.publish import publish  # huggingface_hub takes a second to import
@@ -95,7 +93,7 @@ def publish_step(config: Config, step: Callable[[str, Step], Step] = plain_step)
         step("publish", publish)(config)
 
 
-def train_steps(config: Config, step: Callable[[str, Step], Step] = plain_step) -> Results:
+def train_steps(config: Config, step: Wrap = plain_step) -> Results:
     """Train the student as `train` says; return the folder of each model by name."""
     models: Results = {}
     for method in ("sft", "dpo") if config.train is not None else ():

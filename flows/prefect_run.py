@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def skillmill_run(config_path: str, overrides: list[str] | None = None) -> Resul
             config = load_parameters(config_path, overrides)
             refuse_temporary_folders(config)
             log.info(f"run: writes to {config.output.resolve()}")
-            ended.results = run(config, as_task, lambda name, funnel: publish_funnel(config, funnel))
+            ended.results = run(config, as_task, partial(publish_funnel, config))
         except Exception as error:
             ended.error = error
             raise
@@ -193,15 +194,22 @@ def may_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), TeacherError | TemporaryHubError)
 
 
-def publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
-    """Show the counts and the place of the output in Prefect. A server that does not take them is no reason to stop."""
-    place = f"Written to `{config.output.resolve()}` on host `{socket.gethostname()}`.\n\n"
-    description = f"Where the rows of {config.name} fell"
+@contextmanager
+def shown(what: str) -> Iterator[None]:
+    """Show something in Prefect inside of the block. A server that does not take it is no reason to stop."""
     try:
-        create_markdown_artifact(place + funnel_markdown(funnel), key="funnel", description=description)
+        yield
     except Exception as fault:  # whatever Prefect raises
         if _ended.get() is None:  # else `run_as_flow` reports that the server is gone
-            log.warning(f"warning: {server_name()} does not take the counts of the rows ({fault_text(fault)})")
+            log.warning(f"warning: {server_name()} does not take {what} ({fault_text(fault)})")
+
+
+def publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
+    """Show the counts and the place of the output in Prefect."""
+    place = f"Written to `{config.output.resolve()}` on host `{socket.gethostname()}`.\n\n"
+    description = f"Where the rows of {config.name} fell"
+    with shown("the counts of the rows"):
+        create_markdown_artifact(place + funnel_markdown(funnel), key="funnel", description=description)
 
 
 class _RunLogHandler(APILogHandler):

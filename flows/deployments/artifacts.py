@@ -1,9 +1,6 @@
 """What a flow run shows in Prefect's UI: counts, progress and the versions. A server that refuses is no failure."""
 
-import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from prefect.artifacts import (
@@ -16,27 +13,17 @@ from prefect.artifacts import (
 from skillmill.data.versions import read_versions
 from skillmill.flows.config import Config
 from skillmill.flows.pipeline import Step
-from skillmill.flows.prefect_run import fault_text, server_name
+from skillmill.flows.prefect_run import shown
 from skillmill.flows.runtime.progress import share_observer
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
 """Seconds between two updates of the progress artifact."""
 
 
-@contextmanager
-def _shown(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as fault:  # whatever Prefect raises
-        log.warning(f"warning: {server_name()} does not take {what} ({fault_text(fault)})")
-
-
 def show_counts(title: str, counts: dict[str, Any]) -> None:
     """Show counts as a Markdown table."""
     lines = [f"**{title}**", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in counts.items())]
-    with _shown("the counts"):
+    with shown("the counts"):
         create_markdown_artifact("\n".join(lines), key="counts", description=title)
 
 
@@ -57,7 +44,7 @@ def show_versions(config: Config) -> None:
         for each in read_versions(config.output).entries
     ]
     if rows:
-        with _shown("the table of versions"):
+        with shown("the table of versions"):
             create_table_artifact(rows, key="versions", description=f"The versions of {config.name}")
 
 
@@ -71,7 +58,7 @@ class StepProgress:
         self._thread = threading.Thread(target=self._update, name="progress artifact", daemon=True)
 
     def __enter__(self) -> "StepProgress":
-        with _shown("the progress"):
+        with shown("the progress"):
             self._artifact = create_progress_artifact(0.0, key="progress", description="Share of the work that is done")
             self._thread.start()
         self._token = share_observer.set(self._observe)
@@ -84,7 +71,7 @@ class StepProgress:
             return
         self._thread.join()
         if kind is None:
-            with _shown("the progress"):
+            with shown("the progress"):
                 update_progress_artifact(self._artifact, 100.0)
 
     def counted(self, function: Step) -> Step:
@@ -102,10 +89,10 @@ class StepProgress:
         self._share = share
 
     def _update(self) -> None:
-        shown = 0.0
+        last = 0.0
         while not self._ended.wait(EVERY_S):
             now = min(99.0, 100.0 * (self._done + self._share) / self._steps)
-            if now > shown:
-                shown = now
-                with _shown("the progress"):
+            if now > last:
+                last = now
+                with shown("the progress"):
                     update_progress_artifact(self._artifact, round(now, 1))

@@ -1,7 +1,7 @@
 """The flows that can be deployed. Prefect's UI makes the form of a flow from its arguments and their descriptions."""
 
-from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from prefect import Flow, flow
@@ -13,7 +13,7 @@ from skillmill.flows.config import Config
 from skillmill.flows.deployments.artifacts import show_counts
 from skillmill.flows.deployments.review import ask_in_ui
 from skillmill.flows.deployments.running import carry_out, run_name
-from skillmill.flows.pipeline import Step, train_steps
+from skillmill.flows.pipeline import Wrap, train_steps
 from skillmill.flows.pipeline import run as run_steps
 from skillmill.flows.prefect_run import publish_funnel
 from skillmill.flows.refresh.refresh import parse_time, utc_text
@@ -21,8 +21,6 @@ from skillmill.flows.refresh.refresh import refresh as refresh_steps
 from skillmill.flows.steps.filter import filter_step
 from skillmill.flows.steps.generate import generate_step
 from skillmill.flows.steps.taxonomy import taxonomy_step
-
-Wrapper = Callable[[str, Step], Step]
 
 
 @flow(name="skillmill-run", flow_run_name=run_name, validate_parameters=False)
@@ -34,8 +32,8 @@ def run(config_path: str, overrides: list[str] | None = None) -> State[Any]:
         overrides: Values that replace some of the configuration, such as generation.samples=500. No secrets.
     """
 
-    def work(config: Config, step: Wrapper) -> None:
-        run_steps(config, step, lambda name, funnel: publish_funnel(config, funnel))
+    def work(config: Config, step: Wrap) -> None:
+        run_steps(config, step, partial(publish_funnel, config))
 
     return carry_out(config_path, overrides, work, steps=6, begins=True, asks=True)
 
@@ -50,11 +48,8 @@ def refresh(config_path: str, scheduled_time: datetime | None = None, overrides:
         overrides: Values that replace some of the configuration, such as refresh.accepted=500. No secrets.
     """
 
-    def work(config: Config, step: Wrapper) -> None:
-        def publish_counts(name: str, funnel: dict[str, Any]) -> None:
-            publish_funnel(config, funnel)
-
-        refresh_steps(config, key_time(scheduled_time), step, publish_counts, ask_in_ui)
+    def work(config: Config, step: Wrap) -> None:
+        refresh_steps(config, key_time(scheduled_time), step, partial(publish_funnel, config), ask_in_ui)
 
     return carry_out(config_path, overrides, work, steps=5, asks=True)
 
@@ -68,7 +63,7 @@ def taxonomy(config_path: str, overrides: list[str] | None = None) -> State[Any]
         overrides: Values that replace some of the configuration. No secrets.
     """
 
-    def work(config: Config, step: Wrapper) -> None:
+    def work(config: Config, step: Wrap) -> None:
         made = step("taxonomy", taxonomy_step)(config)
         counts = {"skills": len(made.skills), "topics": len(made.topics), "query types": len(made.query_types)}
         show_counts(f"Taxonomy of {config.name}", counts)
@@ -85,7 +80,7 @@ def generate(config_path: str, overrides: list[str] | None = None) -> State[Any]
         overrides: Values that replace some of the configuration, such as generation.samples=500. No secrets.
     """
 
-    def work(config: Config, step: Wrapper) -> None:
+    def work(config: Config, step: Wrap) -> None:
         check_settings(config)
         outcome = step("generate", generate_step)(config)
         counts = {"cells": outcome.cells, "accepted cells": outcome.accepted, "ended early": outcome.stopped or "no"}
@@ -103,7 +98,7 @@ def filter_rows(config_path: str, overrides: list[str] | None = None) -> State[A
         overrides: Values that replace some of the configuration, such as filters.too_short.min_words=40. No secrets.
     """
 
-    def work(config: Config, step: Wrapper) -> None:
+    def work(config: Config, step: Wrap) -> None:
         outcome = step("filter", filter_step)(config)
         names = ("rows", "newly_accepted", "newly_rejected", "cells", "accepted")
         counts = {name.replace("_", " "): getattr(outcome, name, "") for name in names}
@@ -123,7 +118,7 @@ def publish(config_path: str, without_license: bool = False, overrides: list[str
     """
     from skillmill.flows.commands.publish import publish as publish_version  # huggingface_hub: a second to import
 
-    def work(config: Config, step: Wrapper) -> None:
+    def work(config: Config, step: Wrap) -> None:
         def publish_newest(config: Config) -> Any:
             return publish_version(config, without_license=without_license)
 
@@ -143,7 +138,7 @@ def train(config_path: str, overrides: list[str] | None = None) -> State[Any]:
         overrides: Values that replace some of the configuration, such as train.sft.max_steps=100. No secrets.
     """
 
-    def work(config: Config, step: Wrapper) -> None:
+    def work(config: Config, step: Wrap) -> None:
         models = train_steps(config, step)
         show_counts(f"Models of {config.name}", dict(models) or {"models": "none: the section train is not set"})
 

@@ -17,7 +17,7 @@ from prefect.states import Completed
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.config import Config
 from skillmill.flows.deployments.artifacts import StepProgress, show_versions
-from skillmill.flows.pipeline import Step
+from skillmill.flows.pipeline import Step, Wrap
 from skillmill.flows.prefect_run import (
     as_task,
     load_parameters,
@@ -31,7 +31,7 @@ from skillmill.flows.steps.taxonomy import existing_taxonomy
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[Config, Callable[[str, Step], Step]], None]
+Work = Callable[[Config, Wrap], None]
 
 
 def carry_out(

@@ -2,16 +2,16 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.versions import Version, Versions, adopt_exported, write_versions
 from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
-from skillmill.flows.pipeline import Step, plain_step, publish_step, train_steps
+from skillmill.flows.pipeline import ShowCounts, Wrap, plain_step, publish_step, train_steps
 from skillmill.flows.plan import Plan
 from skillmill.flows.refresh.draft_version import draft_version
 from skillmill.flows.refresh.open_refresh import OpenRefresh, close_refresh, read_open_refresh, write_open_refresh
@@ -33,11 +33,20 @@ AskReviewer = Callable[[str, Path], Review | None]
 """Returns the decision about a version, given its name and the path of its report; None if there is none yet."""
 
 
+@dataclass(frozen=True)
+class _Hooks:
+    """What the caller of a refresh adds: see the arguments of `refresh`."""
+
+    step: Wrap
+    show_counts: ShowCounts
+    review: AskReviewer
+
+
 def refresh(
     config: Config,
     scheduled_time: str | None = None,
-    step: Callable[[str, Step], Step] = plain_step,
-    show_counts: Callable[[str, dict[str, Any]], None] = lambda name, funnel: None,
+    step: Wrap = plain_step,
+    show_counts: ShowCounts = lambda funnel: None,
     review: AskReviewer = lambda version, report: None,
 ) -> Version | None:
     """Finish an open refresh, then make the version of `scheduled_time` unless there is one.
@@ -47,7 +56,7 @@ def refresh(
         scheduled_time: When the refresh was due, as `parse_time` returns it; it names the refresh. None: now, without
             a name, so that each call makes a version.
         step: Wraps each step, as in `pipeline.run`.
-        show_counts: Called with the name of the run and the counts of rows after each export.
+        show_counts: Called after each export.
         review: Asks a person about the new rows if `refresh.review` is on.
 
     Returns the newest version, None if nothing was exported. Raises `SkillmillError` if `output_dir` has no run,
@@ -57,21 +66,15 @@ def refresh(
     config = _with_weights(config)
     check_run(config)
     with hold_output(config.output, config.work):
-        return _refresh(config, scheduled_time, step, show_counts, review)
+        return _refresh(config, scheduled_time, _Hooks(step, show_counts, review))
 
 
-def _refresh(
-    config: Config,
-    scheduled_time: str | None,
-    step: Callable[[str, Step], Step],
-    show_counts: Callable[[str, dict[str, Any]], None],
-    review: AskReviewer,
-) -> Version | None:
+def _refresh(config: Config, scheduled_time: str | None, hooks: _Hooks) -> Version | None:
     versions = adopt_exported(config.output)
     opened = read_open_refresh(config)
     if opened is not None:
         log.info(f"refresh: finishing {_title(opened)}")
-        if not _finish(config, opened, step, show_counts, review) or opened.scheduled_time == scheduled_time:
+        if not _finish(config, opened, hooks) or opened.scheduled_time == scheduled_time:
             return read_current(config)
         versions = adopt_exported(config.output)
     if scheduled_time is not None and (done := versions.at(scheduled_time)):
@@ -79,7 +82,7 @@ def _refresh(
         return versions.current
     opened = _begin(config, versions, scheduled_time)
     log.info(f"refresh: {_title(opened)} begins")
-    _finish(config, opened, step, show_counts, review)
+    _finish(config, opened, hooks)
     return read_current(config)
 
 
@@ -126,35 +129,24 @@ def _begin(config: Config, versions: Versions, scheduled_time: str | None) -> Op
     return opened
 
 
-def _finish(
-    config: Config,
-    opened: OpenRefresh,
-    step: Callable[[str, Step], Step],
-    show_counts: Callable[[str, dict[str, Any]], None],
-    review: AskReviewer,
-) -> bool:
+def _finish(config: Config, opened: OpenRefresh, hooks: _Hooks) -> bool:
     """Make the version of an open refresh, then train, report and publish; return False if it waits for a reviewer."""
     versions = adopt_exported(config.output)
     is_recorded = _is_recorded(opened, versions)
-    if not is_recorded and opened.version != versions.next_name:  # a run made a version in the meantime
-        opened = replace(opened, version=versions.next_name)
-        write_open_refresh(config, opened)
     if not is_recorded:
-        step("filter", redecide_plans)(_without_target(config))
+        opened = _prepare(config, opened, versions, hooks)
     plan = current_plan(_without_target(config))
-    if not is_recorded:
-        opened = _with_start(config, opened, plan)
     config = _with_target(config, opened, plan)
-    if not is_recorded and not _make_version(config, opened, plan, step, show_counts, review):
+    if not is_recorded and not _make_version(config, opened, plan, hooks):
         return False
     version = read_current(config)
     is_new = version is not None and version.version == opened.version
     note = version.note if version and is_new else ""
     if config.refresh.train and is_new:
-        train_steps(config, step)
-    step("report", report_step)(config, "finished", note)
+        train_steps(config, hooks.step)
+    hooks.step("report", report_step)(config, "finished", note)
     if is_new:
-        publish_step(config, step)
+        publish_step(config, hooks.step)
     close_refresh(config)
     return True
 
@@ -165,23 +157,28 @@ def _is_recorded(opened: OpenRefresh, versions: Versions) -> bool:
     return any(each.scheduled_time == opened.scheduled_time for each in same)
 
 
-def _make_version(
-    config: Config,
-    opened: OpenRefresh,
-    plan: Plan,
-    step: Callable[[str, Step], Step],
-    show_counts: Callable[[str, dict[str, Any]], None],
-    review: AskReviewer,
-) -> bool:
+def _prepare(config: Config, opened: OpenRefresh, versions: Versions, hooks: _Hooks) -> OpenRefresh:
+    """Decide the stored rows again; return the open refresh with the number of its version and its counts at the start.
+
+    A run that made a version in the meantime has taken the number.
+    """
+    if opened.version != versions.next_name:
+        opened = replace(opened, version=versions.next_name)
+        write_open_refresh(config, opened)
+    hooks.step("filter", redecide_plans)(_without_target(config))
+    return _with_start(config, opened, current_plan(_without_target(config)))
+
+
+def _make_version(config: Config, opened: OpenRefresh, plan: Plan, hooks: _Hooks) -> bool:
     """Generate and export the rows of an open refresh; return False if it waits for a reviewer."""
     start = Start(opened.cells or 0, opened.accepted or 0, config.refresh.min_accepted_share)
-    outcome = step("generate", generate_step)(config, start)
+    outcome = hooks.step("generate", generate_step)(config, start)
     note = _note(outcome, start, plan)
     if note:
         log.warning(f"refresh: {note}")
     if config.refresh.review:
-        report = step("report", report_step)(config, "review", f"{opened.version} waits for a review")
-        decision = review(opened.version, report)
+        report = hooks.step("report", report_step)(config, "review", f"{opened.version} waits for a review")
+        decision = hooks.review(opened.version, report)
         if decision is None:
             log.info(
                 f"refresh: {opened.version} waits for a review: read {report}, then run the refresh with --review keep "
@@ -192,9 +189,9 @@ def _make_version(
             _withdraw(config, opened, plan)
             return True
     if wants_pairs(config):
-        step("pairs", pairs_step)(config)
-    exported = step("export", export_step)(config, True, opened.scheduled_time, note)
-    show_counts(config.name, exported.funnel.as_dict())
+        hooks.step("pairs", pairs_step)(config)
+    exported = hooks.step("export", export_step)(config, True, opened.scheduled_time, note)
+    hooks.show_counts(exported.funnel.as_dict())
     if not exported.is_new:
         log.info(f"refresh: no new rows, {exported.version.version} stays the newest version")
     elif exported.version.changed:
