@@ -18,10 +18,10 @@ from skillmill.train.checkpoints import (
     move_checkpoints,
 )
 from skillmill.train.cuts import Cuts, check_cuts, count_cuts
-from skillmill.train.dataset import CACHE, dataset_checksum, load_rows
 from skillmill.train.job import Job, job_details, job_fingerprint
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
+from skillmill.train.rows.load import CACHE, load_rows, rows_checksum
 from skillmill.train.student import student_name, student_path
 from skillmill.train.trl_arguments import one_line
 
@@ -37,7 +37,7 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
     A training that was stopped continues from its newest complete checkpoint. The result is written to a hidden work
     folder, which replaces `output_dir` when it is complete. Raises `SkillmillError`; `output_dir` is then unchanged.
     """
-    checksum = dataset_checksum(job)
+    checksum = rows_checksum(job)
     fingerprint = job_fingerprint(job, checksum)
     earlier = finished(job.output_dir)
     if earlier and earlier.fingerprint == fingerprint:

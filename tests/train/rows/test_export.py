@@ -10,10 +10,10 @@ import pytest
 from skillmill.data.errors import SkillmillError
 from skillmill.data.export.dataset_folder import folder_checksum
 from skillmill.data.versions import VERSION_FILE
-from skillmill.train.dataset import dataset_checksum, load_rows
 from skillmill.train.job import Job
+from skillmill.train.rows.load import load_rows, rows_checksum
 
-from .conftest import config, write_dataset
+from ..conftest import config, write_dataset
 
 FILE = "sft/train-00000.parquet"
 PATTERNS = ["exp[k=3]", "a*b", "what?", "[!x]", "{a,b}", "**"]
@@ -31,7 +31,7 @@ def test_a_path_is_literal(tmp_path: Path, folder: str) -> None:
     for other in ("exp3", "expk", "axb", "whats", "y", "a", "b"):  # what the names would match as patterns
         write_dataset(tmp_path / other / "export", rows=8, pairs=2)
     job = sft_job(data)
-    assert dataset_checksum(job)
+    assert rows_checksum(job)
     rows = load_rows(job, tmp_path / folder / "work")
     assert rows.column_names == ["prompt", "completion"]
     assert len(rows) == 3
@@ -52,7 +52,7 @@ def test_a_path_is_literal(tmp_path: Path, folder: str) -> None:
 def test_rows_that_are_not_those_of_the_export_are_an_error(change: Any, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "export", rows=3, pairs=2)
     (data / VERSION_FILE).write_bytes(orjson.dumps({"export_sha256": folder_checksum(data)}))
-    assert dataset_checksum(sft_job(data))
+    assert rows_checksum(sft_job(data))
     change(data)
     with pytest.raises(SkillmillError, match=r"^train\.sft: the files in .* are not those that were exported; run `sk"):
-        dataset_checksum(sft_job(data))
+        rows_checksum(sft_job(data))
