@@ -110,10 +110,10 @@ def _flow_run_name() -> str:
     try:
         return load_parameters(parameters["config_path"], parameters.get("overrides")).name
     except (SkillmillError, KeyError, TypeError):
-        return "skillmill-run"
+        return "skillmill-command-run"
 
 
-@flow(name="skillmill-run", flow_run_name=_flow_run_name, validate_parameters=False)
+@flow(name="skillmill-command-run", flow_run_name=_flow_run_name, validate_parameters=False)
 def skillmill_run(config_path: str, overrides: list[str] | None = None) -> Results:
     """Run the whole job. Prefect shows the parameters, path and overrides, which hold no API key."""
     ended = _ended.get() or _Ended()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from prefect import Flow, flow
 from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -17,6 +18,7 @@ from prefect.states import Completed
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.config import Config
 from skillmill.flows.deployments.artifacts import StepProgress, show_versions
+from skillmill.flows.deployments.parameters import Model, read_parameters, signature_of
 from skillmill.flows.pipeline import Step, Wrap
 from skillmill.flows.prefect_run import (
     as_task,
@@ -31,36 +33,49 @@ from skillmill.flows.steps.taxonomy import existing_taxonomy
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[Config, Wrap], None]
+Work = Callable[[Config, Model, Wrap], None]
 
 
-def carry_out(
-    config_path: str, overrides: list[str] | None, work: Work, *, steps: int, begins: bool = False, asks: bool = False
-) -> State[Any]:
-    """Do the work of a flow run and return its end: completed, or "Skipped" if another run holds the directory.
+def deployable(
+    command: str, model: type[Model], *, steps: int, begins: bool = False, asks: bool = False
+) -> Callable[[Work[Model]], Flow[..., State[Any]]]:
+    """Return a decorator that makes the flow of a command out of its work.
+
+    The fields of `model` are the parameters of the flow. The work is called with the configuration, the parameters and
+    the wrapper of its steps. A flow run ends as completed, or "Skipped" if another run holds the directory.
 
     Args:
-        config_path: The path of the configuration.
-        overrides: Values that replace some of the configuration.
-        work: Called with the configuration and the wrapper of its steps.
-        steps: How many steps it has, for the progress artifact.
+        command: The name of the command.
+        model: The parameters.
+        steps: How many steps the work has, for the progress artifact.
         begins: The work may be the first one in `output_dir`; else a directory without a run is an error.
         asks: The work asks the teacher, so that it takes a slot of the teacher's limit.
     """
-    with messages_in_run_log():
-        config = load_parameters(config_path, overrides)
-        refuse_temporary_folders(config)
-        if not begins:
-            existing_taxonomy(config)
-        with StepProgress(steps) as progress:
-            try:
-                with hold_output(config.output, config.work), _slot(config, asks):
-                    work(config, lambda name, function: progress.counted(_task(name, function)))
-                    show_versions(config)
-            except OutputInUse as in_use:
-                log.warning(f"nothing was done: {in_use}")
-                return Completed(name="Skipped", message=f"nothing was done: {in_use}")
-    return Completed(message="all steps are done")
+
+    def make(work: Work[Model]) -> Flow[..., State[Any]]:
+        def carry_out(**values: Any) -> State[Any]:
+            with messages_in_run_log():
+                given = read_parameters(model, values)
+                config = load_parameters(given.config_path, given.overrides)
+                refuse_temporary_folders(config)
+                if not begins:
+                    existing_taxonomy(config)
+                with StepProgress(steps) as progress:
+                    try:
+                        with hold_output(config.output, config.work), _slot(config, asks):
+                            work(config, given, lambda name, function: progress.counted(_task(name, function)))
+                            show_versions(config)
+                    except OutputInUse as in_use:
+                        log.warning(f"nothing was done: {in_use}")
+                        return Completed(name="Skipped", message=f"nothing was done: {in_use}")
+            return Completed(message="all steps are done")
+
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            setattr(carry_out, name, getattr(work, name))
+        carry_out.__signature__ = signature_of(model)  # type: ignore[attr-defined]  # what Prefect and inspect read
+        return flow(name=f"skillmill-{command}", flow_run_name=run_name, validate_parameters=False)(carry_out)
+
+    return make
 
 
 def run_name() -> str:

@@ -91,16 +91,16 @@ def read_current(config: Config) -> Version | None:
     return adopt_exported(config.output).current
 
 
-def parse_time(text: str) -> str:
+def parse_time(text: str, key: str = "--scheduled-time") -> str:
     """Return a time in ISO 8601 in UTC, as versions record it; a time without an offset is UTC.
 
-    Raises `ConfigError` if `text` is no such time.
+    Raises `ConfigError` that names `key` if `text` is no such time.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ConfigError(
-            f"--scheduled-time: expected a time in ISO 8601, such as 2026-11-30T03:00:00+00:00, got {text!r}"
+            f"{key}: expected a time in ISO 8601, such as 2026-11-30T03:00:00+00:00, got {text!r}"
         ) from None
     return utc_text(moment)
 

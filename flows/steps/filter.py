@@ -29,17 +29,24 @@ REWRITTEN = "rewritten"
 """The key of `run.json` under which each plan has the number of passes that changed its stored rows."""
 
 
-def filter_step(config: Config, again: bool = True) -> None:
+def filter_step(config: Config, again: bool = True) -> FilterOutcome:
     """Decide the stored rows by the current settings; `again=False` does so only if the settings changed.
 
-    Raises `SkillmillError` if there is no run yet.
+    Returns the counts of the stored rows. Raises `SkillmillError` if there is no run yet.
     """
     plan = make_plan(config, existing_taxonomy(config))
     with open_workspace(config) as workspace, Progress("filter") as progress:
-        if redecide_if_changed(workspace, plan, progress, again) is None:
+        outcome = redecide_if_changed(workspace, plan, progress, again)
+        if outcome is None:
             shards = workspace.samples.of_plan(plan.fingerprint)
-            log.info(f"filter: {sum(shard.rows for shard in shards)} rows, all decided by these settings")
+            outcome = FilterOutcome(
+                rows=sum(shard.rows for shard in shards),
+                cells=sum(shard.cells for shard in shards),
+                accepted=sum(shard.accepted for shard in shards),
+            )
+            log.info(f"filter: {outcome.rows} rows, all decided by these settings")
         _warn_of_useless_overrides(workspace, plan)
+    return outcome
 
 
 def redecide_if_changed(
