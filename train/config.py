@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from skillmill.train.rows.config import RowsConfig
+
 EPOCHS_WITHOUT_SELECTION = 3
 """Instruct-SkillMix (arXiv 2408.14774) trains 15 epochs and keeps the checkpoint with the best win rate, epoch 7 for
 Llama 3. Without this selection, fewer epochs reduce the risk of overfitting."""
@@ -62,7 +64,7 @@ class LoraConfig(BaseModel):
     target_modules: str | list[str] = "all-linear"
 
 
-class StageConfig(BaseModel):
+class StageConfig(RowsConfig):
     """Settings of one training stage.
 
     `lora: null` trains all weights. `args` are passed to TRL unchanged. `max_cut`: the largest share of the answers
@@ -76,7 +78,7 @@ class StageConfig(BaseModel):
     lora_learning_rate: ClassVar[float]
 
     lora: LoraConfig | None = LoraConfig()
-    args: Annotated[dict[str, Any], AfterValidator(_reject_reserved)] = {}
+    args: Annotated[dict[str, Any], AfterValidator(_reject_reserved)] = Field(default_factory=dict)
     max_cut: float = Field(default=0.05, ge=0, le=1)
 
     @property
@@ -138,9 +140,11 @@ class TrainConfig(BaseModel):
             return str(path) if path.exists() else name
 
         update: dict[str, Any] = {"student": self.student and resolved(self.student)}
+        stages = {"sft": self.sft, "dpo": self.dpo}
+        update |= {stage: settings.rows_relative_to(folder) for stage, settings in stages.items() if settings}
         if self.sft and isinstance(template := self.sft.args.get(TEMPLATE), str):
             args = {**self.sft.args, TEMPLATE: resolved(template)}
-            update["sft"] = self.sft.model_copy(update={"args": args})
+            update["sft"] = update["sft"].model_copy(update={"args": args})
         return self.model_copy(update=update)
 
     @model_validator(mode="after")

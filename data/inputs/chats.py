@@ -88,6 +88,27 @@ def read_chat(value: object, column: str, is_chat: bool = False) -> Chat | None:
     A column whose name says so, or `is_chat`, may hold texts in turn. Raises `ConfigError` with the column and the
     roles if a role is unknown, or if a column of chats holds another list.
     """
+    turns = known_turns(value, column, is_chat)
+    if turns is None:
+        return None
+    first = next((place for place, turn in enumerate(turns) if turn.role == "user"), len(turns))
+    instruction = turns[first].text if first < len(turns) else ""
+    if not turns:
+        return Chat("", "", "")
+    later = range(first + 1, len(turns))
+    end = next((place for place in later if turns[place].role == "user"), len(turns))
+    places = later[: end - first - 1] if first < len(turns) else range(len(turns))
+    answer = next((place for place in places if turns[place].role == "assistant" and turns[place].text), end - 1)
+    response = turns[answer].text if turns[answer].role == "assistant" else ""
+    further = len(turns) - answer - 1
+    return Chat(instruction, response, "\n\n".join(turn.text for turn in turns[first + 1 :] if turn.text), further)
+
+
+def known_turns(value: object, column: str, is_chat: bool = False) -> list[Turn] | None:
+    """Return the turns of a chat in a cell of a column, None if the cell holds no chat.
+
+    Raises `ConfigError` as `read_chat` does.
+    """
     turns = read_turns(value, column, is_chat)
     if turns is None:
         text = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -100,17 +121,7 @@ def read_chat(value: object, column: str, is_chat: bool = False) -> Chat | None:
             f"column {column!r}: a chat with the unknown roles {', '.join(unknown)} (of {found}); "
             f"expected user and assistant, or other names for them"
         )
-    first = next((place for place, turn in enumerate(turns) if turn.role == "user"), len(turns))
-    instruction = turns[first].text if first < len(turns) else ""
-    if not turns:
-        return Chat("", "", "")
-    later = range(first + 1, len(turns))
-    end = next((place for place in later if turns[place].role == "user"), len(turns))
-    places = later[: end - first - 1] if first < len(turns) else range(len(turns))
-    answer = next((place for place in places if turns[place].role == "assistant" and turns[place].text), end - 1)
-    response = turns[answer].text if turns[answer].role == "assistant" else ""
-    further = len(turns) - answer - 1
-    return Chat(instruction, response, "\n\n".join(turn.text for turn in turns[first + 1 :] if turn.text), further)
+    return turns
 
 
 def read_turns(value: object, column: str, is_chat: bool = False) -> list[Turn] | None:

@@ -1,0 +1,138 @@
+"""The sets that a job reads rows from: this run's export, another export, a file, a folder, or a name on the Hub."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from skillmill.data.errors import ConfigError
+from skillmill.data.files import sha256_of, store_errors
+from skillmill.data.inputs.datasets import read_dataset
+from skillmill.data.inputs.row_files import BATCH_ROWS
+from skillmill.data.schemas import MESSAGES, SAMPLE_SCHEMA
+from skillmill.train.job import Job
+from skillmill.train.rows.config import EXPORT, Part
+from skillmill.train.rows.export import export_batches, export_checksum
+from skillmill.train.rows.layouts import EXPECTED, Reader, find_reader
+from skillmill.train.rows.methods import LABEL
+
+
+@dataclass
+class Source:
+    """One set of rows of a job. `left_out`: its rows without a request or an answer, known when `batches` is read."""
+
+    job: Job
+    part: Part
+    key: str
+    """The configuration key that names the set, for messages."""
+    cache: Path
+    """The folder for files of `datasets`."""
+    left_out: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the set for people and for `train.json`, without local folders."""
+        if self.part.data == EXPORT:
+            return EXPORT
+        name = Path(self.part.data).name if Path(self.part.data).exists() else self.part.data
+        return name if self.part.subset is None else f"{name} ({self.part.subset})"
+
+    def checksum(self) -> str:
+        """Return a SHA-256 over the rows. Raises `ConfigError` if there is no such set, `SkillmillError`."""
+        if export := self.export():
+            return export_checksum(export)
+        path = Path(self.part.data)
+        with store_errors(f"{self.key}: cannot read {path}"):
+            if path.is_file():
+                return sha256_of(path)
+            if path.is_dir():
+                files = sorted(file for file in path.rglob("*") if file.is_file())
+                content = [[str(file.relative_to(path)), sha256_of(file)] for file in files]
+                return hashlib.sha256(orjson.dumps([content, self.part.subset, self.part.split])).hexdigest()
+        digest = hashlib.sha256()
+        for batch in self._raw_batches():
+            digest.update(batch.serialize())
+        return digest.hexdigest()
+
+    def check(self) -> None:
+        """Raise `ConfigError` if the set of a file, a folder or the Hub is not there, or has not the columns needed."""
+        if self.export() is None:
+            self._reader()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows with the job's columns, in the types of `row_schema`.
+
+        Raises `ConfigError` if the set cannot be read, lacks columns or has no rows.
+        """
+        schema = row_schema(self.job)
+        if export := self.export():
+            yield from (batch.cast(schema) for batch in export_batches(export))
+            return
+        reader = self._reader()
+        rows = made = 0
+        for batch in self._raw_batches(reader.columns):
+            of_rows = [self._read(reader, values) for values in batch.to_pylist()]
+            rows += len(of_rows)
+            self.left_out += sum(not each for each in of_rows)
+            found = [row for each in of_rows for row in each]
+            made += len(found)
+            yield pa.RecordBatch.from_pylist(found, schema=schema)
+        if not made:
+            why = f"none of its {rows} rows has a request and an answer" if rows else "it has no rows"
+            raise ConfigError(f"{self.key}: {self.part.data}: {why}, expected {EXPECTED[self.job.stage]}")
+
+    def export(self) -> Job | None:
+        """Return the job on the export that the set is, None if it is none."""
+        if self.part.data == EXPORT:
+            return self.job
+        folder = Path(self.part.data)
+        if self.part.subset is None and any((folder / self.job.configuration).glob("train-*.parquet")):
+            return replace(self.job, dataset_dir=folder)
+        return None
+
+    def _reader(self) -> Reader:
+        names = list(self._dataset.column_names)
+        reader = find_reader(self.job.stage, names)
+        if reader is None:
+            raise ConfigError(
+                f"{self.key}: {self.part.data} has the columns {', '.join(names) or 'none'}; "
+                f"expected {EXPECTED[self.job.stage]}"
+            )
+        return reader
+
+    def _read(self, reader: Reader, values: dict[str, Any]) -> list[dict[str, Any]]:
+        try:
+            return reader.read(values)
+        except ConfigError as error:
+            raise ConfigError(f"{self.key}: {self.part.data}: {error}") from None
+
+    def _raw_batches(self, columns: tuple[str, ...] | None = None) -> Iterator[pa.RecordBatch]:
+        names = [column for column in self._dataset.column_names if columns is None or column in columns]
+        for table in self._dataset.select_columns(names).with_format("arrow").iter(BATCH_ROWS):
+            yield from table.combine_chunks().to_batches()
+
+    @cached_property
+    def _dataset(self) -> Any:
+        part = self.part
+        return read_dataset(self.key, part.data, part.subset, part.split, self.cache, encoding=part.encoding)
+
+
+def sources(job: Job, cache: Path) -> list[Source]:
+    """Return the sets of a job's rows; `cache` is a folder for files of `datasets`."""
+    rows = job.settings
+    keys = (f"train.{job.stage}.{rows.part_key(place)}" for place in range(len(rows.parts)))
+    return [
+        Source(job, part, key, cache / str(place))
+        for place, (part, key) in enumerate(zip(rows.parts, keys, strict=True))
+    ]
+
+
+def row_schema(job: Job) -> pa.Schema:
+    """Return the types of the job's columns."""
+    types = {LABEL: pa.bool_(), **{field.name: field.type for field in SAMPLE_SCHEMA}}
+    return pa.schema([(column, types.get(column, MESSAGES)) for column in job.columns])
