@@ -96,7 +96,6 @@ def publish_step(config: Config, step: Wrap = plain_step) -> None:
 def train_steps(config: Config, step: Wrap = plain_step) -> Results:
     """Train the student as `train` says; return the folder of each model by name."""
     models: Results = {}
-    for method in ("sft", "dpo") if config.train is not None else ():
-        if getattr(config.train, method) is not None:
-            models[f"{method} model"] = step(f"train {method}", train_step)(config, method)
+    for method in config.train.stages if config.train is not None else ():
+        models[f"{method} model"] = step(f"train {method}", train_step)(config, method)
     return models

@@ -1,6 +1,7 @@
 """Check the `train` block before the first request of a run, so that its faults do not show after all rows are made.
 
-The trainer of each stage is built as in a training, for one row and a model without weights (torch's device "meta").
+The trainer of each stage is built as in a training, for one row twice and a model without weights (torch's device
+"meta").
 """
 
 import logging
@@ -15,20 +16,28 @@ import orjson
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.train.config import TEMPLATE, LoraConfig, StageConfig, TrainConfig
-from skillmill.train.dpo import dpo_job
 from skillmill.train.job import Job
+from skillmill.train.methods.continued import continued_job
+from skillmill.train.methods.sft import sft_job
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import MARKER, finished
-from skillmill.train.sft import sft_job
 from skillmill.train.student import check_weights, model_arguments, peft_config, student_name, student_path
 from skillmill.train.tokenizer import check_adapter_tokens, check_added_tokens, load_tokenizer
-from skillmill.train.trl_arguments import known_arguments, one_line, trl_arguments
+from skillmill.train.trl_arguments import known_arguments, one_line, trl_arguments, trl_classes
 
 log = logging.getLogger(__name__)
 
 ANSWER = [{"role": "assistant", "content": "Because."}]
-ROW = {"prompt": [{"role": "user", "content": "Why?"}], "completion": ANSWER, "chosen": ANSWER, "rejected": ANSWER}
-"""The row that a trainer is built with."""
+ROW = {
+    "prompt": [{"role": "user", "content": "Why?"}],
+    "completion": ANSWER,
+    "chosen": ANSWER,
+    "rejected": ANSWER,
+    "label": True,
+}
+"""The row that a trainer is built with; columns that only the rewards of GRPO read are left out."""
+ROWS = 2
+"""The number of rows that a trainer is built with."""
 LOADING_ARGUMENTS = ("dtype", "attn_implementation", "trust_remote_code")
 """The arguments for loading a model that also concern one without weights."""
 
@@ -51,10 +60,12 @@ def check_train(config: TrainConfig, results_dir: Path) -> None:
     imported. Raises `ConfigError`, `StoreError` if a result's folder holds something else, or `TeacherError` if the
     embedded student cannot be built.
     """
-    folders = {stage: results_dir / config.folder(stage) for stage in ("sft", "dpo")}
+    folders = {stage: results_dir / config.folder(stage) for stage in config.stages}
     sft = sft_job(config, results_dir, folders["sft"], 0) if config.sft else None
-    dpo = dpo_job(config, results_dir, folders["dpo"], None, 0) if config.dpo else None
-    pending = [job for job in (sft, dpo) if job and not _has_result(job)]
+    later = (stage for stage in config.stages if stage != "sft")
+    continued = [continued_job(config, stage, results_dir, folders[stage], None, 0) for stage in later]
+    jobs = [sft, *continued] if sft else continued
+    pending = [job for job in jobs if not _has_result(job)]
     if not pending:
         return
     require_extra()
@@ -63,11 +74,11 @@ def check_train(config: TrainConfig, results_dir: Path) -> None:
     student = student_path(config.student)
     check_weights(student)
     with offline_and_quiet():
-        # DPO takes over the tokenizer of the SFT, whose chat template may come from its arguments.
+        # The later stages take over the tokenizer of the SFT, whose chat template may come from its arguments.
         tokenizer = load_tokenizer(sft or pending[0], student)
-        for job in filter(None, (sft, dpo)):
-            if job is dpo and sft and sft.settings.lora:
-                check_adapter_tokens(student, tokenizer)
+        for job in jobs:
+            if job is not sft and sft and sft.settings.lora:
+                check_adapter_tokens(job.stage, student, tokenizer)
             check_added_tokens(job, student, tokenizer)
             tokenizer = _built_tokenizer(job, student, tokenizer)
 
@@ -85,12 +96,11 @@ def _has_result(job: Job) -> bool:
 def _check_arguments(stage: str, settings: StageConfig) -> None:
     """Raise `ConfigError` for arguments that TRL does not know, or that no training can have on this machine."""
     import torch
-    import trl
 
-    fields = known_arguments({"sft": trl.SFTConfig, "dpo": trl.DPOConfig}[stage], stage, settings)
+    fields = known_arguments(trl_classes(stage)[1], stage, settings)
     args, prefix = settings.args, f"train.{stage}.args"
     for key, (expected, holds) in NUMBERS.items():
-        if (value := args.get(key, fields[key].default)) is None:
+        if key not in fields or (value := args.get(key, fields[key].default)) is None:
             continue
         try:
             number = float(value)
@@ -98,10 +108,6 @@ def _check_arguments(stage: str, settings: StageConfig) -> None:
             raise ConfigError(f"{prefix}.{key}: expected a number, got {value!r}") from None
         if key in args and not holds(number):
             raise ConfigError(f"{prefix}.{key}: expected {expected}, got {value!r}")
-    if args.get("eval_strategy", "no") != "no":
-        raise ConfigError(
-            f"{prefix}.eval_strategy: expected no, as there are no rows for it, got {args['eval_strategy']}"
-        )
     if torch.accelerator.is_available():
         return
     device = (args.get("model_init_kwargs") or {}).get("device_map")
@@ -165,11 +171,9 @@ def _build(job: Job, student: str, tokenizer: Any) -> Any:
 def _trainer_without_weights(job: Job, student: str, tokenizer: Any) -> Any:
     import datasets
     import torch
-    import trl
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    kinds = {"sft": (trl.SFTTrainer, trl.SFTConfig), "dpo": (trl.DPOTrainer, trl.DPOConfig)}
-    trainer_class, config_class = kinds[job.stage]
+    trainer_class, config_class = trl_classes(job.stage)
     off_device = type(config_class.__name__, (config_class,), {"place_model_on_device": False})
     given = model_arguments(job.settings).items()
 
@@ -178,13 +182,17 @@ def _trainer_without_weights(job: Job, student: str, tokenizer: Any) -> Any:
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, **{k: v for k, v in given if k in LOADING_ARGUMENTS})
 
-    # DPO of all weights would load its reference model from the student's files.
-    reference = {"ref_model": model()} if job.stage == "dpo" and job.settings.lora is None else {}
+    # Without an adapter, DPO and KTO would load their reference model from the student's files.
+    others = {"ref_model": model()} if job.stage in ("dpo", "kto") and job.settings.lora is None else {}
+    if job.stage == "grpo":
+        others["reward_funcs"] = lambda prompts, **_: [0.0] * len(prompts)
+    rows = datasets.Dataset.from_list([{column: ROW[column] for column in job.columns if column in ROW}] * ROWS)
     return trainer_class(
         model=model(),
         args=trl_arguments(off_device, job, model_init_kwargs=None),
-        train_dataset=datasets.Dataset.from_list([{column: ROW[column] for column in job.columns}]),
+        train_dataset=rows,
+        eval_dataset=rows,
         processing_class=tokenizer,
         peft_config=peft_config(job.settings.lora),
-        **reference,
+        **others,
     )

@@ -16,9 +16,9 @@ from skillmill.train.student import student_fingerprint, student_name
 class Job:
     """The input of one training.
 
-    `stage`: "sft" or "dpo". `student`: see `TrainConfig`. `dataset_dir` is an exported dataset; the job reads `columns`
-    of its `configuration`. `start`: the finished training whose weights this job continues, None to start from the
-    student.
+    `stage`: one of `config.STAGES`. `student`: see `TrainConfig`. `dataset_dir` is an exported dataset; the job reads
+    `columns` of its `configuration`. `start`: the finished training whose weights this job continues, None to start
+    from the student.
     """
 
     stage: str
@@ -39,6 +39,9 @@ def job_fingerprint(job: Job, dataset_sha256: str) -> str:
         "lora": job.settings.lora.model_dump() if job.settings.lora else None,
         "args": _args_of_the_weights(job.settings),
         "seed": job.seed,
+        "held_out": job.settings.held_out,
+        "select": job.settings.select,
+        "rewards": getattr(job.settings, "rewards", None),
         "dataset": dataset_sha256,
         "student": student_fingerprint(job.student),
         "start": job.start.fingerprint if job.start else None,

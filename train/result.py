@@ -25,7 +25,10 @@ class TrainResult:
     """One finished training. `losses` are the logged losses in order. `reused`: the result of an earlier call.
 
     `rows` were trained on. `cut` answers of them lost tokens to `max_length`, `left_out` further rows lost the whole
-    answer; None in results of earlier versions, which did not count them.
+    answer; None in results of earlier versions, which did not count them. `held_out` are the (step, loss) pairs, of
+    GRPO (step, reward), that were measured on `held_out_rows` fixed rows, which are `held_out_origin`; empty if nothing
+    was measured. `best_step`: the step whose weights are kept if that is not the last. `tokens_per_s`: of the process
+    that finished the training, without measurements.
     """
 
     stage: str
@@ -38,6 +41,12 @@ class TrainResult:
     losses: tuple[float, ...]
     cut: int | None = None
     left_out: int | None = None
+    measure: str = "loss"
+    held_out: tuple[tuple[int, float], ...] = ()
+    held_out_rows: int = 0
+    held_out_origin: str = ""
+    best_step: int | None = None
+    tokens_per_s: float | None = None
     reused: bool = False
 
     @property
@@ -50,6 +59,12 @@ class TrainResult:
         """The last logged loss."""
         return self.losses[-1]
 
+    @property
+    def kept_measurement(self) -> tuple[int, float] | None:
+        """The (step, value) of the kept weights on the held-out rows, None if it was not measured."""
+        step = self.steps if self.best_step is None else self.best_step
+        return next((pair for pair in reversed(self.held_out) if pair[0] == step), None)
+
 
 def finished(folder: Path) -> TrainResult | None:
     """Return the training in `folder`, None if it is empty or missing. Raises `StoreError` if it has other content."""
@@ -57,7 +72,9 @@ def finished(folder: Path) -> TrainResult | None:
         return None
     try:
         marker = orjson.loads((folder / MARKER).read_bytes())
-        result = TrainResult(**{**marker["result"], "path": folder, "losses": tuple(marker["result"]["losses"])})
+        stored = marker["result"]
+        held_out = tuple((step, value) for step, value in stored.get("held_out", ()))
+        result = TrainResult(**{**stored, "path": folder, "losses": tuple(stored["losses"]), "held_out": held_out})
     except FileNotFoundError:
         if any(folder.iterdir()):
             raise StoreError(

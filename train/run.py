@@ -1,4 +1,4 @@
-"""The run of a training job: check, build the trainer, train, save, record; the same for SFT and DPO."""
+"""The run of a training job: check, build the trainer, train, save, record; the same for all methods."""
 
 import gc
 import logging
@@ -17,18 +17,21 @@ from skillmill.train.checkpoints import (
     keep_newest_checkpoint,
     move_checkpoints,
 )
-from skillmill.train.cuts import Cuts, check_cuts, count_cuts
 from skillmill.train.job import Job, job_details, job_fingerprint
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
-from skillmill.train.rows.load import CACHE, load_rows, rows_checksum
+from skillmill.train.rows.load import CACHE, load_rows, load_validation_rows, rows_checksum
 from skillmill.train.student import student_name, student_path
 from skillmill.train.trl_arguments import one_line
+from skillmill.train.watch.cuts import Cuts, check_cuts, count_cuts
+from skillmill.train.watch.held_out import FEWEST_ROWS, TRAINED_ON, HeldOut, hold_out
+from skillmill.train.watch.progress import Progress, progress_callback, without_randomness
 
 log = logging.getLogger(__name__)
 
-MakeTrainer = Callable[[Job, str, Any], Any]
-"""Arguments: the job, the student's path or name, the rows as a `datasets.Dataset`. Returns a TRL trainer."""
+MakeTrainer = Callable[[Job, str, Any, Any | None], Any]
+"""Arguments: the job, the student's path or name, the rows to train on as a `datasets.Dataset`, and the rows to measure
+on, if any. Returns a TRL trainer."""
 
 
 def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
@@ -53,8 +56,10 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
             work.mkdir(parents=True)
             checkpoint = keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
         with offline_and_quiet():
-            rows = load_rows(job, work)
+            rows = _split_rows(job, work)
             trainer, cuts = _build_trainer(job, make_trainer, student, rows)
+            progress = Progress(job.settings.measure)
+            trainer.add_callback(progress_callback(job.stage, progress, trainer))
             trainer.add_callback(checkpoint_callback(fingerprint))
             _train(job, trainer, checkpoint, fingerprint)
             logs = trainer.state.log_history
@@ -69,6 +74,12 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
                 losses=tuple(entry["loss"] for entry in logs if "loss" in entry),
                 cut=cuts.cut,
                 left_out=cuts.left_out,
+                measure=progress.measure,
+                held_out=tuple(progress.held_out),
+                held_out_rows=len(rows.measured or ()) if progress.held_out else 0,
+                held_out_origin=rows.origin if progress.held_out else "",
+                best_step=_best_step(trainer),
+                tokens_per_s=progress.tokens_per_s,
             )
             _check_losses(job, result)
             _save_weights(job, trainer, student, work)
@@ -84,16 +95,34 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
     return result
 
 
-def _build_trainer(job: Job, make_trainer: MakeTrainer, student: str, rows: Any) -> tuple[Any, Cuts]:
+def _split_rows(job: Job, work: Path) -> HeldOut:
+    """Return the rows to train on and to measure on. Raises `ConfigError` if none are there to select weights with."""
+    rows = hold_out(load_rows(job, work), load_validation_rows(job, work), job.settings.held_out)
+    if job.settings.select == "held_out" and (rows.measured is None or rows.origin == TRAINED_ON):
+        raise ConfigError(
+            f"train.{job.stage}.select: held_out expects validation rows (export.validation), or at least "
+            f"{FEWEST_ROWS} rows and train.{job.stage}.held_out above 0; found {len(rows.trained)} rows"
+        )
+    return rows
+
+
+def _best_step(trainer: Any) -> int | None:
+    """Return the step of the checkpoint that was loaded at the end, None if the weights are those of the last step."""
+    best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    return int(Path(best).name.removeprefix(PREFIX)) if best else None
+
+
+def _build_trainer(job: Job, make_trainer: MakeTrainer, student: str, rows: HeldOut) -> tuple[Any, Cuts]:
     from transformers import PrinterCallback
 
     try:
-        trainer = make_trainer(job, student, rows)
+        trainer = make_trainer(job, student, rows.trained, rows.measured)
     except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise ConfigError(f"train.{job.stage}: {one_line(error)}") from error
     trainer.remove_callback(PrinterCallback)  # it prints to standard output; log.jsonl has the same entries
-    cuts = count_cuts(job, trainer, rows)
-    check_cuts(job, trainer.args.max_length, cuts)
+    without_randomness(trainer)
+    cuts = count_cuts(job, trainer, rows.trained)
+    check_cuts(job, getattr(trainer.args, "max_length", None), cuts)
     return trainer, cuts
 
 

@@ -25,7 +25,7 @@ def load_tokenizer(job: Job, student: str) -> Any:
 
     source = str(job.start.path) if job.start else student
     name = source if job.start else student_name(job.student)
-    key = "train.dpo" if job.start else "train.student"
+    key = f"train.{job.stage}" if job.start else "train.student"
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (ValueError, OSError, KeyError, TypeError) as error:
@@ -33,7 +33,7 @@ def load_tokenizer(job: Job, student: str) -> Any:
     if not len(tokenizer):
         raise ConfigError(f"{key}: {name} has no tokenizer, expected tokenizer.json beside config.json")
     if tokenizer.chat_template is None and not _template_path(job):
-        sft = "train SFT first with" if job.stage == "dpo" else "set"
+        sft = "set" if job.stage == "sft" else "train SFT first with"
         raise ConfigError(
             f"{key}: the tokenizer of {name} has no chat template; {sft} train.sft.args.chat_template_path, a .jinja "
             "file or a model that has a template"
@@ -64,8 +64,8 @@ def check_added_tokens(job: Job, student: str, tokenizer: Any) -> None:
         )
 
 
-def check_adapter_tokens(student: str, tokenizer: Any) -> None:
-    """Raise `ConfigError` if the tokenizer of an SFT adapter, which DPO is to continue, has tokens that are new.
+def check_adapter_tokens(stage: str, student: str, tokenizer: Any) -> None:
+    """Raise `ConfigError` if the tokenizer of an SFT adapter, which `stage` is to continue, has tokens that are new.
 
     TRL's reference model lacks the adapter's rows for new tokens, so it would differ from the policy from the start.
     """
@@ -73,7 +73,7 @@ def check_adapter_tokens(student: str, tokenizer: Any) -> None:
 
     if len(tokenizer.vocab) != len(AutoTokenizer.from_pretrained(student).vocab):
         raise ConfigError(
-            "train.dpo: cannot continue an SFT adapter with new tokens; give train.sft.args.chat_template_path a "
+            f"train.{stage}: cannot continue an SFT adapter with new tokens; give train.sft.args.chat_template_path a "
             ".jinja file without new tokens, or set train.sft.lora to null"
         )
 

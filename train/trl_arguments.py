@@ -1,4 +1,4 @@
-"""Arguments of TRL's trainers: the configured ones over our defaults, checked against `SFTConfig` and `DPOConfig`."""
+"""Arguments of TRL's trainers: the configured ones over our defaults, checked against those of TRL."""
 
 import dataclasses
 import difflib
@@ -11,15 +11,34 @@ from skillmill.train.config import StageConfig
 from skillmill.train.job import Job
 from skillmill.train.machine import machine_arguments
 
+TRAINERS = {
+    "sft": ("SFTTrainer", "SFTConfig"),
+    "dpo": ("DPOTrainer", "DPOConfig"),
+    "kto": ("KTOTrainer", "KTOConfig"),
+    "grpo": ("GRPOTrainer", "GRPOConfig"),
+}
+"""The classes of TRL for each stage: its trainer, and the arguments of that."""
+
+
+def trl_classes(stage: str) -> tuple[Any, Any]:
+    """Return TRL's trainer of a stage and the class of its arguments."""
+    import trl
+
+    trainer, config = TRAINERS[stage]
+    return getattr(trl, trainer), getattr(trl, config)
+
 
 def trl_arguments(config_class: Any, job: Job, **overrides: Any) -> Any:
-    """Return a `config_class` (`trl.SFTConfig` or `trl.DPOConfig`) for the job, with the job's folder for checkpoints.
+    """Return a `config_class` (such as `trl.SFTConfig`) for the job, with the job's folder for checkpoints.
 
     Raises `ConfigError` with the key `train.<stage>.args.<key>` for an unknown argument or an invalid value.
     """
     prefix = f"train.{job.stage}.args"
     fields = known_arguments(config_class, job.stage, job.settings)
-    arguments = {**machine_arguments(), "seed": job.seed, **job.settings.trl_args(), **overrides}
+    settings = job.settings.trl_args()
+    batch = "num_generations" if "num_generations" in fields else "per_device_train_batch_size"
+    measured = {"per_device_eval_batch_size": settings.get(batch, fields[batch].default)}
+    arguments = {**machine_arguments(), "seed": job.seed, **measured, **settings, **overrides}
     for key, value in arguments.items():
         # YAML reads 2e-4 as a string, because its floats need a decimal point.
         if isinstance(value, str) and isinstance(fields[key].default, float):

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from skillmill.data.errors import SkillmillError
-from skillmill.flows.cli import clean, deploy, filters, planned, publish, refresh, runs, score, steps, taxonomy, train
+from skillmill.flows.cli import clean, deploy, evaluate, filters, publish, refresh, runs, score, steps, taxonomy, train
 from skillmill.flows.cli.logging_options import Command, Group
 from skillmill.flows.runtime.logs import TerminalHandler, terminal_log
 
@@ -41,12 +41,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "refresh": refresh.refresh,
     "publish": publish.publish,
     "deploy": deploy.deploy,
+    "evaluate": evaluate.evaluate,
     "score": score.score,
     "clean": clean.clean,
     "status": runs.status,
     "doctor": runs.doctor,
 }
-PLANNED = {"evaluate": planned.evaluate}
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "taxonomy": (
         "Make, view, check, merge and split a skill taxonomy.",
@@ -58,7 +58,10 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "extract": taxonomy.extract,
         },
     ),
-    "train": ("Train a student with TRL on the exported dataset.", {"sft": train.sft, "dpo": train.dpo}),
+    "train": (
+        "Train a student with TRL on the exported dataset.",
+        {"sft": train.sft, "dpo": train.dpo, "kto": train.kto, "grpo": train.grpo},
+    ),
     "filters": (
         "Apply skillmill's filters to other files.",
         {"score": filters.score, "calibrate": filters.calibrate},
@@ -79,8 +82,6 @@ app = _group(
 )
 for _name, _function in COMMANDS.items():
     app.command(_name, cls=Command)(_function)
-for _name, _function in PLANNED.items():
-    app.command(_name, cls=Command, context_settings=planned.ACCEPTS_ANYTHING)(_function)
 for _name, (_help, _commands) in GROUPS.items():
     _typer = _group(_help)
     for _command, _function in _commands.items():

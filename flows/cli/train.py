@@ -1,4 +1,4 @@
-"""Commands of the group `skillmill train`: sft and dpo."""
+"""Commands of the group `skillmill train`: one for each training method."""
 
 from skillmill.flows.cli.options import ConfigFile, Overrides, load
 
@@ -21,3 +21,23 @@ def dpo(config: ConfigFile, overrides: Overrides = None) -> None:
     from skillmill.flows.steps.train import train_step
 
     print(train_step(load(config, overrides), "dpo"))
+
+
+def kto(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Run Kahneman-Tversky optimisation on the accepted and rejected rows of the export.
+
+    Example: skillmill train kto -c skillmill.yaml
+    """
+    from skillmill.flows.steps.train import train_step
+
+    print(train_step(load(config, overrides), "kto"))
+
+
+def grpo(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Run group relative policy optimisation on the prompts of the export, with rewards by rules.
+
+    Example: skillmill train grpo -c skillmill.yaml
+    """
+    from skillmill.flows.steps.train import train_step
+
+    print(train_step(load(config, overrides), "grpo"))

@@ -12,7 +12,7 @@ from skillmill.data.store import grade_store, pair_store, sample_store
 from skillmill.flows.runtime.output_lock import read_holder
 from skillmill.flows.runtime.workspace import read_state
 
-_RESULTS = ("export", "train/sft", "train/dpo", "report.html")
+_RESULTS = ("export", "train/sft", "train/dpo", "train/kto", "train/grpo", "report.html")
 """Results of a run, by their paths in `output_dir`."""
 
 

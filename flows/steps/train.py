@@ -1,4 +1,4 @@
-"""The train steps: train the student on the export with SFT or DPO."""
+"""The train steps: train the student on the export with one of the methods."""
 
 import logging
 from pathlib import Path
@@ -9,6 +9,7 @@ from skillmill.flows.config import Config
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
+from skillmill.train.config import TrainConfig
 
 if TYPE_CHECKING:
     from skillmill.train.result import TrainResult
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def train_step(config: Config, method: str) -> Path:
-    """Train the student with `method`, "sft" or "dpo", on the exported dataset; return the folder of the result.
+    """Train the student with `method`, one of `STAGES`, on the exported dataset; return the folder of the result.
 
     Raises `ConfigError` if the configuration has no settings for the method, `SkillmillError` if there is no export.
     """
@@ -28,27 +29,45 @@ def train_step(config: Config, method: str) -> Path:
     if not folder.exists():
         raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
     close_engines()
-    from skillmill.train.dpo import train_dpo  # imports torch, which takes seconds
-    from skillmill.train.sft import train_sft
-
-    sft_dir, dpo_dir = (config.output / "train" / settings.folder(stage) for stage in ("sft", "dpo"))
-    if method == "sft":
-        result = train_sft(settings, folder, sft_dir, config.seed)
-    else:
-        trained = sft_dir if settings.sft is not None else None
-        result = train_dpo(settings, folder, dpo_dir, trained, config.seed)
+    result = _train(config, settings, method, folder)
     with open_workspace(config) as workspace:
         counts = {"rows": result.rows, "cut": result.cut, "left_out": result.left_out, "steps": result.steps}
-        facts = {**counts, "losses": list(result.losses)}
+        facts = {**counts, "losses": result.losses, "measure": result.measure, "held_out": result.held_out}
         update_run_json(workspace, {f"train_{method}": facts})
-    log.info(
-        f"train {method}: {result.rows} rows{_lost(result)}, {result.steps} steps, loss "
-        f"{result.first_loss:.3f} to {result.final_loss:.3f}, in {result.path}"
-    )
+    done = f"{result.rows} rows{_lost(result)}, {result.steps} steps"
+    log.info(f"train {method}: {done}{_measured(result)}, in {result.path}")
     return result.path
+
+
+def _train(config: Config, settings: TrainConfig, method: str, folder: Path) -> "TrainResult":
+    from skillmill.train.methods.dpo import train_dpo  # imports torch, which takes seconds
+    from skillmill.train.methods.grpo import train_grpo
+    from skillmill.train.methods.kto import train_kto
+    from skillmill.train.methods.sft import train_sft
+
+    sft_dir, result_dir = (config.output / "train" / settings.folder(stage) for stage in ("sft", method))
+    if method == "sft":
+        return train_sft(settings, folder, sft_dir, config.seed)
+    trained = sft_dir if settings.sft is not None else None
+    if method == "grpo":
+        taxonomy = config.output / "taxonomy.yaml"
+        return train_grpo(settings, folder, result_dir, trained, config.seed, taxonomy)
+    return {"dpo": train_dpo, "kto": train_kto}[method](settings, folder, result_dir, trained, config.seed)
 
 
 def _lost(result: "TrainResult") -> str:
     if result.cut is None:
         return ""
     return f" ({result.cut} answers cut, {result.left_out} rows left out by max_length)"
+
+
+def _measured(result: "TrainResult") -> str:
+    """Return the held-out loss or reward before and after the training, with what it was measured on, and the speed."""
+    after = result.kept_measurement
+    if not result.held_out or after is None:
+        return ""
+    before = result.held_out[0][1]
+    chosen = "" if result.best_step is None else f" (step {result.best_step} is kept)"
+    pace = f", {result.tokens_per_s:,.0f} tokens/s" if result.tokens_per_s else ""
+    on = f"{result.measure} on {result.held_out_rows} {result.held_out_origin}"
+    return f", {on} {before:.3f} before, {after[1]:.3f} after{chosen}{pace}"

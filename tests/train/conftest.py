@@ -9,9 +9,9 @@ import pytest
 
 from skillmill.data.schemas import PREFERENCE_SCHEMA, SAMPLE_SCHEMA
 from skillmill.train.config import TrainConfig
-from skillmill.train.dpo import train_dpo
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import train_sft
 from skillmill.train.result import TrainResult
-from skillmill.train.sft import train_sft
 
 SEED = 42
 ARGS = {

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from skillmill.train import dpo, sft
 from skillmill.train.config import TrainConfig
+from skillmill.train.methods import dpo, sft
 
 
 def main(config: str, data: str, output: str, stage: str, event: str, step: str, name: str) -> None:

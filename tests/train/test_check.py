@@ -9,9 +9,9 @@ import pytest
 from skillmill.data.errors import ConfigError, StoreError
 from skillmill.train.check import check_train
 from skillmill.train.config import TrainConfig
-from skillmill.train.dpo import train_dpo
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import train_sft
 from skillmill.train.quiet import require_extra
-from skillmill.train.sft import train_sft
 
 from .conftest import ROOMY, config
 from .tiny_students import TEMPLATE, write_student, write_tokenizer
@@ -55,6 +55,10 @@ def check(students: Path, student: str, **block: Any) -> None:
         {"dpo": {}},
         {"sft": {"args": {"learning_rate": "2e-4", "max_length": None, "packing": False}}},
         {"sft": {"args": {"max_length": 2}}},
+        {"sft": {"args": {"eval_strategy": "steps", "eval_steps": 5}, "select": "last"}},
+        {"sft": {"select": "held_out"}, "kto": {}, "grpo": {}},
+        {"sft": {"lora": None}, "kto": {"lora": None}, "grpo": {"lora": None}},
+        {"kto": {}, "grpo": {"args": {"num_generations": 3, "per_device_train_batch_size": 3}}},
     ],
 )
 def test_a_training_that_can_start_passes_and_leaves_nothing(block: dict[str, Any], students: Path) -> None:
@@ -101,6 +105,11 @@ def test_an_adapter_learns_new_tokens_of_an_untied_student_but_no_dpo_continues_
         ("bare", {"sft": {"args": {"chat_template_path": "no.jinja"}}}, "is neither a .jinja file nor a model"),
         ("good", {"sft": {"lora": {"target_modules": ["x"]}}}, "train.sft.lora.target_modules: Target modules"),
         ("good", {"sft": {}, "dpo": {"args": {"bta": 1}}}, "train.dpo.args.bta: is no argument of trl.DPOConfig"),
+        ("good", {"kto": {"args": {"max_lengths": 1}}}, "train.kto.args.max_lengths: is no argument of trl.KTOConfig"),
+        ("good", {"kto": {"args": {"per_device_train_batch_size": 1}}}, "train.kto.args.per_device_train_batch_size: "),
+        ("good", {"grpo": {"args": {"max_length": 9}}}, "train.grpo.args.max_length: is no argument of trl.GRPOConfig"),
+        ("good", {"grpo": {"args": {"num_generations": 7}}}, "must be divisible by num_generations (7)"),
+        ("bare", {"grpo": {}}, "has no chat template"),
     ],
 )
 def test_a_fault_of_the_student_is_named(student: str, block: dict[str, Any], message: str, students: Path) -> None:
@@ -120,7 +129,7 @@ def test_a_fault_of_the_student_is_named(student: str, block: dict[str, Any], me
         ({"truncation_mode": "x"}, "truncation_mode: Unsupported"),
         ({"pad_token": "<x>"}, "pad_token: The specified"),
         ({"lr_scheduler_type": "cosine_with_min_lr"}, "lr_scheduler_type: One of min_lr"),
-        ({"eval_strategy": "steps"}, "eval_strategy: expected no"),
+        ({"eval_strategy": "sometimes"}, "eval_strategy: sometimes is not a valid"),
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: expected at least 1, got 0"),
         ({"max_length": "long"}, "max_length: expected a number, got 'long'"),
         ({"max_steps": 0}, "max_steps: expected -1 for whole epochs, or at least 1"),

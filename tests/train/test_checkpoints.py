@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from skillmill.data.files import sha256_of
 from skillmill.train.checkpoints import COMPLETE, checkpoint_folder, keep_newest_checkpoint
 from skillmill.train.config import SftConfig, TrainConfig
-from skillmill.train.dpo import train_dpo
 from skillmill.train.job import Job, job_fingerprint
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import train_sft
 from skillmill.train.quiet import require_extra
 from skillmill.train.result import TrainResult
-from skillmill.train.sft import train_sft
 
 from .conftest import ROOMY, config
 from .tiny_students import write_student
@@ -125,6 +125,7 @@ def test_a_stopped_training_continues_with_the_same_losses(
     result = train(settings, stage, dataset, stopped)
     assert f"train {stage}: continues from the checkpoint after step {kept}" in caplog.messages
     assert result.losses == expected.losses and result.steps == 8
+    assert result.held_out == expected.held_out and [step for step, _ in result.held_out] == [0, 4, 8]
     assert checksum(result) == checksum(expected)
     left = {path.name for path in stopped.iterdir() if path.name.startswith(".")}
     assert left == set()

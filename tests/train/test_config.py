@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError, SkillmillError, StoreError
 from skillmill.train.config import DpoConfig, LoraConfig, SftConfig, TrainConfig
-from skillmill.train.dpo import train_dpo
-from skillmill.train.sft import train_sft
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import train_sft
 from skillmill.train.student import student_path
 
 from .conftest import SEED, config, write_dataset
@@ -16,7 +16,7 @@ from .conftest import SEED, config, write_dataset
 
 def test_importing_the_training_loads_neither_torch_nor_trl() -> None:
     code = (
-        "import sys; import skillmill.train.config, skillmill.train.sft, skillmill.train.dpo;"
+        "import sys; import skillmill.train.config, skillmill.train.methods.sft, skillmill.train.methods.dpo;"
         "print(*{'torch', 'trl', 'transformers', 'peft', 'datasets'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

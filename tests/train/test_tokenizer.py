@@ -9,9 +9,9 @@ import pytest
 
 from skillmill.data.errors import ConfigError
 from skillmill.train.config import TrainConfig
-from skillmill.train.dpo import train_dpo
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import train_sft
 from skillmill.train.quiet import require_extra
-from skillmill.train.sft import train_sft
 from skillmill.train.student import student_path
 
 from .conftest import ARGS, CONFIG, SEED, config

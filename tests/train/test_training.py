@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from skillmill.data.errors import ConfigError
-from skillmill.train.dpo import train_dpo
 from skillmill.train.job import Job
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import sft_trainer, train_sft
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, finished
 from skillmill.train.rows.load import load_rows
-from skillmill.train.sft import sft_trainer, train_sft
 from skillmill.train.student import model_arguments, student_path
 from skillmill.train.trl_arguments import trl_arguments
 

@@ -9,14 +9,14 @@ import pytest
 
 from skillmill.data.errors import SkillmillError
 from skillmill.train.config import SftConfig
-from skillmill.train.cuts import Cuts, check_cuts
-from skillmill.train.dpo import train_dpo
 from skillmill.train.job import Job
+from skillmill.train.methods.dpo import train_dpo
+from skillmill.train.methods.sft import train_sft
 from skillmill.train.quiet import require_extra
-from skillmill.train.sft import train_sft
+from skillmill.train.watch.cuts import Cuts, check_cuts
 
-from .conftest import ROOMY, config, write_dataset
-from .tiny_students import write_student
+from ..conftest import ROOMY, config, write_dataset
+from ..tiny_students import write_student
 
 FRAME = len("<user\n>\n<assistant\n>\n")
 """Tokens of a conversation besides its two texts: each special token, here `<` or `>`, is one token."""

@@ -14,6 +14,8 @@ from typing import Any
 from skillmill.data.errors import SkillmillError
 from skillmill.train.job import Job
 
+ANSWERS = ("completion", "chosen", "rejected")
+"""The columns of answers. GRPO has none, because the student answers."""
 LOSSLESS_PACKING = ("bfd_split", "wrapped")
 
 
@@ -34,16 +36,18 @@ class Cuts:
     @property
     def share(self) -> float:
         """The share of the answers that are cut or left out, from 0 to 1."""
-        return (self.cut + self.left_out * (self.answers // self.rows)) / self.answers
+        return (self.cut + self.left_out * (self.answers // self.rows)) / self.answers if self.answers else 0.0
 
 
 def count_cuts(job: Job, trainer: Any, rows: Any) -> Cuts:
     """Return what the arguments of a TRL trainer did to the answers in `rows`, its dataset before TRL prepared it."""
     args = trainer.args
     packing = getattr(args, "packing", False)
-    limit = None if packing and args.packing_strategy in LOSSLESS_PACKING else args.max_length
-    keeps_end = args.truncation_mode == "keep_end" and not packing
-    answers = [column for column in job.columns if column != "prompt"]
+    limit = None if packing and args.packing_strategy in LOSSLESS_PACKING else getattr(args, "max_length", None)
+    keeps_end = getattr(args, "truncation_mode", None) == "keep_end" and not packing
+    answers = [column for column in job.columns if column in ANSWERS]
+    if not answers:
+        return Cuts(len(rows), 0, 0, 0, 0)
     cut = emptied = longest = 0
     for row in rows:
         asked, *whole = _token_ids(trainer.processing_class, row["prompt"], [row[column] for column in answers])

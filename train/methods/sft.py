@@ -10,6 +10,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.train.config import TrainConfig
 from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
+from skillmill.train.rows.methods import COLUMNS
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config
 from skillmill.train.tokenizer import check_added_tokens, load_tokenizer
@@ -34,14 +35,14 @@ def sft_job(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: int)
         student=config.student,
         dataset_dir=dataset_dir,
         configuration=config.sft.dataset,
-        columns=("prompt", "completion"),
+        columns=COLUMNS["sft"],
         output_dir=output_dir,
         seed=seed,
     )
 
 
-def sft_trainer(job: Job, student: str, rows: Any) -> Any:
-    """Return the `trl.SFTTrainer` of the job for a `datasets.Dataset` with the job's columns."""
+def sft_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
+    """Return the `trl.SFTTrainer` of the job for two `datasets.Dataset` with the job's columns."""
     from trl import SFTConfig, SFTTrainer
 
     tokenizer = load_tokenizer(job, student)
@@ -50,6 +51,7 @@ def sft_trainer(job: Job, student: str, rows: Any) -> Any:
         model=student,
         args=trl_arguments(SFTConfig, job, model_init_kwargs=model_arguments(job.settings)),
         train_dataset=rows,
+        eval_dataset=held_out,
         processing_class=tokenizer,
         peft_config=peft_config(job.settings.lora),
     )
