@@ -27,6 +27,7 @@ from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.teachers.config import GraderConfig, TeacherConfig
 from skillmill.teachers.middleware.accounting import Budget, Prices
 from skillmill.train.config import TrainConfig
+from skillmill.train.evaluation.config import EvaluateConfig
 
 Kind = str
 """`skill_mix`, `instruct_skill_mix`, or `package.module:Class` for a user-defined generator."""
@@ -193,7 +194,7 @@ class Config(Section):
     refresh: RefreshConfig = RefreshConfig()
     retention: RetentionConfig = RetentionConfig()
     train: TrainConfig | None = None
-    evaluate: dict[str, Any] | None = None
+    evaluate: EvaluateConfig | None = None
     prices: Prices | None = None
     budget: Budget = Budget()
     runner: RunnerConfig = RunnerConfig()
@@ -344,7 +345,6 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _refuse_what_is_not_there_yet(config: Config) -> None:
     """Raise `ConfigError` for a part of the schema that this version does not implement."""
     missing = {
-        "evaluate": config.evaluate and "evaluation",
         "runner.kind": config.runner.kind != "local" and config.runner.kind,
         "output_dir": "://" in config.output_dir and config.output_dir,
     }
@@ -364,6 +364,7 @@ def _with_paths_of(config: Config, folder: Path) -> Config:
             "grader": config.grader and config.grader.relative_to(folder),
             "pairs": config.pairs.relative_to(folder),
             "train": config.train and config.train.relative_to(folder),
+            "evaluate": config.evaluate and config.evaluate.relative_to(folder),
         }
     )
     if config.work_dir:

@@ -21,6 +21,10 @@ ENGINES = {
     "openai": "skillmill.teachers.engines.openai",
 }
 """The module of each `kind`, imported on first use: a run needs one engine, and importing aiohttp takes 0.1 s."""
+TRANSFORMERS = "transformers"
+"""The engine of students that are evaluated. It is no teacher, because it cannot hold a reply to a JSON schema."""
+STUDENT_ENGINES = {**ENGINES, TRANSFORMERS: "skillmill.teachers.engines.transformers_batches"}
+"""The engines of `evaluate.student` and `evaluate.baseline`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +58,5 @@ class EngineModule(Protocol):
 
 
 def engine_module(kind: str) -> EngineModule:
-    """Import and return the module of the engine `kind`, a key of `ENGINES`."""
-    return cast(EngineModule, import_module(ENGINES[kind]))
+    """Import and return the module of the engine `kind`, a key of `STUDENT_ENGINES`."""
+    return cast(EngineModule, import_module(STUDENT_ENGINES[kind]))

@@ -122,7 +122,6 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("evaluate: {k: [2]}", "evaluate"),
         ("runner: {kind: ray}", "runner.kind"),
         ("output_dir: s3://bucket/run", "output_dir"),
     ],

@@ -265,7 +265,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
         (["run", "-c", "good.yaml", "--set", "runner.kind=ray"], 2, "runner.kind: ray is not there yet"),
         (["run", "-c", "good.yaml", "--set", "taxonomy=none.yaml"], 2, "none.yaml: No such file"),
         (["run", "-c", "good.yaml"], 1, "teacher.base_url: cannot reach http://127.0.0.1:9/v1"),
-        (["evaluate", "-c", "good.yaml"], 2, "evaluate: not there yet"),
+        (["evaluate", "-c", "good.yaml"], 2, "grader: missing, and evaluate.grader is model"),
         (["taxonomy", "show", "builtin:nothing"], 2, "there is no builtin:nothing"),
         (["status", "."], 2, "holds no run"),
         (["export", "-c", "good.yaml"], 1, "holds no run yet"),

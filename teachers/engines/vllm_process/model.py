@@ -29,7 +29,12 @@ def vllm_model(model: str | None, section: str = "teacher") -> str:
 
 
 def vllm_name(model: str | None, engine_args: dict[str, Any], section: str = "teacher") -> str:
-    """Return the teacher's name, which is part of the plan; a folder's name includes a checksum of its content.
+    """Return the teacher's name, which is part of the plan, as `checkpoint_name` does."""
+    return f"vllm:{checkpoint_name(model, engine_args, section)}"
+
+
+def checkpoint_name(model: str | None, engine_args: dict[str, Any], section: str = "teacher") -> str:
+    """Return the name of a model with its adapter; a folder's name includes a checksum of its content.
 
     Raises `TeacherError` if a path is not a folder of a model or of an adapter.
     """
@@ -40,7 +45,7 @@ def vllm_name(model: str | None, engine_args: dict[str, Any], section: str = "te
     if engine_args.get(LORA):
         adapter = _folder(engine_args[LORA], f"{section}.engine_args.lora", "adapter_config.json")
         name += f"+{_name_with_checksum(adapter)}"
-    return f"vllm:{name}"
+    return name
 
 
 def _is_path(model: str) -> bool:

@@ -39,9 +39,3 @@ def test_without_a_command_the_help_is_shown_and_that_is_an_error(
     assert code == 2
     assert "Usage: " in err
     assert "\nCommands:\n" in err
-
-
-@pytest.mark.parametrize("name", ["evaluate"])
-def test_planned_commands_say_so_whatever_their_arguments(command_line: CommandLine, name: str) -> None:
-    code, out, err = command_line(name, "-c", "skillmill.yaml", "--anything", "3")
-    assert (code, out, err) == (2, "", f"skillmill: {name}: not there yet in this version\n")

@@ -1,0 +1,42 @@
+"""What `skillmill evaluate` prints."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from skillmill.train.evaluation.outputs import FOLDER, HEADINGS, table_lines, with_error
+from skillmill.train.evaluation.skill_mix_metrics import METRICS
+
+
+def print_evaluation(metrics: dict[str, Any], output: Path, as_json: bool) -> None:
+    """Print the metrics as JSON, or as a table with a line for each split and k."""
+    if as_json:
+        print(orjson.dumps(metrics, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console(highlight=False, markup=False)
+    compared = metrics["baseline"] is not None
+    console.print(f"student:  {metrics['models']['student']}", soft_wrap=True)
+    if compared:
+        console.print(f"baseline: {metrics['models']['baseline']}", soft_wrap=True)
+    console.print(_table(metrics, compared))
+    words = "before → after; ± the standard error" if compared else "± the standard error"
+    console.print(f"{words}; n cells; graded by {metrics['settings']['graded_by']}", soft_wrap=True)
+    console.print(str(output / FOLDER), soft_wrap=True)
+
+
+def _table(metrics: dict[str, Any], compared: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", "k", "n", *HEADINGS.values()):
+        table.add_column(heading, justify="right" if heading in ("k", "n") else "left", no_wrap=True)
+    for line in table_lines(metrics):
+        cells = [
+            f"{line['baseline'][metric]['value']:.2f} → {with_error(line['student'][metric])}"
+            if compared and line["baseline"]
+            else with_error(line["student"][metric])
+            for metric in METRICS
+        ]
+        table.add_row(line["split"], line["k"], f"{line['n']:,}", *cells)
+    return table

@@ -1,0 +1,28 @@
+"""The number of tokens that a student was trained on, from the logs of its trainings."""
+
+from pathlib import Path
+
+import orjson
+
+from skillmill.train.result import LOG
+
+
+def training_tokens(folder: Path) -> int | None:
+    """Return the tokens of the training in a folder, and of the SFT beside it if it continued one; None if unknown.
+
+    TRL logs the tokens so far as `num_tokens`.
+    """
+    folders = [folder]
+    if folder.name.startswith("dpo") and (folder.parent / folder.name.replace("dpo", "sft", 1)).is_dir():
+        folders.append(folder.parent / folder.name.replace("dpo", "sft", 1))
+    tokens = [_logged(each / LOG) for each in folders]
+    return sum(filter(None, tokens)) or None
+
+
+def _logged(path: Path) -> int | None:
+    try:
+        entries = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    counts = [entry["num_tokens"] for entry in entries if entry.get("num_tokens")]
+    return int(max(counts)) if counts else None
