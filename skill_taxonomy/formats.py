@@ -12,7 +12,7 @@ from skillmill.data.inputs.local_files import require_local
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
 from skillmill.skill_taxonomy.tables import Columns, TableLines, read_csv, read_json, read_json_lines, read_tsv
-from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Taxonomy, Topic
+from skillmill.skill_taxonomy.taxonomy import KEYS, QueryType, Skill, Taxonomy, Topic
 
 Lines = LineNumbers | TableLines
 
@@ -125,6 +125,7 @@ def _known_keys(location: Location) -> list[str]:
 def taxonomy_text(taxonomy: Taxonomy) -> str:
     """Return the YAML text of a taxonomy file, without the fields that have their default value."""
     content = taxonomy.model_dump(mode="json", exclude_defaults=True)
+    content = {key: content[key] for key in ("name", "source", "license", *KEYS) if key in content}
     text = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=110)
     return "# Skills, topics and query types. Edit freely: a run uses this file as it is.\n" + text
 

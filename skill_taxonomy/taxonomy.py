@@ -91,7 +91,8 @@ class QueryType(Entry):
 class Taxonomy(BaseModel):
     """Skills, topics and query types. No two entries of one list have the same canonical name.
 
-    The validation context `{"duplicates": True}` allows repeated names.
+    `source` says where the names are from, `license` under which licence they are, "" if that is not known. The
+    validation context `{"duplicates": True}` allows repeated names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,6 +102,7 @@ class Taxonomy(BaseModel):
     skills: tuple[Skill, ...] = Field(min_length=1)
     topics: tuple[Topic, ...] = ()
     query_types: tuple[QueryType, ...] = ()
+    license: Text = ""
 
     @model_validator(mode="after")
     def _names_are_unique(self, info: ValidationInfo) -> "Taxonomy":
@@ -128,8 +130,11 @@ def canonical(name: str) -> str:
 
 
 def fingerprint(taxonomy: Taxonomy) -> str:
-    """Return a SHA-256 hex digest of the entries with all their fields; the order of the entries does not count."""
-    content = taxonomy.model_dump(mode="json", exclude={"name", "source"})
+    """Return a SHA-256 hex digest of the entries with all their fields; the order of the entries does not count.
+
+    Name, source and licence are not in it, because no prompt has them.
+    """
+    content = taxonomy.model_dump(mode="json", exclude={"name", "source", "license"})
     for entries in content.values():
         entries.sort(key=lambda entry: canonical(entry["name"]))
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -15,6 +15,7 @@ from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.parquet import parquet_writer
 from skillmill.skill_taxonomy.draw.permutation import Permutation, permutation
 from skillmill.skill_taxonomy.sources import TaxonomyConfig
+from skillmill.skill_taxonomy.taxonomy import MAX_TEXT_CHARS
 
 ROW_GROUP = 1000
 """Rows per row group of the table of labelled examples."""
@@ -84,6 +85,11 @@ class Examples(Sequence[Example]):
 
     def __len__(self) -> int:
         return self.size
+
+    @property
+    def license(self) -> str:
+        """The licence that the dataset states, "" if it states none."""
+        return str(getattr(getattr(self.table, "info", None), "license", None) or "")[:MAX_TEXT_CHARS]
 
     @overload
     def __getitem__(self, place: int) -> Example: ...

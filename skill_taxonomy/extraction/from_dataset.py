@@ -93,6 +93,7 @@ async def extract_from_dataset(
     taxonomy = Taxonomy(
         name=config.domain or Path(examples.name).stem[:100],
         source=f"{len(examples)} examples of {examples.name}, labelled by {teacher.name}, seed {seed}",
+        license=examples.license,
         skills=tuple(_with_requests(coarse.skills, examples, labels)),
         topics=tuple(Topic(name=name) for name in topics),
         query_types=tuple(query_types),

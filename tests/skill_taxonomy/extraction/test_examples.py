@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -181,6 +182,12 @@ def test_another_seed_is_another_sample(reading: Reading) -> None:
     table = [{"text": str(row)} for row in range(1000)]
     one, other = ({e.row for e in Examples("t", table, (("text",), ()), 20, seed)} for seed in (1, 2))
     assert one != other
+
+
+def test_the_licence_is_that_of_the_dataset() -> None:
+    table = datasets.Dataset.from_dict({"text": ["a"]}, info=datasets.DatasetInfo(license="CC-BY-4.0"))
+    assert Examples("t", table.select_columns(["text"]), (("text",), ()), 1, 1).license == "CC-BY-4.0"
+    assert Examples("t", [{"text": "a"}], (("text",), ()), 1, 1).license == ""
 
 
 values = st.recursive(
