@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version 2 added `difficulty`, `length`, `language`, `parent` and `operator`, version 3 `kept` and
-`draft_finish_reason`. A column is null in rows of earlier versions."""
+`draft_finish_reason`, version 4 `thinking` and `draft_thinking`. A column is null in rows of earlier versions."""
 KEPT_DRAFT = "draft"
 """The value of `kept` in a row whose answer is the draft."""
 
@@ -61,6 +61,10 @@ class Sample:
     """How the response ended: "stop", "length" or "content_filter"."""
     draft_finish_reason: str | None = None
     """How the text in `draft` ended; None if that is unknown."""
+    thinking: str | None = None
+    """What a reasoning teacher thought before the response; None if it did not."""
+    draft_thinking: str | None = None
+    """What it thought before the text in `draft`."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     reasons: tuple[str, ...] = ()
@@ -90,6 +94,8 @@ class Sample:
             kept=None if self.kept else KEPT_DRAFT,
             finish_reason=self.draft_finish_reason,
             draft_finish_reason=self.finish_reason,
+            thinking=self.draft_thinking,
+            draft_thinking=self.thinking,
         )
 
 
@@ -99,11 +105,12 @@ class SampleRow(TypedDict):
     `id`: `row_id` of plan, index and generation. `index`: position of the cell in the plan. `cell`: key of the cell,
     equal for equal cells of any plan. `prompt` and `completion`: one message each, or none where the teacher gave no
     text. `kept`: "draft" if the answer is the draft because filters rejected the refined answer, which is then in
-    `draft`; null otherwise. `draft_finish_reason`: how the text in `draft` ended. `verdict`: "accepted" or "rejected".
-    `reasons`: why filters rejected the row; a row that an override accepts keeps them. `signals`: measured numbers as
-    (name, value) pairs, the form in which pyarrow returns a map. `grader`: name of the model that was asked for the
-    grade. `prompts`: fingerprint of the prompt files. `prompt_tokens` and `completion_tokens`: sums over all requests
-    of the sample.
+    `draft`; null otherwise. `draft_finish_reason`: how the text in `draft` ended. `thinking` and `draft_thinking`: what
+    a reasoning teacher thought before the answer and before the text in `draft`, null if it did not. `verdict`:
+    "accepted" or "rejected". `reasons`: why filters rejected the row; a row that an override accepts keeps them.
+    `signals`: measured numbers as (name, value) pairs, the form in which pyarrow returns a map. `grader`: name of the
+    model that was asked for the grade. `prompts`: fingerprint of the prompt files. `prompt_tokens` and
+    `completion_tokens`: sums over all requests of the sample.
     """
 
     id: str
@@ -133,6 +140,8 @@ class SampleRow(TypedDict):
     explanation: str | None
     finish_reason: str | None
     draft_finish_reason: str | None
+    thinking: str | None
+    draft_thinking: str | None
     teacher: str
     grader: str | None
     prompt_tokens: int
@@ -255,6 +264,8 @@ def sample_row(sample: Sample, **cell_columns: Unpack[CellColumns]) -> SampleRow
         "explanation": sample.explanation,
         "finish_reason": sample.finish_reason,
         "draft_finish_reason": sample.draft_finish_reason,
+        "thinking": sample.thinking,
+        "draft_thinking": sample.draft_thinking,
         "grader": sample.grader,
         "prompt_tokens": sample.prompt_tokens,
         "completion_tokens": sample.completion_tokens,
@@ -279,6 +290,8 @@ def sample_of(row: SampleRow) -> Sample:
         explanation=row["explanation"],
         finish_reason=row["finish_reason"],
         draft_finish_reason=row["draft_finish_reason"],
+        thinking=row["thinking"],
+        draft_thinking=row["draft_thinking"],
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
         reasons=tuple(row["reasons"]),

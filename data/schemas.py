@@ -47,6 +47,8 @@ SAMPLE_SCHEMA = pa.schema(
         ("explanation", pa.string()),
         ("finish_reason", pa.string()),
         ("draft_finish_reason", pa.string()),
+        ("thinking", pa.string()),
+        ("draft_thinking", pa.string()),
         ("teacher", pa.string()),
         ("grader", pa.string()),
         ("prompt_tokens", pa.int64()),

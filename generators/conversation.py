@@ -10,6 +10,7 @@ from skillmill.data.text.repetition import covered_share
 from skillmill.data.text.words import words
 from skillmill.skill_taxonomy.taxonomy import Skill
 from skillmill.teachers.base import Reply, Request, Sampling, Teacher
+from skillmill.teachers.structured import clean
 
 SHORT_FORM_TOKENS = 400
 """Below this `max_tokens` a conversation has the short form: an instruction is one sentence, an answer one paragraph,
@@ -85,6 +86,11 @@ def lost_to_thinking(reply: Reply, sampling: Sampling) -> str | None:
         f"max_tokens went into thinking: no text came within the {sampling.max_tokens:,} tokens of "
         "teacher.sampling.max_tokens; raise it, or switch the model's thinking off"
     )
+
+
+def thinking_of(*replies: Reply) -> str | None:
+    """Return what a reasoning model thought before the replies, separated by blank lines, None if it did not."""
+    return "\n\n".join(filter(None, (clean(reply.thinking).strip() for reply in replies))) or None
 
 
 def definition_or_name(skill: Skill) -> str:

@@ -24,6 +24,7 @@ from skillmill.generators.conversation import (
     lost_to_thinking,
     system,
     text_schema,
+    thinking_of,
     user,
 )
 from skillmill.generators.instruction_check import is_rejected
@@ -103,6 +104,8 @@ class InstructSkillMix:
             explanation=next(filter(None, (lost_to_thinking(each, self.sampling) for each in answers)), None),
             finish_reason=_finish_reason(answers),
             draft_finish_reason=_finish_reason(drafts) if refines else None,
+            thinking=thinking_of(*answers),
+            draft_thinking=thinking_of(*drafts) if refines else None,
             prompt_tokens=task.counting.tokens.prompt_tokens,
             completion_tokens=task.counting.tokens.completion_tokens,
         )

@@ -19,6 +19,7 @@ from skillmill.generators.conversation import (
     lost_to_thinking,
     system,
     text_schema,
+    thinking_of,
     user,
 )
 from skillmill.generators.examples import TextExample, read_examples
@@ -69,10 +70,11 @@ class SkillMix:
         schema = reply_schema(self.sampling, cell) if self.order == "limit_first" else None
         draft_messages = self.draft_messages(cell)
         last_reply = await counting.chat(draft_messages, derived_seed(cell.seed, generation, "draft"), "draft", schema)
-        draft = None
+        draft = draft_thinking = None
         if self.turns == 2:
             first_text = clean(last_reply.text)
             draft = answer_and_explanation(first_text)[0] or first_text
+            draft_thinking = thinking_of(last_reply)
             review_messages = [*draft_messages, assistant(first_text), user(self._task("review", cell))]
             review_seed = derived_seed(cell.seed, generation, "review")
             last_reply = await counting.chat(review_messages, review_seed, "review", schema)
@@ -84,6 +86,8 @@ class SkillMix:
             draft=clean(last_reply.text) if answer is None else draft,
             explanation=explanation or lost_to_thinking(last_reply, self.sampling),
             finish_reason=last_reply.finish_reason,
+            thinking=thinking_of(last_reply),
+            draft_thinking=draft_thinking,
             prompt_tokens=counting.tokens.prompt_tokens,
             completion_tokens=counting.tokens.completion_tokens,
             reasons=self._reasons(answer, last_reply),

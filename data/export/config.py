@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from skillmill.data.export.thinking import Thinking
+
 Format = Literal["alpaca", "sharegpt", "openai", "json"]
 """A further form of the `sft` rows: JSON Lines files. `json` has all columns, the others are those of trainers."""
 
@@ -24,9 +26,10 @@ class ExportConfig(BaseModel):
     """The `export` section.
 
     `repo_id`: the dataset repository on the Hugging Face Hub that `publish` writes to. `private`: a repository that it
-    creates is private. `create_pr`: it opens a pull request instead of a commit on the main branch. `formats`: further
-    forms of the `sft` rows. `validation`: the share of the cells whose rows are in the split `validation`. `stress`
-    adds a dataset configuration of that name: `sft` with some answers made worse.
+    creates is private. `create_pr`: it opens a pull request instead of a commit on the main branch. `thinking`: where
+    the thinking of a reasoning teacher is in `sft` and `rejected`. `formats`: further forms of the `sft` rows.
+    `validation`: the share of the cells whose rows are in the split `validation`. `stress` adds a dataset configuration
+    of that name: `sft` with some answers made worse.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +37,7 @@ class ExportConfig(BaseModel):
     repo_id: str | None = None
     private: bool = True
     create_pr: bool = False
+    thinking: Thinking = "drop"
     formats: tuple[Format, ...] = ()
     validation: float = Field(0.0, ge=0, lt=1)
     stress: StressConfig | None = None

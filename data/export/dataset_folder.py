@@ -22,6 +22,7 @@ from skillmill.data.export.export_rows import ExportRows
 from skillmill.data.export.funnel import Funnel
 from skillmill.data.export.masking import Mask
 from skillmill.data.export.sft_rows import AnswersByPlan
+from skillmill.data.export.thinking import Thinking
 from skillmill.data.files import replace_folder, sha256_of, store_errors, sync, temporary_path
 from skillmill.data.store import ShardStore
 from skillmill.data.versions import VERSION_FILE, Version, Versions
@@ -52,6 +53,7 @@ def write_dataset_folder(
     validation: float = 0.0,
     money: Callable[[int, int], float] | None = None,
     formats: Sequence[str] = (),
+    thinking: Thinking = "drop",
 ) -> Exported:
     """Write the dataset folder of the plans `draft.plans` and replace the previous one.
 
@@ -75,11 +77,14 @@ def write_dataset_folder(
         validation: The share of the cells that are in the split `validation`.
         money: Returns the price of prompt tokens and completion tokens; None if there are no prices.
         formats: Further forms of the `sft` rows, names of `export.formats`.
+        thinking: Where the thinking of a reasoning teacher is, see `thinking.py`.
 
     Raises `StoreError` if a shard is damaged or the folder cannot be written; the previous folder is then unchanged.
     """
     changes = ChangedVerdicts(folder)
-    export = ExportRows(temporary_path(folder), Editions(versions), changes, mask, stress, validation, formats)
+    export = ExportRows(
+        temporary_path(folder), Editions(versions), changes, mask, stress, validation, formats, thinking
+    )
     with store_errors(f"cannot write {folder}"):
         shutil.rmtree(export.folder, ignore_errors=True)
         export.folder.mkdir(parents=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
@@ -20,6 +21,7 @@ from skillmill.data.export.self_records import self_record
 from skillmill.data.export.sft_rows import AnswersByPlan, StressAnswers, sft_rows
 from skillmill.data.export.signal_columns import SIGNALS, SignalColumns, signal_columns
 from skillmill.data.export.splits import SPLITS, split_of
+from skillmill.data.export.thinking import Thinking, exported_row, exported_schema
 from skillmill.data.records import GradingRow, PairRow, SampleRow
 from skillmill.data.schemas import GRADING_SCHEMA, PREFERENCE_SCHEMA, SELF_SCHEMA, STRESS_SCHEMA
 from skillmill.data.store import ShardStore, gradings_of
@@ -49,6 +51,7 @@ class ExportRows:
     stress: AnswersByPlan | None
     validation: float
     formats: Sequence[str]
+    thinking: Thinking = "drop"
     funnel: Funnel = field(default_factory=Funnel)
     statistics: RowStatistics = field(default_factory=RowStatistics)
     new: RowStatistics = field(default_factory=RowStatistics)
@@ -95,7 +98,9 @@ class ExportRows:
         )
 
     def _schema_of(self, configuration: str, version: int) -> pa.Schema:
-        return _SCHEMAS.get(configuration) or self.signals.schema(version).append(VERSION_COLUMN)
+        if schema := _SCHEMAS.get(configuration):
+            return schema
+        return exported_schema(self.signals.schema(version), self.thinking).append(VERSION_COLUMN)
 
     def _write_rows(
         self,
@@ -121,8 +126,8 @@ class ExportRows:
             self.funnel.unusable_gradings += sum(grading["grade"] is None for grading in of_part)
             where = split, edition, plan
             rejected = (row for row in part if row["verdict"] == "rejected")
-            files.append("sft", *where, [_export_row(row, edition) for row in sft])
-            files.append("rejected", *where, [_export_row(row, edition) for row in rejected])
+            files.append("sft", *where, [self._export_row(row, edition) for row in sft])
+            files.append("rejected", *where, [self._export_row(row, edition) for row in rejected])
             files.append("self", *where, self_records)
             files.append("grades", *where, of_part)
             for name in self.formats:
@@ -148,9 +153,17 @@ class ExportRows:
     def _record(self, row: SampleRow, edition: int, name: str) -> dict[str, object]:
         """Return the record of a row in a further format. All rows of `json` have all signals, as readers expect."""
         if name in RECORDS:
-            return RECORDS[name](row)
+            return RECORDS[name](cast(SampleRow, exported_row(row, self.thinking)))
         signals = dict.fromkeys(self.signals.names(self.editions.new)) | dict(row["signals"] or [])
-        return _export_row(row, edition) | {SIGNALS: signals}
+        return self._export_row(row, edition) | {SIGNALS: signals}
+
+    def _export_row(self, row: SampleRow, edition: int) -> dict[str, object]:
+        """Return the row with its signals as a struct and its version, and its thinking as the export has it."""
+        return {
+            **exported_row(row, self.thinking),
+            SIGNALS: dict(row["signals"] or []),
+            "version": f"v{edition}",
+        }
 
     def _parts(self, rows: list[SampleRow]) -> dict[tuple[int, str], list[SampleRow]]:
         """Return the masked rows by version and split, in the order of their versions, without withdrawn rows."""
@@ -176,8 +189,3 @@ class ExportRows:
             files.append(
                 "preference", SPLITS[split], edition, plan, [{**row, "version": f"v{edition}"} for row in kept]
             )
-
-
-def _export_row(row: SampleRow, edition: int) -> dict[str, object]:
-    """Return the row with its signals as a struct and its version."""
-    return {**row, SIGNALS: dict(row["signals"] or []), "version": f"v{edition}"}

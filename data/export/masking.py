@@ -7,7 +7,7 @@ Mask = Callable[[str], str]
 AnyRow = TypeVar("AnyRow", bound=Mapping[str, Any])
 
 MESSAGE_COLUMNS = ("prompt", "completion", "chosen", "rejected")
-TEXT_COLUMNS = ("draft", "critique", "explanation", "raw", "topic", "query_type")
+TEXT_COLUMNS = ("draft", "critique", "explanation", "thinking", "draft_thinking", "raw", "topic", "query_type")
 
 
 def masked_row(row: AnyRow, mask: Mask) -> AnyRow:

@@ -143,6 +143,8 @@ def _with_decision(row: SampleRow, sample: Sample) -> SampleRow:
         "kept": sample.kept,
         "finish_reason": sample.finish_reason,
         "draft_finish_reason": sample.draft_finish_reason,
+        "thinking": sample.thinking,
+        "draft_thinking": sample.draft_thinking,
         "reasons": [str(reason) for reason in sample.reasons],
         "signals": sorted(sample.signals.items()),
         "grade": sample.grade,

@@ -89,7 +89,7 @@ async def redecide(
                     return new_rows, _of_same_answers(gradings, rows, new_rows)
                 return new_rows, [each for _, of_row in decided for each in of_row]
 
-            await _rewrite_shards(workspace, plan, decide_shard, outcome, graded=grading is not None)
+            await rewrite_shards(workspace, plan, decide_shard, outcome, graded=grading is not None)
     except BudgetMet as met:
         outcome.stopped = met.reason
     finally:
@@ -143,7 +143,7 @@ async def apply_overrides(workspace: Workspace, plan: Plan, overrides: Overrides
         return [overrides.apply(row) for row in rows], gradings
 
     outcome = FilterOutcome()
-    await _rewrite_shards(workspace, plan, decide_shard, outcome)
+    await rewrite_shards(workspace, plan, decide_shard, outcome)
     return outcome
 
 
@@ -182,7 +182,7 @@ def overrides_without_effect(workspace: Workspace, plan: Plan, overrides: Overri
     return lines
 
 
-async def _rewrite_shards(
+async def rewrite_shards(
     workspace: Workspace, plan: Plan, decide_shard: DecideShard, outcome: FilterOutcome, graded: bool = False
 ) -> None:
     """Decide the stored rows shard by shard in index order, with one commit a shard.

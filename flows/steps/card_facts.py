@@ -31,6 +31,7 @@ def card_facts(config: Config, taxonomy: Taxonomy, plans: tuple[str, ...]) -> Ca
         checks=_checks(config.filters),
         validation=config.export.validation,
         formats=config.export.formats,
+        thinking=config.export.thinking,
     )
 
 

@@ -1,5 +1,6 @@
 """The export step: write the Hugging Face dataset folder and record its version."""
 
+import asyncio
 import glob
 import logging
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.refresh.draft_version import draft_version
+from skillmill.flows.rows.thinking import refill_thinking
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.card_facts import card_facts
@@ -35,6 +37,8 @@ def export_step(
     folder = config.output / "export"
     with open_workspace(config) as workspace:
         apply_new_overrides(workspace, plan)
+        if config.export.thinking != "drop" and (filled := asyncio.run(refill_thinking(workspace, plan))):
+            log.info(f"export: the thinking of {filled} rows of an earlier version filled in from the journal")
         versions = adopt_exported(config.output)
         draft = draft_version(workspace, plan, versions, every_plan, scheduled_time, note)
         exported = write_dataset_folder(
@@ -50,6 +54,7 @@ def export_step(
             config.export.validation,
             _price(config),
             config.export.formats,
+            config.export.thinking,
         )
         adopt_exported(config.output)
         funnel, version = exported.funnel, exported.version

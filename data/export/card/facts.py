@@ -65,3 +65,4 @@ class CardFacts:
     checks: CheckFacts = CheckFacts()
     validation: float = 0.0
     formats: tuple[str, ...] = ()
+    thinking: str = "drop"
