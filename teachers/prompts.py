@@ -22,14 +22,15 @@ class Prompts:
     """The `<turn>.jinja` files of the folders; files of the user's folder `own` replace those with the same name.
 
     All files are read on creation, so the fingerprint fits the rendered prompts even if a file changes during a run.
+    `key` is the key of the configuration that names `own`, for error messages.
     Raises `ConfigError` if a user's file replaces no shipped prompt, is not a template, or has a variable that no
     shipped prompt has.
     """
 
-    def __init__(self, *folders: Path, own: Path | None = None) -> None:
+    def __init__(self, *folders: Path, own: Path | None = None, key: str = "generation.prompts") -> None:
         self._folder = folders[0]
         self._paths = {path.name: path for folder in folders for path in sorted(folder.glob("*.jinja"))}
-        replaced = _user_files(own, list(self._paths)) if own else {}
+        replaced = _user_files(own, list(self._paths), key) if own else {}
         self._sources = {name: path.read_text(encoding="utf-8") for name, path in self._paths.items()}
         # No HTML escaping: prompts are plain text, and escaping would put &quot; into the data.
         self._environment = ImmutableSandboxedEnvironment(
@@ -41,7 +42,7 @@ class Prompts:
         )
         known = self._variables(list(self._paths)) if replaced else set()
         self._paths.update(replaced)
-        self._sources.update({name: _text(path) for name, path in replaced.items()})
+        self._sources.update({name: _text(path, key) for name, path in replaced.items()})
         for name, path in replaced.items():
             for variable in sorted(self._variables([name]) - known):
                 raise ConfigError(f"{path}: unknown variable {variable}, expected of {', '.join(sorted(known))}")
@@ -91,7 +92,7 @@ class Prompts:
         return variables
 
 
-def _user_files(own: Path, known: list[str]) -> dict[str, Path]:
+def _user_files(own: Path, known: list[str], key: str) -> dict[str, Path]:
     """Return the prompt files in a user's folder by name, without hidden files.
 
     Raises `ConfigError` if the folder cannot be read or a file replaces no shipped prompt.
@@ -99,20 +100,20 @@ def _user_files(own: Path, known: list[str]) -> dict[str, Path]:
     try:
         paths = [path for path in sorted(own.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
-        raise ConfigError(f"generation.prompts: cannot read the folder {own}: {error.strerror}") from None
+        raise ConfigError(f"{key}: cannot read the folder {own}: {error.strerror}") from None
     for path in paths:
         if path.name not in known:
-            raise ConfigError(f"generation.prompts: {path} replaces no prompt, expected one of {', '.join(known)}")
+            raise ConfigError(f"{key}: {path} replaces no prompt, expected one of {', '.join(known)}")
     return {path.name: path for path in paths}
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, key: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"generation.prompts: cannot read {path}: {error.strerror}") from None
+        raise ConfigError(f"{key}: cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"generation.prompts: {path} is not UTF-8 text") from None
+        raise ConfigError(f"{key}: {path} is not UTF-8 text") from None
 
 
 def _one_line(error: Exception) -> str:

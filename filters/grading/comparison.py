@@ -47,6 +47,10 @@ async def _compare(request: str, a: str, b: str, grader: Teacher, sampling: Samp
         {"role": "system", "content": render(FOLDER, "guidance")},
         {"role": "user", "content": render(FOLDER, "compare", request=request, a=a, b=b)},
     ]
-    reply = await grader.chat(Request(messages, sampling, seed, SCHEMA, STAGE))
-    choice = (parse_object(reply.text, ("better",)) or {}).get("better")
+    return read_choice((await grader.chat(Request(messages, sampling, seed, SCHEMA, STAGE))).text)
+
+
+def read_choice(reply: str) -> Choice | None:
+    """Return the choice in a reply by `SCHEMA`, None if it cannot be read."""
+    choice = (parse_object(reply, ("better",)) or {}).get("better")
     return choice if choice in ("A", "B", "same") else None

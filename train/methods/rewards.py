@@ -15,7 +15,8 @@ from skillmill.filters.grading.rules import points_by_rules
 from skillmill.filters.rows.skill_named import SkillNamed
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.formats import load_taxonomy
-from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
+from skillmill.skill_taxonomy.taxonomy import Skill
+from skillmill.train.rows.cells import CELL_COLUMNS, cell_of
 
 Reward = Callable[[Sample, Cell], float | None]
 RewardFunction = Callable[..., list[float | None]]
@@ -88,27 +89,9 @@ def _of_a_batch(name: str, reward: Reward, by_name: Mapping[str, Skill]) -> Rewa
     def of_a_batch(
         prompts: list[list[Message]], completions: list[list[Message]], **columns: list[Any]
     ) -> list[float | None]:
-        cells = (_cell({key: columns[key][i] for key in CELL_COLUMNS}, by_name) for i in range(len(prompts)))
+        cells = (cell_of({key: columns[key][i] for key in CELL_COLUMNS}, by_name) for i in range(len(prompts)))
         answers = zip(prompts, completions, cells, strict=True)
         return [reward(Sample(asked[-1]["content"], told[-1]["content"]), cell) for asked, told, cell in answers]
 
     of_a_batch.__name__ = name  # TRL logs the reward under this name
     return of_a_batch
-
-
-CELL_COLUMNS = ("kind", "skills", "topic", "query_type", "length", "language")
-"""The columns of a row that say what its cell asks for."""
-
-
-def _cell(row: Mapping[str, Any], by_name: Mapping[str, Skill]) -> Cell:
-    """Return the cell of a row. A skill that the taxonomy no longer has counts without a rule."""
-    return Cell(
-        kind=row["kind"],
-        index=0,
-        skills=tuple(by_name.get(name) or Skill(name=name) for name in row["skills"]),
-        topic=Topic(name=row["topic"]) if row["topic"] else None,
-        query_type=QueryType(name=row["query_type"]) if row["query_type"] else None,
-        seed=0,
-        length=row["length"],
-        language=row["language"],
-    )
