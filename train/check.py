@@ -21,6 +21,7 @@ from skillmill.train.methods.continued import continued_job
 from skillmill.train.methods.sft import sft_job
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import MARKER, finished
+from skillmill.train.rows.load import check_rows
 from skillmill.train.student import check_weights, model_arguments, peft_config, student_name, student_path
 from skillmill.train.tokenizer import check_adapter_tokens, check_added_tokens, load_tokenizer
 from skillmill.train.trl_arguments import known_arguments, one_line, trl_arguments, trl_classes
@@ -71,6 +72,7 @@ def check_train(config: TrainConfig, results_dir: Path) -> None:
     require_extra()
     for job in pending:
         _check_arguments(job.stage, job.settings)
+        check_rows(job)
     student = student_path(config.student)
     check_weights(student)
     with offline_and_quiet():
@@ -89,7 +91,12 @@ def _has_result(job: Job) -> bool:
     if result is None or result.student != student_name(job.student):
         return False
     recorded = orjson.loads((job.output_dir / MARKER).read_bytes())
-    settings = {"args": job.settings.trl_args(), "lora": job.settings.lora and job.settings.lora.model_dump()}
+    settings = {
+        "args": job.settings.trl_args(),
+        "lora": job.settings.lora and job.settings.lora.model_dump(),
+        "rows": job.settings.described_rows(),
+    }
+    recorded.setdefault("rows", {})  # results of earlier versions
     return all(recorded.get(key) == orjson.loads(orjson.dumps(value, default=str)) for key, value in settings.items())
 
 

@@ -65,6 +65,7 @@ def job_details(job: Job, dataset_sha256: str) -> dict[str, Any]:
             "configuration": job.configuration,
             "sha256": dataset_sha256,
         },
+        "rows": job.settings.described_rows(),
         "lora": job.settings.lora.model_dump() if job.settings.lora else None,
         "args": job.settings.trl_args(),
         "seed": job.seed,

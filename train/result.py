@@ -11,12 +11,19 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skillmill.data.errors import SkillmillError, StoreError
+from skillmill.data.export.card.escaping import table_cell
 from skillmill.data.files import sync
 
 MARKER = "train.json"
 """The file that marks a complete training. It is written last and holds the `TrainResult`."""
 LOG = "log.jsonl"
 CARD = "README.md"
+TITLES = {
+    "sft": "Supervised fine-tuning",
+    "dpo": "Direct preference optimisation",
+    "kto": "Kahneman-Tversky optimisation",
+    "grpo": "Group relative policy optimisation",
+}
 LIBRARIES = ("skillmill", "trl", "peft", "transformers", "torch", "datasets")
 
 
@@ -113,5 +120,8 @@ def _card(result: TrainResult, details: dict[str, Any], versions: dict[str, str]
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["cell"] = table_cell
     environment.filters["json"] = lambda value: orjson.dumps(value, default=str).decode()
-    return environment.get_template("card.md.jinja").render(result=result, versions=versions, **details)
+    return environment.get_template("card.md.jinja").render(
+        result=result, title=TITLES[result.stage], versions=versions, **details
+    )

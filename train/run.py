@@ -20,7 +20,7 @@ from skillmill.train.checkpoints import (
 from skillmill.train.job import Job, job_details, job_fingerprint
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
-from skillmill.train.rows.load import CACHE, load_rows, load_validation_rows, rows_checksum
+from skillmill.train.rows.load import CACHE, load_job_rows, load_validation_rows, rows_checksum
 from skillmill.train.student import student_name, student_path
 from skillmill.train.trl_arguments import one_line
 from skillmill.train.watch.cuts import Cuts, check_cuts, count_cuts
@@ -55,8 +55,9 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
             checkpoint = keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
+            loaded = load_job_rows(job, work)
         with offline_and_quiet():
-            rows = _split_rows(job, work)
+            rows = _split_rows(job, loaded.dataset, work)
             trainer, cuts = _build_trainer(job, make_trainer, student, rows)
             progress = Progress(job.settings.measure)
             trainer.add_callback(progress_callback(job.stage, progress, trainer))
@@ -84,7 +85,7 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
             _check_losses(job, result)
             _save_weights(job, trainer, student, work)
         with _write_errors(job):
-            record(work, result, logs, job_details(job, checksum))
+            record(work, result, logs, {**job_details(job, checksum), "sources": loaded.sources})
         replace_folder(work, job.output_dir)
         _settle_checkpoints(job)
     finally:
@@ -95,9 +96,9 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
     return result
 
 
-def _split_rows(job: Job, work: Path) -> HeldOut:
+def _split_rows(job: Job, dataset: Any, work: Path) -> HeldOut:
     """Return the rows to train on and to measure on. Raises `ConfigError` if none are there to select weights with."""
-    rows = hold_out(load_rows(job, work), load_validation_rows(job, work), job.settings.held_out)
+    rows = hold_out(dataset, load_validation_rows(job, work), job.settings.held_out)
     if job.settings.select == "held_out" and (rows.measured is None or rows.origin == TRAINED_ON):
         raise ConfigError(
             f"train.{job.stage}.select: held_out expects validation rows (export.validation), or at least "

@@ -13,6 +13,7 @@ from skillmill.data.records import SampleRow, text_of
 from skillmill.filters.apply import explanation_of
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.plan import Plan
+from skillmill.flows.report.loss_plot import loss_plots
 from skillmill.flows.report.overlap import overlaps, shared_lines
 from skillmill.flows.report.survey import Survey
 from skillmill.flows.report.wording import cut, kept_row, pair_explanation
@@ -61,7 +62,7 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], survey
         overlaps=overlaps(workspace.samples, plan.fingerprint, workspace.config.filters.contamination),
         space=sum(plan.combinations.space.values()),
         curves=(state.get("taxonomy") or {}).get("curves", {}),
-        losses={method: (state.get(f"train_{method}") or {}).get("losses", []) for method in ("sft", "dpo")},
+        trainings=loss_plots(state),
     )
     path = workspace.config.output / "report.html"
     write_atomic(path, page.encode())

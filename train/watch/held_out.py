@@ -49,7 +49,7 @@ def hold_out(rows: Any, validation: Any | None, share: float) -> HeldOut:
     order = _in_order_of_their_prompts(rows)
     if len(rows) < FEWEST_ROWS:
         return HeldOut(rows, rows.select(sorted(index for _, index in order[:MOST_ROWS])), TRAINED_ON)
-    wanted = min(MOST_ROWS, max(1, round(share * len(rows))))
+    wanted = min(MOST_ROWS, max(2, round(share * len(rows))))
     last = order[wanted - 1][0]
     aside = {index for prompt, index in islice(order, len(rows) - 1) if prompt <= last}
     trained = rows.select([index for index in range(len(rows)) if index not in aside])

@@ -62,8 +62,11 @@ def progress_callback(stage: str, progress: Progress, trainer: Any) -> Any:
             begun = time.monotonic()
             trainer.evaluate()
             self.started += time.monotonic() - begun
-            step, value = _values(state, progress.measure)[-1]
-            log.info(f"train {stage}: held-out {progress.measure} {value:.3f} after step {step}")
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
+            if (value := (metrics or {}).get(f"eval_{progress.measure}")) is not None:
+                when = f"after step {state.global_step}" if state.global_step else "before the first step"
+                log.info(f"train {stage}: held-out {progress.measure} {value:.3f} {when}")
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             progress.tokens = max(progress.tokens, (logs or {}).get("num_tokens") or 0)
