@@ -9,9 +9,10 @@ from skillmill.data.records import Sample
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade
 from skillmill.filters.grading.points import Points
 from skillmill.filters.grading.rules import RULES, needs_model, points_by_rules
-from skillmill.generators.skill_mix import SkillMix, prompt_variables
+from skillmill.generators.skill_mix import FOLDER, SkillMix, prompt_variables
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, Teacher
+from skillmill.teachers.prompts import shipped
 from skillmill.teachers.structured import clean
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
 from skillmill.train.evaluation.held_out import HeldOutCell
@@ -124,7 +125,7 @@ class Examiner:
             cell_of_text = replace(cell, seed=derived_seed(cell.seed, generation))
             [sample] = await generator.make(cell_of_text, Staged(self.teacher, STAGE))
             return replace(sample, generation=generation)
-        prompt = SkillMix(self.sampling, turns=1).templates.render("request", **prompt_variables(cell))
+        prompt = request_of(cell)
         seed = derived_seed(cell.seed, generation, STAGE)
         request = Request([{"role": "user", "content": prompt}], self.sampling, seed, stage=STAGE)
         reply = await self.teacher.chat(request)
@@ -144,6 +145,11 @@ class Examiner:
         grader = replace(self.grader, teacher=Staged(self.grader.teacher, GRADE_STAGE))
         _, gradings = await grade(sample, without_rules, grader)
         return gradings
+
+
+def request_of(cell: Cell) -> str:
+    """Return the request for the text of a cell, which is the prompt of a Skill-Mix row."""
+    return shipped(FOLDER).render("request", **prompt_variables(cell))
 
 
 class Staged:
