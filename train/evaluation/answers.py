@@ -5,6 +5,7 @@ from typing import TypedDict
 
 import pyarrow as pa
 
+from skillmill.data.errors import ConfigError
 from skillmill.data.records import Sample
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade
 from skillmill.filters.grading.points import Points
@@ -167,6 +168,18 @@ def has_full_marks(rows: list[AnswerRow]) -> bool:
     """Return whether the majority of the gradings of one text gives every point."""
     points = [row["points"] for row in rows if row["points"] is not None]
     return bool(points) and all(sum(each) / len(points) > 0.5 for each in zip(*points, strict=True))
+
+
+def who_grades(settings: EvaluateConfig, cells: list[HeldOutCell]) -> GraderName:
+    """Return who grades the answers to the cells. Raises `ConfigError` for rules where a skill has none."""
+    without_rule = can_be_graded_by_rule(cells)
+    graded_by = settings.grader or ("model" if without_rule else "rule")
+    if graded_by != "model" and without_rule:
+        raise ConfigError(
+            f"evaluate.grader: {graded_by}, but the skill {without_rule!r} has no rule; expected model, or "
+            "evaluate.taxonomy: builtin:checkable"
+        )
+    return graded_by
 
 
 def can_be_graded_by_rule(cells: list[HeldOutCell]) -> str | None:
