@@ -1,8 +1,6 @@
 """`skillmill evaluate`: Skill-Mix of a student and its baseline on cells that training has not seen."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +9,17 @@ import orjson
 
 from skillmill.data.errors import ConfigError
 from skillmill.filters.grading.grade import Grader
+from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
+from skillmill.flows.commands.evaluate_instruct import InstructPart, check_instruct, evaluate_instruct
 from skillmill.flows.config import Config
-from skillmill.flows.rows.grading import grader_config
-from skillmill.flows.runtime.in_order import in_order, rows_at_once
-from skillmill.flows.runtime.loop import run
-from skillmill.flows.runtime.progress import Pace, Progress
+from skillmill.flows.runtime.progress import Progress
 from skillmill.flows.runtime.run_json import update_run_json
-from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
+from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig, source_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
-from skillmill.teachers.build import check_teacher, close_engines, open_teacher, teacher_name
-from skillmill.teachers.engines import TRANSFORMERS
+from skillmill.teachers.base import Teacher
+from skillmill.teachers.build import teacher_name
 from skillmill.train.evaluation.answers import CellAnswers, Examiner, can_be_graded_by_rule
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
 from skillmill.train.evaluation.held_out import HeldOutCell, held_out_cells
@@ -46,6 +43,7 @@ class Checked:
     student: Evaluated
     baseline: Evaluated | None
     graded_by: GraderName
+    instruct: InstructPart | None
 
     @property
     def models(self) -> list[Evaluated]:
@@ -75,7 +73,10 @@ def run_evaluation(config: Config, student: str | None = None, baseline: str | N
             training_tokens=training_tokens(checked.student.folder) if checked.student.folder else None,
             seed=config.seed,
         )
-        metrics = evaluation_metrics(evaluation)
+        metrics = evaluation_metrics(evaluation) | {"instruct": None}
+        if checked.instruct:
+            models = checked.models
+            metrics["instruct"] = evaluate_instruct(workspace, progress, checked.instruct, models, settings)
         write_outputs(config.output, evaluation, metrics)
         update_run_json(workspace, {"evaluate": {"models": metrics["models"], "settings": metrics["settings"]}})
     return metrics
@@ -101,7 +102,7 @@ def _check(workspace: Workspace, settings: EvaluateConfig) -> Checked:
     cells = held_out_cells(settings, taxonomy, seen, config.seed)
     graded_by = _graded_by(config, settings, cells)
     student, baseline = find_students(settings, config.output / "train", trained.student if trained else None)
-    return Checked(settings, taxonomy, seen, cells, student, baseline, graded_by)
+    return Checked(settings, taxonomy, seen, cells, student, baseline, graded_by, check_instruct(config, settings))
 
 
 def _taxonomy(config: Config, settings: EvaluateConfig) -> Taxonomy:
@@ -123,83 +124,30 @@ def _graded_by(config: Config, settings: EvaluateConfig, cells: list[HeldOutCell
             "evaluate.taxonomy: builtin:checkable"
         )
     if graded_by != "rule":
-        if config.grader is None:
-            raise ConfigError(
-                f"grader: missing, and evaluate.grader is {graded_by}; expected a model that grades, such as "
-                "{kind: openai, base_url: …, model: …}"
-            )
-        check_teacher(config.grader)
+        configured_grader(config, f"evaluate.grader is {graded_by}")
     return graded_by
-
-
-def _quiet(model: Evaluated) -> AbstractContextManager[None]:
-    """Return the context without progress bars of transformers; importing it takes seconds, which others need not."""
-    if model.model.kind != TRANSFORMERS:
-        return nullcontext()
-    from skillmill.train.quiet import offline_and_quiet
-
-    return offline_and_quiet()
 
 
 def _answers(workspace: Workspace, checked: Checked, model: Evaluated, progress: Progress) -> list[CellAnswers]:
     """Return the answers of one model to all cells, in their order."""
-    answers: list[CellAnswers] = []
-    pace = Pace(workspace.usage)
-    done = 0
+    settings = checked.settings
+    grader_settings = workspace.config.grader if checked.graded_by != "rule" else None
 
-    def finished(_: CellAnswers) -> None:
-        nonlocal done
-        done += 1
-        pace.at((done, len(checked.cells)))
+    def examine_with(student: Teacher | None, teacher: Teacher | None) -> Examine[HeldOutCell, CellAnswers]:
+        assert student is not None, "the student is opened for its answers"
+        grader = None
+        if teacher is not None and grader_settings is not None:
+            grader = Grader(teacher, grader_settings.sampling, settings.runs, settings.rubric)
+        return Examiner(student, model.model.sampling, settings, checked.graded_by, grader).examine
 
-    def tick() -> None:
-        progress.line(f"{model.role}: {done} of {len(checked.cells)} cells", pace.text())
-        keep_usage(workspace)
-
-    pace.at((0, len(checked.cells)))
-    try:
-        with _quiet(model):
-            run(_ask_all(workspace, checked, model, answers, finished), tick)
-    finally:
-        keep_usage(workspace)
-        close_engines()  # the next model needs the memory
-    failed = [row for each in answers for row in each.rows if row["points"] is None]
+    models = Models(model.model, grader_settings)
+    answers = ask(workspace, progress, f"{model.role}: cells", models, checked.cells, examine_with)
+    rows = [row for each in answers for row in each.rows]
+    failed = [row for row in rows if row["points"] is None]
     if failed:
         why = next((row["failure"] for row in failed if row["failure"]), "the grader's reply could not be read")
         log.warning(
-            f"warning: evaluate: {len(failed)} of {sum(len(each.rows) for each in answers)} gradings of the "
-            f"{model.role} are missing and do not count: {why}"
+            f"warning: evaluate: {len(failed)} of {len(rows)} gradings of the {model.role} are missing and do not "
+            f"count: {why}"
         )
     return answers
-
-
-async def _ask_all(
-    workspace: Workspace,
-    checked: Checked,
-    model: Evaluated,
-    answers: list[CellAnswers],
-    finished: Callable[[CellAnswers], None],
-) -> None:
-    settings, shared = checked.settings, (workspace.journal, workspace.usage)
-    async with (
-        open_teacher(model.model, *shared) as teacher,
-        _open_grader(workspace, checked) as grader,
-    ):
-        examiner = Examiner(teacher, model.model.sampling, settings, checked.graded_by, grader)
-        at_once = rows_at_once(model.model.max_in_flight)
-        if grader is not None:
-            at_once += rows_at_once(grader_config(workspace.config).max_in_flight)
-        cells = in_order(checked.cells, examiner.examine, at_once, lead=len(checked.cells), finished=finished)
-        async with aclosing(cells):
-            async for each in cells:
-                answers.append(each)
-
-
-@asynccontextmanager
-async def _open_grader(workspace: Workspace, checked: Checked) -> AsyncIterator[Grader | None]:
-    if checked.graded_by == "rule":
-        yield None
-        return
-    config = grader_config(workspace.config)
-    async with open_teacher(config, workspace.journal, workspace.usage) as teacher:
-        yield Grader(teacher, config.sampling, checked.settings.runs, checked.settings.rubric)

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -54,7 +55,7 @@ def check_engine(config: TeacherConfig) -> None:
 async def open_engine(config: TeacherConfig, folder: object) -> AsyncIterator[OpenEngine]:
     """Open the engine for the duration of the block. `folder` is not used. Raises as `check_engine` does."""
     check_engine(config)
-    engine = await asyncio.to_thread(TransformersBatches, config)
+    engine = TransformersBatches(config)
     try:
         yield OpenEngine(SectionTeacher(engine, config.section))
     finally:
@@ -62,94 +63,118 @@ async def open_engine(config: TeacherConfig, folder: object) -> AsyncIterator[Op
 
 
 class TransformersBatches:
-    """One model in a thread that generates for all requests in flight, until `close()`."""
+    """One model in a thread that generates for all requests in flight, from the first request until `close()`.
+
+    Messages name the keys of the section of `config`.
+    """
 
     def __init__(self, config: TeacherConfig) -> None:
-        import torch
-        from transformers import ContinuousBatchingConfig
-
         self.name = engine_name(config)
-        self._tokenizer = _load_tokenizer(config)
-        device = _device(config)
-        model = _load_model(config, device)
-        self._ends = _end_tokens(model, self._tokenizer)
-        self._longest = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
+        self._config, self._loading = config, asyncio.Lock()
         self._ids = itertools.count()
-        pages = -(-min(CONTEXT_PER_SLOT, self._longest) // PAGE)
-        batching = ContinuousBatchingConfig(
-            page_size=PAGE,
-            num_blocks=pages * config.max_in_flight,
-            max_requests_per_batch=config.max_in_flight,
-            max_batch_tokens=max(CONTEXT_PER_SLOT, config.max_in_flight),
-            allow_block_sharing=True,
-            drop_unsupported_processors=False,
-        )
-        pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._ends[0]
-        torch.manual_seed(0)
-        generation = _generation_config(config.sampling, self._ends, pad, config.section)
-        try:
-            self._manager = model.init_continuous_batching(generation, batching)
-            self._manager.start()
-        except (ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
-            raise ConfigError(
-                f"{config.section}: transformers cannot batch {config.model}: {' '.join(str(error).split())[:300]}; "
-                "evaluate.engine: vllm, or a GGUF file, may do"
-            ) from None
+        self._batches: _Batches | None = None
 
     async def chat(self, request: Request, section: str = "teacher") -> Reply:
         """Answer one request; if it is cancelled, it leaves the batch at the next token.
 
-        Raises `RequestFailed` if this request alone fails and `TeacherError` if the engine has stopped.
+        Raises `RequestFailed` if this request alone fails, `ConfigError` if the model cannot be loaded and
+        `TeacherError` if the engine has stopped.
         """
         if request.json_schema is not None:
             raise RequestFailed(BAD_REQUEST, "the engine transformers cannot hold a reply to a JSON schema")
-        prompt = self._prompt(request.messages)
-        room = self._longest - len(prompt)
+        async with self._loading:
+            if self._batches is None:  # replies from the journal need no model
+                self._batches = await asyncio.to_thread(_start, self._config)
+        batches = self._batches
+        prompt = _prompt(batches.tokenizer, request.messages)
+        room = batches.longest - len(prompt)
         if room < 1:
-            raise RequestFailed(CONTEXT_LENGTH, f"the prompt has {len(prompt)} tokens, the context {self._longest}")
+            raise RequestFailed(CONTEXT_LENGTH, f"the prompt has {len(prompt)} tokens, the context {batches.longest}")
+        output = await self._generated(batches, prompt, min(request.sampling.max_tokens, room), section)
+        if output.error:
+            raise TransientError(f"transformers: {output.error}")
+        return _reply(batches, len(prompt), output.generated_tokens)
+
+    async def _generated(self, batches: "_Batches", prompt: list[int], limit: int, section: str) -> Any:
         name, answered = f"{next(self._ids)}", asyncio.get_running_loop().create_future()
 
         def deliver(output: Any) -> None:
             if not answered.done():
                 answered.set_result(output)
 
-        self._manager.register_result_handler(name, deliver)
-        limit = min(request.sampling.max_tokens, room)
-        if self._manager.add_request(prompt, request_id=name, max_new_tokens=limit) is None:
+        batches.manager.register_result_handler(name, deliver)
+        if batches.manager.add_request(prompt, request_id=name, max_new_tokens=limit) is None:
             raise TeacherError(f"{section}: the engine transformers has stopped; -v shows its log")
         try:
-            output = await answered
+            return await answered
         except asyncio.CancelledError:
-            self._manager.cancel_request(name)
+            batches.manager.cancel_request(name)
             raise
-        if output.error:
-            raise TransientError(f"transformers: {output.error}")
-        return self._reply(prompt, output.generated_tokens)
 
     def close(self) -> None:
         """Stop the requests in flight and free the model. A second call does nothing."""
-        if self._manager is not None:
-            self._manager.stop(block=True, hard_stop=True)
-            self._manager = None
+        if self._batches is not None:
+            self._batches.manager.stop(block=True, hard_stop=True)
+            self._batches = None
 
-    def _prompt(self, messages: list[Message]) -> list[int]:
-        try:
-            rendered = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
-        except Exception as error:  # a model's own template may raise anything
-            raise RequestFailed(BAD_REQUEST, f"the chat template refuses this: {error}") from None
-        return list(rendered["input_ids"])
 
-    def _reply(self, prompt: list[int], generated: Iterable[int]) -> Reply:
-        tokens = list(generated)
-        ended = bool(tokens) and tokens[-1] in self._ends
-        text, thinking = separate_reasoning(self._tokenizer.decode(tokens, skip_special_tokens=True))
-        return Reply(
-            text=text,
-            finish_reason="stop" if ended else "length",
-            prompt_tokens=len(prompt),
-            completion_tokens=len(tokens),
-            thinking=thinking,
-        )
+@dataclass(frozen=True)
+class _Batches:
+    """The running batches of a model: the manager of transformers, the tokenizer, and the model's limits in tokens."""
+
+    manager: Any
+    tokenizer: Any
+    ends: list[int]
+    longest: int
+
+
+def _start(config: TeacherConfig) -> _Batches:
+    """Load the model and start its batches. Raises `ConfigError`."""
+    import torch
+    from transformers import ContinuousBatchingConfig
+
+    tokenizer, model = _load_tokenizer(config), _load_model(config, _device(config))
+    ends = _end_tokens(model, tokenizer)
+    longest = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+    generation = _generation_config(config.sampling, ends, pad, config.section)
+    batching = ContinuousBatchingConfig(
+        page_size=PAGE,
+        num_blocks=-(-min(CONTEXT_PER_SLOT, longest) // PAGE) * config.max_in_flight,
+        max_requests_per_batch=config.max_in_flight,
+        max_batch_tokens=max(CONTEXT_PER_SLOT, config.max_in_flight),
+        drop_unsupported_processors=False,
+    )
+    torch.manual_seed(0)
+    try:
+        manager = model.init_continuous_batching(generation, batching)
+        manager.start()
+    except (ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
+        raise ConfigError(
+            f"{config.section}: transformers cannot batch this model: {' '.join(str(error).split())[:300]}; "
+            "evaluate.engine: vllm, or a .gguf file, may do"
+        ) from None
+    return _Batches(manager, tokenizer, ends, longest)
+
+
+def _prompt(tokenizer: Any, messages: list[Message]) -> list[int]:
+    try:
+        rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    except Exception as error:  # a model's own template may raise anything
+        raise RequestFailed(BAD_REQUEST, f"the chat template refuses this: {error}") from None
+    return list(rendered["input_ids"])
+
+
+def _reply(batches: _Batches, prompt_tokens: int, generated: Iterable[int]) -> Reply:
+    tokens = list(generated)
+    text, thinking = separate_reasoning(batches.tokenizer.decode(tokens, skip_special_tokens=True))
+    return Reply(
+        text=text,
+        finish_reason="stop" if tokens and tokens[-1] in batches.ends else "length",
+        prompt_tokens=prompt_tokens,
+        completion_tokens=len(tokens),
+        thinking=thinking,
+    )
 
 
 def _device(config: TeacherConfig) -> str:

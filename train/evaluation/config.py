@@ -9,6 +9,7 @@ from skillmill.filters.grading.config import RubricName
 from skillmill.teachers.base import Sampling
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines import STUDENT_ENGINES
+from skillmill.train.evaluation.instruct.config import InstructConfig
 
 if TYPE_CHECKING:
     Kind = str
@@ -91,7 +92,8 @@ class EvaluateConfig(BaseModel):
     "paper" in the two turns of Skill-Mix (arXiv 2310.17567). `grader`: "rule" by the rules of the skills, "model" by
     the model of `grader`, "both"; null is "rule" if every skill has one, else "model". `runs`: gradings of a text by
     the model. `naming`: when a skill that the text names loses its point, see `skill_names.Naming`. `common`: skills
-    that most texts show, null for those of the taxonomy that are marked `common`.
+    that most texts show, null for those of the taxonomy that are marked `common`. `instruct`: also compare the answers
+    to held-out instructions of the export, see `InstructConfig`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,6 +118,7 @@ class EvaluateConfig(BaseModel):
     common: tuple[str, ...] | None = None
     until: PassUntilConfig | None = None
     corpus: CorpusConfig | None = None
+    instruct: InstructConfig | None = None
     bootstrap: int = Field(1000, ge=100, le=100_000)
 
     def relative_to(self, folder: Path) -> "EvaluateConfig":
@@ -129,5 +132,5 @@ class EvaluateConfig(BaseModel):
             path = folder / Path(value).expanduser()
             return str(path) if path.exists() else value
 
-        names = ("student", "baseline", "taxonomy")
-        return self.model_copy(update={name: resolved(getattr(self, name)) for name in names})
+        update = {name: resolved(getattr(self, name)) for name in ("student", "baseline", "taxonomy")}
+        return self.model_copy(update={**update, "instruct": self.instruct and self.instruct.relative_to(folder)})
