@@ -4,7 +4,7 @@ This module imports no torch, because the command line imports it at every start
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -63,6 +63,23 @@ class RowsConfig(BaseModel):
     def part_key(self, place: int) -> str:
         """Return the key of a part below the stage's key: `data`, or that of an element of `mixture`."""
         return f"mixture.{place}.data" if self.mixture else "data"
+
+    def row_settings(self) -> dict[str, Any]:
+        """Return the settings of the rows that are not the defaults, as JSON values."""
+        return self.model_dump(mode="json", include=set(RowsConfig.model_fields), exclude_defaults=True)
+
+    def described_rows(self) -> dict[str, Any]:
+        """Return `row_settings` without the folders of local files, for `train.json`."""
+
+        def shown(value: Any, key: str = "") -> Any:
+            if isinstance(value, dict):
+                return {key: shown(item, key) for key, item in value.items()}
+            if isinstance(value, list):
+                return [shown(item) for item in value]
+            return Path(value).name if key == "data" and Path(value).exists() else value
+
+        described: dict[str, Any] = shown(self.row_settings())
+        return described
 
     @field_validator("mixture")
     @classmethod

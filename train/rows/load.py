@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from skillmill.data.inputs.datasets import mapped_dataset
 from skillmill.train.job import Job
-from skillmill.train.rows.config import RowsConfig
 from skillmill.train.rows.export import export_batches, export_checksum
 from skillmill.train.rows.mixture import mix, mixed_counts
 from skillmill.train.rows.sources import Source, row_schema, sources
@@ -46,7 +45,7 @@ def rows_checksum(job: Job) -> str:
     With the default settings it is that of the export's files. Raises `ConfigError` if a set is not there,
     `SkillmillError` if the export has no rows.
     """
-    settings = _settings(job)
+    settings = job.settings.row_settings()
     if not settings:
         return export_checksum(job)
     with tempfile.TemporaryDirectory() as cache:
@@ -87,12 +86,6 @@ def load_validation_rows(job: Job, work: Path) -> Any | None:
     exports = [export for source in sources(job, work / CACHE) if (export := source.export())]
     batches = [batch for export in exports for batch in export_batches(export, "validation") if len(batch)]
     return _mapped(job, iter(batches), work / CACHE / "validation.arrow") if batches else None
-
-
-def _settings(job: Job) -> dict[str, Any]:
-    """Return the settings of the rows that are not the defaults."""
-    fields = set(RowsConfig.model_fields)
-    return job.settings.model_dump(mode="json", include=fields, exclude_defaults=True)
 
 
 def _facts(source: Source, rows: int) -> SourceFacts:
