@@ -20,7 +20,7 @@ from skillmill.skill_taxonomy.sources import TaxonomyConfig, source_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 from skillmill.teachers.base import Teacher
 from skillmill.teachers.build import teacher_name
-from skillmill.train.evaluation.answers import CellAnswers, Examiner, can_be_graded_by_rule
+from skillmill.train.evaluation.answers import CellAnswers, Examiner, who_grades
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
 from skillmill.train.evaluation.held_out import HeldOutCell, held_out_cells
 from skillmill.train.evaluation.outputs import FOLDER, METRICS_FILE, write_outputs
@@ -116,13 +116,7 @@ def _taxonomy(config: Config, settings: EvaluateConfig) -> Taxonomy:
 
 def _graded_by(config: Config, settings: EvaluateConfig, cells: list[HeldOutCell]) -> GraderName:
     """Return who grades. Raises `ConfigError` if that is not possible."""
-    without_rule = can_be_graded_by_rule(cells)
-    graded_by = settings.grader or ("model" if without_rule else "rule")
-    if graded_by != "model" and without_rule:
-        raise ConfigError(
-            f"evaluate.grader: {graded_by}, but the skill {without_rule!r} has no rule; expected model, or "
-            "evaluate.taxonomy: builtin:checkable"
-        )
+    graded_by = who_grades(settings, cells)
     if graded_by != "rule":
         configured_grader(config, f"evaluate.grader is {graded_by}")
     return graded_by
