@@ -14,6 +14,7 @@ import pyarrow as pa
 from skillmill.data.inputs.datasets import mapped_dataset
 from skillmill.train.job import Job
 from skillmill.train.rows.export import export_batches, export_checksum
+from skillmill.train.rows.leaks import check_leaks
 from skillmill.train.rows.mixture import mix, mixed_counts
 from skillmill.train.rows.sources import Source, row_schema, sources
 
@@ -72,6 +73,7 @@ def load_job_rows(job: Job, work: Path) -> JobRows:
     """
     found = sources(job, work / CACHE)
     loaded = [_mapped(job, source.batches(), source.cache / "made.arrow") for source in found]
+    check_leaks(job, found, loaded)
     counts = mixed_counts(job.settings.parts, [len(rows) for rows in loaded], f"train.{job.stage}.mixture")
     facts = [_facts(source, count) for source, count in zip(found, counts, strict=True)]
     _log_sources(job, facts)

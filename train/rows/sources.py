@@ -64,6 +64,12 @@ class Source:
         if self.export() is None:
             self._reader()
 
+    def splits(self) -> set[str]:
+        """Return the values of the column `split` of rows of skillmill's own form, which also have a column `cell`."""
+        if self.export() is not None or not {"split", "cell"} <= set(self._dataset.column_names):
+            return set()
+        return {str(split) for split in self._dataset.unique("split")}
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows with the job's columns, in the types of `row_schema`.
 
@@ -87,13 +93,21 @@ class Source:
             raise ConfigError(f"{self.key}: {self.part.data}: {why}, expected {EXPECTED[self.job.stage]}")
 
     def export(self) -> Job | None:
-        """Return the job on the export that the set is, None if it is none."""
-        if self.part.data == EXPORT:
-            return self.job
+        """Return the job on the export that the set is, None if it is none.
+
+        Raises `ConfigError` for another split than train, whose rows are held out.
+        """
         folder = Path(self.part.data)
-        if self.part.subset is None and any((folder / self.job.configuration).glob("train-*.parquet")):
-            return replace(self.job, dataset_dir=folder)
-        return None
+        is_own = self.part.data == EXPORT
+        if not is_own and (
+            self.part.subset is not None or not any((folder / self.job.configuration).glob("train-*.parquet"))
+        ):
+            return None
+        if self.part.split != "train":
+            raise ConfigError(
+                f"{self.key}: the split {self.part.split} of an export is held out, expected the split train"
+            )
+        return self.job if is_own else replace(self.job, dataset_dir=folder)
 
     def _reader(self) -> Reader:
         names = list(self._dataset.column_names)
