@@ -10,9 +10,17 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.phrases import contains_any
 from skillmill.filters.options import RowFilter
+from skillmill.filters.rows.revision_talk import (
+    OPENING,
+    STRAY_EMPHASIS,
+    TRAILING_LABEL,
+    gives_text_to_edit,
+    talks_of_revision,
+)
 from skillmill.filters.verdict import Verdict
-from skillmill.skill_taxonomy.cells import Cell
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 
 _ANSWER = r"(?:responses?|answers?|repl(?:y|ies)|drafts?|instructions?)\b(?! (?:to(?! be\b)|of|from|by)\b)"
 _TEXT = r"(?:versions?|texts?|attempts?)\b(?! of\b)"
@@ -56,6 +64,11 @@ RESIDUE = re.compile(
     re.IGNORECASE,
 )
 """Talk about a revision, wherever it is in the opening."""
+SIGNS = tuple(
+    "respons answer repl draft instruction version text attempt try go revising rewriting refining concise feedback "
+    "critique criticism weaknesses comments suggest reader tone wording made length strengths".split()
+)
+"""In lower case. Every match of `RESIDUE` contains one of them; searching for them first is faster."""
 OPENS_REVISED = re.compile(
     rf"[\W_]*(?:{_REVISED}(?: (?:and \w+ )?(?:{_ANSWER}|{_TEXT}))?|(?:final|second|third|new) "
     rf"(?:version|draft|response|attempt)|(?:response|answer|instruction) [(\[]{_REVISED}[)\]]|"
@@ -69,18 +82,13 @@ OPENS_REVISED = re.compile(
     re.IGNORECASE,
 )
 """Talk about a revision that may occur in the middle of a good answer, but not as its first words."""
+REOPENING = ("ere's ", "ere’s ", "ere is ", "ERE'S ", "ERE IS ")
 REOPENS_REVISED = re.compile(
     rf"\n[ \t]*\n[ \t#*_>\"“]{{0,12}}here(?:['’]s| is) (?:[\w-]+ ){{0,3}}?(?:{_REVISED}|better|more \w+) "
     rf"(?:and \w+ |, \w+ )?(?:{_TEXT}|{_ANSWER})[^.!?\n]{{0,60}}:",
     re.IGNORECASE,
 )
 """A paragraph that announces a revised text. Searched in the whole answer, which may have several openings."""
-EDITING = re.compile(
-    r"\b(?:re-?writ\w*|re-?word\w*|re-?phras\w*|revis\w*|edit\w*|correct\w*|improv\w*|proofread\w*|grammar\w*|"
-    r"polish\w*|shorten\w*|feedback|critique|draft\w*|version\w*|update\w*|weaknesses)\b",
-    re.IGNORECASE,
-)
-"""An instruction that requests a revision. Its answer may say "here is a revised version"."""
 MARKER = re.compile(
     r"^[ \t#*_>]{0,12}(?:(?P<judged>strengths?|weakness(?:es)?|critique|feedback)|(?P<label>instruction|response|notes)"
     r"|your notes|strengths and weaknesses)[ \t*_]{0,4}:",
@@ -91,7 +99,7 @@ OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,
 """The labels of the notes in skillmill's prompt for short refinements. No other text has them, so any line counts."""
 JUDGING = re.compile(
     r"\b(?:strengths?|weakness\w*|swot|pros|compar\w*|evaluat\w*|assess\w*|review\w*|analy[sz]\w*|critiqu\w*|feedback|"
-    r"judg\w*|advantages?)\b",
+    r"judg\w*|advantages?|think|opinion)\b",
     re.IGNORECASE,
 )
 """An instruction that requests a judgement. Its answer may have the labels "Strengths:" and "Weaknesses:"."""
@@ -102,18 +110,35 @@ class CritiqueResidue(RowFilter):
 
     reason = Reason("critique_residue", "the answer talks about its own revision")
 
-    within_characters: int = Field(250, ge=1)
+    within_characters: int = Field(OPENING, ge=1)
     """The number of characters at the beginning of the answer that count as its opening."""
 
     def check(self, sample: Sample, cell: Cell) -> Verdict:
         """Return the verdict, without signals."""
-        opening = sample.response[: self.within_characters]
-        requested = EDITING.search(sample.instruction) is not None
-        mentions_revision = not requested and bool(
-            OPENS_REVISED.match(opening) or RESIDUE.search(opening) or REOPENS_REVISED.search(sample.response)
+        instruction, response = sample.instruction, sample.response
+        opening = response[: self.within_characters]
+        rejected = (
+            _has_marker(opening, instruction)
+            or ("reader " in response and OWN_NOTES.search(response) is not None)
+            or STRAY_EMPHASIS.match(response) is not None
+            or (cell.kind != SKILL_MIX and _is_cut_from_a_reply(instruction))
+            or talks_of_revision(response, instruction)
+            or (_opens_revised(opening, response) and not gives_text_to_edit(instruction))
         )
-        labelled = _has_marker(opening, sample.instruction) or OWN_NOTES.search(sample.response) is not None
-        return self.verdict(mentions_revision or labelled)
+        return self.verdict(rejected)
+
+
+def _opens_revised(opening: str, response: str) -> bool:
+    return (
+        OPENS_REVISED.match(opening) is not None
+        or (contains_any(opening.lower(), SIGNS) and RESIDUE.search(opening) is not None)
+        or (contains_any(response, REOPENING) and REOPENS_REVISED.search(response) is not None)
+    )
+
+
+def _is_cut_from_a_reply(instruction: str) -> bool:
+    """Return whether an instruction has the rest of a label at its head or the next label at its end."""
+    return STRAY_EMPHASIS.match(instruction) is not None or TRAILING_LABEL.search(instruction) is not None
 
 
 def _has_marker(opening: str, instruction: str) -> bool:
