@@ -140,7 +140,8 @@ def probe(config: Config, plan: Plan, cells: int = PROBE_CELLS) -> Sizes:
 async def _probe(workspace: Workspace, plan: Plan, count: int) -> Sizes:
     config, rules = workspace.config, load_rules(workspace.config)
     cells = list(next_cells(workspace.samples, plan, 0, count))
-    stages, accepted, shared = dict[str, StageUsage](), list[SampleRow](), (workspace.journal, workspace.usage)
+    stages, accepted = dict[str, StageUsage](), list[SampleRow]()
+    shared = workspace.journal.of_plan(plan.fingerprint), workspace.usage
     async with (
         open_teacher(config.teacher, *shared) as opened,
         open_grading(config, plan, *shared, opened) as grading,

@@ -14,7 +14,7 @@ def clean(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
 ) -> None:
-    """Delete the reply journal, and the shards of plans that no kept version has.
+    """Delete the shards and the journalled replies of plans that no kept version has.
 
     Cells that were tried and signatures for near-duplicates stay, so that nothing is generated twice.
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.files import store_errors
 from skillmill.data.freed import write_freed
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.data.versions import Version, adopt_exported
@@ -14,12 +13,13 @@ from skillmill.flows.rows.duplicates import accepted_by_filters
 from skillmill.flows.rows.generate import is_unanswered
 from skillmill.flows.runtime.output_lock import WORK, hold_output
 from skillmill.flows.runtime.workspace import read_state
+from skillmill.teachers.middleware.journal import Journal
 
 log = logging.getLogger(__name__)
 
 
 def clean(root: Path, keep: int | None, dry_run: bool) -> int:
-    """Delete the journal, and the shards of plans that none of the newest `keep` versions has.
+    """Delete the shards and the journalled replies of plans that none of the newest `keep` versions has.
 
     The tried cells and the ids of kept rows of deleted shards stay, and so do all signatures. `keep` None is
     `retention.versions` of the last run; if that is null too, nothing is deleted.
@@ -47,7 +47,7 @@ def clean(root: Path, keep: int | None, dry_run: bool) -> int:
 
 def _free(root: Path, work: Path, kept: list[Version], state: dict[str, Any], dry_run: bool) -> int:
     samples, pairs, grades, stress = sample_store(root), pair_store(root), grade_store(root), stress_store(root)
-    plans = {str(state.get("plan")), *(plan for version in kept for plan in version.plans)}
+    plans = {plan for version in kept for plan in version.plans} | ({state["plan"]} if "plan" in state else set())
     pair_plans = {part.pairs for version in kept for part in version.plans.values()}
     freed = 0
     for plan in _others(samples, plans):
@@ -60,9 +60,7 @@ def _free(root: Path, work: Path, kept: list[Version], state: dict[str, Any], dr
     stress_sets = {name for plan, name in state.get("stressed", {}).items() if plan in plans}
     for plan in _others(stress, stress_sets):
         freed += _drop(stress, plan, dry_run)
-    for path in sorted(work.glob("journal.sqlite*")):
-        freed += _delete(path, dry_run)
-    return freed
+    return freed + _delete_replies(work, plans, dry_run)
 
 
 def _others(store: ShardStore, plans: set[str]) -> list[str]:
@@ -91,10 +89,15 @@ def _drop(store: ShardStore, plan: str, dry_run: bool) -> int:
     return size
 
 
-def _delete(path: Path, dry_run: bool) -> int:
-    with store_errors(f"cannot delete {path}"):
-        size = path.stat().st_size
-        log.info(f"clean: {path.name}: {size:,} bytes")
-        if not dry_run:
-            path.unlink()
+def _delete_replies(work: Path, plans: set[str], dry_run: bool) -> int:
+    path = work / "journal.sqlite"
+    if not path.exists():
+        return 0
+    journal = Journal(path)
+    try:
+        replies, size = journal.delete_others(plans, dry_run)
+    finally:
+        journal.close()
+    if replies:
+        log.info(f"clean: {path.name}: {replies:,} replies, {size:,} bytes")
     return size

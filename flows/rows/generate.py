@@ -130,7 +130,7 @@ async def generate(
     )
     report(outcome)
     if not outcome.done and not outcome.hopeless:
-        config, shared = workspace.config, (workspace.journal, workspace.usage)
+        config, shared = workspace.config, (workspace.journal.of_plan(plan.fingerprint), workspace.usage)
         async with (
             open_teacher(config.teacher, *shared) as teacher,
             open_grading(config, plan, *shared, teacher) as grading,

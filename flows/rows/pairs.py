@@ -91,7 +91,7 @@ async def make_pairs(workspace: Workspace, plan: Plan, outcome: PairsOutcome) ->
     first = next(rows, None)
     if first is None:
         return
-    async with open_pair_models(config, workspace.journal, workspace.usage) as models:
+    async with open_pair_models(config, workspace.journal.of_plan(plan.fingerprint), workspace.usage) as models:
 
         async def make(row_and_cell: tuple[SampleRow, list[SampleRow]]) -> tuple[int, list[PairRow]]:
             row, cell = row_and_cell

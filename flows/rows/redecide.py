@@ -67,7 +67,8 @@ async def redecide(
     at_once = generated_at_once(config, plan) if teacher else graded_at_once(config, plan)
     ask = None if teacher is None else _asking_again(workspace, plan, teacher, rules)
     try:
-        async with open_grading(config, plan, workspace.journal, workspace.usage, lazy=True) as grading:
+        journal = workspace.journal.of_plan(plan.fingerprint)
+        async with open_grading(config, plan, journal, workspace.usage, lazy=True) as grading:
 
             async def decide_shard(rows: list[SampleRow], gradings: list[GradingRow]) -> DecidedRow:
                 replies = known_replies(gradings) if same_grader else {}
@@ -102,7 +103,8 @@ async def ask_again(workspace: Workspace, plan: Plan, rules: Rules, outcome: Fil
     The other rows are decided again, because a new row may be the one that a later row repeats. Raises `TeacherError`
     as `generate` does.
     """
-    async with open_teacher(workspace.config.teacher, workspace.journal, workspace.usage) as teacher:
+    journal = workspace.journal.of_plan(plan.fingerprint)
+    async with open_teacher(workspace.config.teacher, journal, workspace.usage) as teacher:
         await redecide(workspace, plan, rules, True, outcome, teacher)
 
 

@@ -78,7 +78,8 @@ async def make_stress(
     first = next(rows, None)
     if first is None:
         return
-    async with open_teacher(config.teacher, workspace.journal, workspace.usage) as teacher:
+    journal = workspace.journal.of_plan(plan.fingerprint)
+    async with open_teacher(config.teacher, journal, workspace.usage) as teacher:
 
         async def make(row: SampleRow) -> StressAnswerRow:
             return await request_replacement(row, replacements[row["id"]], teacher, config.teacher.sampling)

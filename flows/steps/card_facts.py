@@ -45,7 +45,7 @@ def _taxonomy(taxonomy: Taxonomy) -> TaxonomyFacts:
     for skill in taxonomy.skills:
         skills[skill.category] = (*skills.get(skill.category, ()), skill.name)
     topics, query_types = (tuple(each.name for each in entries) for entries in (taxonomy.topics, taxonomy.query_types))
-    return TaxonomyFacts(taxonomy.name, taxonomy.source, skills, topics, query_types)
+    return TaxonomyFacts(taxonomy.name, taxonomy.source, skills, topics, query_types, taxonomy.license)
 
 
 def _source_datasets(config: TaxonomyConfig) -> tuple[str, ...]:

@@ -6,12 +6,15 @@ eight replies at once would save 0.01 ms a reply and lose up to eight replies wh
 
 Replies are stored compressed, in order of arrival, several in one page. The file takes 0.8 times the payload for
 replies of 1 KB or 4 KB (docs/benchmarks.md).
+
+An entry has the plan that asked for it last, so that the replies of plans which are not kept can be deleted.
 """
 
+import copy
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._plan: bytes | None = None
         with self._errors():
             with store_errors(f"cannot write {path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,20 +41,51 @@ class Journal:
             self._connection.execute("PRAGMA synchronous=NORMAL")
             # The table has row ids, so replies are appended and only the small index of keys is in random order.
             self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS compressed_replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL)"
+                "CREATE TABLE IF NOT EXISTS compressed_replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL, plan BLOB)"
             )
+            columns = [row[1] for row in self._connection.execute("PRAGMA table_info(compressed_replies)")]
+            if "plan" not in columns:  # a journal of an earlier version of skillmill
+                self._connection.execute("ALTER TABLE compressed_replies ADD COLUMN plan BLOB")
+
+    def of_plan(self, fingerprint: str) -> "Journal":
+        """Return the same journal for the requests of one plan, given by its fingerprint in hex digits."""
+        journal = copy.copy(self)
+        journal._plan = bytes.fromhex(fingerprint)
+        return journal
 
     def get(self, key: bytes) -> Reply | None:
         """Return the reply stored under a key, None if there is none. Raises `StoreError` if the file is damaged."""
         with self._errors():
-            row = self._connection.execute("SELECT reply FROM compressed_replies WHERE key = ?", (key,)).fetchone()
+            row = self._connection.execute(
+                "SELECT reply, plan FROM compressed_replies WHERE key = ?", (key,)
+            ).fetchone()
+            if row and self._plan not in (None, row[1]):
+                self._connection.execute("UPDATE compressed_replies SET plan = ? WHERE key = ?", (self._plan, key))
         return Reply(**orjson.loads(zlib.decompress(row[0]))) if row else None
 
     def put(self, key: bytes, reply: Reply) -> None:
         """Store a reply. Raises `StoreError` if the file cannot be written."""
         compressed = zlib.compress(orjson.dumps(reply), level=1)
         with self._errors():
-            self._connection.execute("INSERT OR REPLACE INTO compressed_replies VALUES (?, ?)", (key, compressed))
+            self._connection.execute(
+                "INSERT OR REPLACE INTO compressed_replies (key, reply, plan) VALUES (?, ?, ?)",
+                (key, compressed, self._plan),
+            )
+
+    def delete_others(self, plans: Iterable[str], dry_run: bool = False) -> tuple[int, int]:
+        """Delete the replies of all plans but these; return how many, and their size in bytes.
+
+        Replies that no plan asked for, such as those of an extraction, stay. `dry_run` deletes nothing.
+        """
+        kept = [bytes.fromhex(plan) for plan in plans]
+        others = f"FROM compressed_replies WHERE plan NOT IN ({', '.join('?' * len(kept))})"  # false for NULL
+        with self._errors():
+            counts = f"SELECT count(*), coalesce(sum(length(key) + length(reply) + length(plan)), 0) {others}"
+            replies, size = self._connection.execute(counts, kept).fetchone()
+            if replies and not dry_run:
+                self._connection.execute(f"DELETE {others}", kept)
+                self._connection.execute("VACUUM")
+        return replies, size
 
     def __len__(self) -> int:
         with self._errors():

@@ -15,7 +15,12 @@ from skillmill.flows.steps.taxonomy import existing_taxonomy
 
 CommandLine = Callable[..., tuple[int, str, str]]
 SKILLS = [{"name": f"skill {letter}", "category": "style", "definition": f"Doing {letter}."} for letter in "abcdef"]
-TAXONOMY = {"source": "a book", "skills": SKILLS, "query_types": [{"name": "How-to", "definition": "wants steps"}]}
+TAXONOMY = {
+    "source": "a book",
+    "license": "CC-BY-4.0",
+    "skills": SKILLS,
+    "query_types": [{"name": "How-to", "definition": "wants steps"}],
+}
 
 
 def write(folder: Path, address: str, **sections: Any) -> Path:
@@ -47,6 +52,7 @@ def test_formats_of_options_add_to_those_of_the_configuration(
     card = (tmp_path / "out/export/README.md").read_text()
     assert "`formats/` has the rows of `sft` as JSON Lines in other forms: openai, alpaca, json." in card
     assert "| taxonomy's source | a book |" in card
+    assert "| taxonomy's licence | CC-BY-4.0 |" in card
 
     code, _, told = command_line("export", "-c", "skillmill.yaml", "--format", "parquet")
     assert code == 2

@@ -15,13 +15,17 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class TaxonomyFacts:
-    """The taxonomy of the newest plan. `source`: where its names are from. `skills`: names of skills by category."""
+    """The taxonomy of the newest plan. `source`: where its names are from. `skills`: names of skills by category.
+
+    `license`: the licence of the names, "" if it is not known.
+    """
 
     name: str
     source: str = ""
     skills: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     topics: tuple[str, ...] = ()
     query_types: tuple[str, ...] = ()
+    license: str = ""
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""`skillmill clean` frees shards and journal; nothing is generated twice and near-duplicates are still found."""
+"""`skillmill clean` frees shards and replies; nothing is generated twice and near-duplicates are still found."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,18 +14,21 @@ CommandLine = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def two_plans(tmp_path: Path, scripted_server: Callable[..., Any], command_line: CommandLine) -> Callable[..., None]:
+def two_plans(tmp_path: Path, scripted_server: Callable[..., Any], command_line: CommandLine) -> Callable[..., int]:
     """Write the configuration with changes; in it, a run with k = 2 and one with k = 3 are finished."""
     server = scripted_server(copies=40)
 
-    def write(k: int, samples: int) -> None:
+    def write(k: int, samples: int, **sections: Any) -> int:
+        """Write the configuration; return how many requests there were so far."""
         content = {
             "output_dir": "out",
             "taxonomy": "builtin:instruct",
             "teacher": {"kind": "openai", "model": "scripted", "base_url": server.base_url, "max_in_flight": 4},
             "generation": {"samples": samples, "k": k},
+            "pairs": {"sources": ["brevity"]},
         }
-        (tmp_path / "skillmill.yaml").write_text(yaml.safe_dump(content))
+        (tmp_path / "skillmill.yaml").write_text(yaml.safe_dump(content | sections))
+        return int(server.stats()["asked"])
 
     for k in (2, 3):
         write(k, 8)
@@ -38,7 +41,7 @@ def sizes(folder: Path) -> int:
 
 
 def test_clean_frees_the_plans_that_no_kept_version_has(
-    tmp_path: Path, two_plans: Callable[..., None], command_line: CommandLine
+    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine
 ) -> None:
     first, second = dict.fromkeys(shard.plan for shard in sample_store(tmp_path / "out").shards)
     export = {path: path.read_bytes() for path in (tmp_path / "out" / "export").rglob("*.parquet")}
@@ -55,8 +58,18 @@ def test_clean_frees_the_plans_that_no_kept_version_has(
     assert command_line("clean", "out", "--versions", "1")[1].startswith("0 bytes")
 
 
+def test_replies_of_the_kept_plan_stay(
+    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine
+) -> None:
+    command_line("clean", "out", "--versions", "1")
+    asked = two_plans(3, 8, pairs={"sources": ["draft", "brevity"]})
+    code, _, said = command_line("pairs", "-c", "skillmill.yaml")
+    assert (code, "made from draft, brevity" in said) == (0, True), said
+    assert two_plans(3, 8) == asked
+
+
 def test_cells_of_freed_shards_are_not_generated_again(
-    tmp_path: Path, two_plans: Callable[..., None], command_line: CommandLine
+    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine
 ) -> None:
     store = sample_store(tmp_path / "out")
     first = store.shards[0].plan
@@ -70,7 +83,7 @@ def test_cells_of_freed_shards_are_not_generated_again(
 
 
 def test_near_duplicates_of_freed_rows_are_still_found(
-    tmp_path: Path, two_plans: Callable[..., None], command_line: CommandLine
+    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine
 ) -> None:
     folder = tmp_path / "out" / "export" / "sft"
     known = {
@@ -88,7 +101,7 @@ def test_near_duplicates_of_freed_rows_are_still_found(
 
 
 def test_without_retention_nothing_is_deleted(
-    tmp_path: Path, two_plans: Callable[..., None], command_line: CommandLine
+    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine
 ) -> None:
     before = sizes(tmp_path / "out")
     code, out, said = command_line("clean", "out")

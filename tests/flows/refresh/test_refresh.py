@@ -1,9 +1,11 @@
 """Refreshes over a real HTTP teacher: ranges, versions, plans, filters, targets that cannot be met, reviews."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,25 @@ def test_a_scheduled_time_is_done_once(project: Project) -> None:
     assert project.server.stats()["asked"] == asked
     project("refresh", "--scheduled-time", TUESDAY)
     assert [version.scheduled_time for version in project.versions] == [None, MONDAY, TUESDAY]
+
+
+def test_a_clock_that_went_back_changes_no_order(project: Project) -> None:
+    project("run")
+    project("refresh", "--scheduled-time", TUESDAY)
+    ahead = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+    for path in (project.folder / "out").rglob("*"):
+        os.utime(path, (ahead, ahead))
+    project("refresh", "--scheduled-time", MONDAY)
+    assert [(each.version, each.scheduled_time) for each in project.versions] == [
+        ("v1", None),
+        ("v2", TUESDAY),
+        ("v3", MONDAY),
+    ]
+    everything = project.rows() + project.rows("rejected")
+    assert Counter(row["version"] for row in everything) == {"v1": 8, "v2": 4, "v3": 4}
+    for time, version in ((TUESDAY, "v2"), (MONDAY, "v3")):
+        assert f"is {version} already" in project("refresh", "--scheduled-time", time)
+    assert project.server.stats()["repeated"] == 0
 
 
 def test_changed_filters_decide_the_rows_of_all_plans_again_without_the_teacher(project: Project) -> None:

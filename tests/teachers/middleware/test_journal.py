@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,34 @@ def test_a_journal_that_lost_its_end_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(StoreError, match=r"is damaged \(database disk image is malformed\); delete it and run again"):
         len(Journal(path))
+
+
+def test_replies_of_plans_that_are_not_kept_are_deleted(tmp_path: Path) -> None:
+    journal, engine, old, new = Journal(tmp_path / "journal.sqlite"), Counting(), "a" * 16, "b" * 16
+    teachers = {plan: Journalled(engine, journal.of_plan(plan), {}) for plan in (old, new)}
+    ask(Journalled(engine, journal, {}), request("of no plan"))
+    ask(teachers[old], request("of the old plan"), request("of both"))
+    ask(teachers[new], request("of the new plan"), request("of both"))
+    would = journal.delete_others([new], dry_run=True)
+    assert (would[0], len(journal)) == (1, 4)
+    assert journal.delete_others([new]) == would
+    assert journal.delete_others([new]) == (0, 0)
+    asked = engine.requests
+    ask(teachers[new], request("of no plan"), request("of the new plan"), request("of both"))
+    assert engine.requests == asked
+    ask(teachers[old], request("of the old plan"))
+    assert engine.requests == asked + 1
+
+
+def test_a_journal_without_plans_is_read_and_kept(tmp_path: Path) -> None:
+    path, engine = tmp_path / "journal.sqlite", Counting()
+    journal = Journal(path)
+    ask(Journalled(engine, journal, {}), request())
+    journal.close()
+    with sqlite3.connect(path) as earlier:
+        earlier.execute("ALTER TABLE compressed_replies DROP COLUMN plan")
+    earlier.close()
+    journal = Journal(path)
+    assert journal.delete_others(["a" * 16]) == (0, 0)
+    assert ask(Journalled(engine, journal.of_plan("b" * 16), {}), request()) == ["answer 1"]
+    assert journal.delete_others(["a" * 16])[0] == 1  # the plan has adopted it
