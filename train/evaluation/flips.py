@@ -60,7 +60,8 @@ def text_table(answers: pa.Table) -> pd.DataFrame:
 
 def paired(student: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """Return the texts that both have points for; columns of the baseline end in `_before`."""
-    return student.join(baseline.drop(columns=["skills", "category"]), rsuffix="_before", how="inner")
+    before = baseline.drop(columns=["skills", "category"]).add_suffix("_before")
+    return student.join(before, how="inner")
 
 
 def flips_by_k(pairs: pd.DataFrame) -> dict[str, dict[str, TextFlips]]:

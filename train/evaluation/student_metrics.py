@@ -62,7 +62,7 @@ def metrics_by_label(answers: pa.Table, settings: EvaluateConfig) -> dict[str, d
     """Return the metrics {"per_category" or "per_skill": {split: {name: {metric: estimate}}}} over all k."""
     found: dict[str, dict[str, dict[str, Metrics]]] = {"per_category": {}, "per_skill": {}}
     for split in pc.unique(answers["split"]).to_pylist():
-        metrics = _skill_mix(answers.filter(pc.equal(answers["split"], split)), settings, "ignore", ())
+        metrics = _skill_mix(answers.filter(pc.equal(answers["split"], split)), settings, "ignore", (), labels=True)
         for key, groups in found.items():
             if metrics is not None:
                 groups[split] = {name: _estimates(group, "mean") for name, group in metrics[key].items()}
@@ -93,9 +93,9 @@ def with_count(found: dict[str, float | None], n: int) -> Estimate:
 
 
 def _skill_mix(
-    answers: pa.Table, settings: EvaluateConfig, naming: Naming, excluded: Sequence[str]
+    answers: pa.Table, settings: EvaluateConfig, naming: Naming, excluded: Sequence[str], labels: bool = False
 ) -> dict[str, Any] | None:
-    """Return what `skill_mix_metrics` does; None if no answer is left that has points."""
+    """Return what `skill_mix_metrics` does, with `labels` also per skill; None if no answer is left with points."""
     usable = pc.any(pc.is_valid(answers["points"])).as_py()
     if not usable:
         return None
@@ -107,7 +107,8 @@ def _skill_mix(
             return None
         raise
     bootstrap = Bootstrap(settings.bootstrap)
-    return skill_mix_metrics(points.gradings, points.generations, points.skills, points.categories, bootstrap)
+    names = (points.skills, points.categories) if labels else ((), ())
+    return skill_mix_metrics(points.gradings, points.generations, *names, bootstrap)
 
 
 def _estimates(group: dict[str, Any], over: str) -> Metrics:
