@@ -65,6 +65,8 @@ def recorded_end(output: Path) -> Iterator[None]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
         return "Ctrl-C"
+    if not isinstance(error, Exception):  # such as what Prefect raises when a flow run is cancelled
+        return "cancelled"
     words = " ".join(str(error).split())
     return words if isinstance(error, SkillmillError) else f"{type(error).__name__}: {words}".removesuffix(": ")
 

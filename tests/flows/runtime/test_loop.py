@@ -1,7 +1,9 @@
-"""The event loop of a step: all tasks finish, and the clock ticks during the work."""
+"""The event loop of a step: all tasks finish, the clock ticks during the work, and a signal ends it."""
 
 import asyncio
+import signal
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,3 +41,44 @@ def test_hundreds_of_tasks_are_all_done_and_the_clock_ticks_beside_them(monkeypa
     monkeypatch.setattr(loop, "TICK_S", 0.05)
     assert run(work(), tick) == list(range(300))
     assert ticks
+
+
+class Ended(BaseException):
+    """What the handler of the signal raises, as Prefect's does."""
+
+
+@pytest.fixture
+def handler() -> Iterator[Callable[..., None]]:
+    """A handler of SIGTERM that raises `Ended`."""
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    before = signal.signal(signal.SIGTERM, end)
+    yield end
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("where", ["callback", "task", "work"])
+def test_a_signal_ends_the_work_wherever_it_comes(handler: Callable[..., None], where: str) -> None:
+    cleaned = []
+
+    async def task() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    async def work() -> None:
+        tasks = [asyncio.create_task(task())] if where == "task" else []
+        try:
+            if where == "callback":  # where asyncio drops an exception
+                asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+            elif where == "work":
+                signal.raise_signal(signal.SIGTERM)
+            await asyncio.sleep(5)
+        finally:
+            assert all(each.done() for each in tasks)
+            cleaned.append(where)
+
+    with pytest.raises(Ended):
+        run(work(), lambda: None)
+    assert cleaned == [where]
+    assert signal.getsignal(signal.SIGTERM) is handler
