@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.store import ShardStore
 from skillmill.filters.grading.grade import Grader
 from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
 from skillmill.flows.commands.evaluate_instruct import InstructPart, check_instruct, evaluate_instruct
@@ -91,17 +92,23 @@ def read_metrics(output: Path) -> dict[str, Any] | None:
     return metrics
 
 
+def held_out_of(
+    config: Config, settings: EvaluateConfig, samples: ShardStore
+) -> tuple[Taxonomy, TrainedOn, list[HeldOutCell]]:
+    """Return the taxonomy of an evaluation, what training has seen of it, and the cells. Raises `ConfigError`."""
+    taxonomy = _taxonomy(config, settings)
+    sft = config.train.sft if config.train else None
+    plans = dict.fromkeys(shard.plan for shard in samples.shards)
+    tried = samples.tables(plans, ["skills", "topic"])
+    seen = trained_on(config.output / "export", tried, sft.dataset if sft else "sft")
+    return taxonomy, seen, held_out_cells(settings, taxonomy, seen, config.seed)
+
+
 def _check(workspace: Workspace, settings: EvaluateConfig) -> Checked:
     config = workspace.config
-    taxonomy = _taxonomy(config, settings)
-    trained = config.train
-    sft = trained.sft if trained else None
-    plans = dict.fromkeys(shard.plan for shard in workspace.samples.shards)
-    tried = workspace.samples.tables(plans, ["skills", "topic"])
-    seen = trained_on(config.output / "export", tried, sft.dataset if sft else "sft")
-    cells = held_out_cells(settings, taxonomy, seen, config.seed)
+    taxonomy, seen, cells = held_out_of(config, settings, workspace.samples)
     graded_by = _graded_by(config, settings, cells)
-    student, baseline = find_students(settings, config.output / "train", trained.student if trained else None)
+    student, baseline = find_students(settings, config.output / "train", config.train.student if config.train else None)
     return Checked(settings, taxonomy, seen, cells, student, baseline, graded_by, check_instruct(config, settings))
 
 
