@@ -111,7 +111,7 @@ class StageConfig(RowsConfig):
         learning_rate = self.lora_learning_rate if self.lora else self.full_learning_rate
         checkpoints = {} if self.keeps_checkpoints else CHECKPOINT_ARGS
         common = {key: value for key, value in COMMON_ARGS.items() if key not in self.unknown}
-        args = {**common, **checkpoints, "learning_rate": learning_rate, **self.defaults}
+        args = {**common, **checkpoints, "learning_rate": learning_rate, **self.defaults, **self.order_args}
         if self.select == "held_out":
             args |= {**SELECTION_ARGS, "metric_for_best_model": f"eval_{self.measure}"}
             args["greater_is_better"] = self.measure == "reward"
@@ -178,6 +178,7 @@ class GrpoConfig(StageConfig):
     rewards: Annotated[dict[str, float], AfterValidator(_with_all_rewards)] = REWARD_WEIGHTS
 
     defaults: ClassVar[dict[str, Any]] = {"num_train_epochs": 1, "max_completion_length": 512}
+    sequential: ClassVar[dict[str, Any]] = {"shuffle_dataset": False}
     unknown: ClassVar[tuple[str, ...]] = ("max_length",)
     measure: ClassVar[str] = "reward"
     full_learning_rate: ClassVar[float] = 1e-6  # TRL's own default

@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from skillmill.train.checkpoints import (
 from skillmill.train.job import Job, job_details, job_fingerprint
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
+from skillmill.train.rows.finish import finished_rows
 from skillmill.train.rows.load import CACHE, load_job_rows, load_validation_rows, rows_checksum
 from skillmill.train.student import student_name, student_path
 from skillmill.train.trl_arguments import one_line
@@ -104,7 +106,8 @@ def _split_rows(job: Job, dataset: Any, work: Path) -> HeldOut:
             f"train.{job.stage}.select: held_out expects validation rows (export.validation), or at least "
             f"{FEWEST_ROWS} rows and train.{job.stage}.held_out above 0; found {len(rows.trained)} rows"
         )
-    return rows
+    measured = rows.measured and rows.measured.select_columns(list(job.columns))
+    return replace(rows, trained=finished_rows(job, rows.trained), measured=measured)
 
 
 def _best_step(trainer: Any) -> int | None:

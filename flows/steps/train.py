@@ -10,7 +10,6 @@ from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
 from skillmill.train.config import TrainConfig
-from skillmill.train.rows.config import EXPORT
 
 if TYPE_CHECKING:
     from skillmill.train.result import TrainResult
@@ -27,7 +26,7 @@ def train_step(config: Config, method: str) -> Path:
     if settings is None or getattr(settings, method) is None:
         raise ConfigError(f"train.{method}: expected settings, such as {{args: {{max_steps: 20}}}}, found none")
     folder = config.output / "export"
-    if EXPORT in [part.data for part in getattr(settings, method).parts] and not folder.exists():
+    if getattr(settings, method).needs_export and not folder.exists():
         raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
     close_engines()
     result = _train(config, settings, method, folder)

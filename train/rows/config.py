@@ -1,10 +1,10 @@
-"""Where the rows of a training stage come from: the fields that all stages share.
+"""Where the rows of a training stage come from, and how they are changed and ordered: fields that all stages share.
 
 This module imports no torch, because the command line imports it at every start.
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -44,10 +44,10 @@ class Part(BaseModel):
         )
 
 
-class RowsConfig(BaseModel):
-    """The rows of a training stage.
+class SetsConfig(BaseModel):
+    """One or several sets of rows.
 
-    `data`: a set of rows as in `Part`; null is the export of the run. `mixture`: several sets instead.
+    `data`: a set as in `Part`; null is the export of the run. `mixture`: several sets instead.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,25 +61,8 @@ class RowsConfig(BaseModel):
         return self.mixture or (Part(data=self.data or EXPORT),)
 
     def part_key(self, place: int) -> str:
-        """Return the key of a part below the stage's key: `data`, or that of an element of `mixture`."""
+        """Return the key of a part: `data`, or that of an element of `mixture`."""
         return f"mixture.{place}.data" if self.mixture else "data"
-
-    def row_settings(self) -> dict[str, Any]:
-        """Return the settings of the rows that are not the defaults, as JSON values."""
-        return self.model_dump(mode="json", include=set(RowsConfig.model_fields), exclude_defaults=True)
-
-    def described_rows(self) -> dict[str, Any]:
-        """Return `row_settings` without the folders of local files, for `train.json`."""
-
-        def shown(value: Any, key: str = "") -> Any:
-            if isinstance(value, dict):
-                return {key: shown(item, key) for key, item in value.items()}
-            if isinstance(value, list):
-                return [shown(item) for item in value]
-            return Path(value).name if key == "data" and Path(value).exists() else value
-
-        described: dict[str, Any] = shown(self.row_settings())
-        return described
 
     @field_validator("mixture")
     @classmethod
@@ -97,10 +80,109 @@ class RowsConfig(BaseModel):
             raise ValueError("data and mixture: expected one of them; a mixture can have `data: export`")
         return self
 
-    def rows_relative_to(self, folder: Path) -> Self:
+    def sets_relative_to(self, folder: Path) -> Self:
         """Return the settings with the local paths of sets joined to `folder`, the folder of the configuration file."""
         update = {
             "data": self.data and Part(data=self.data).relative_to(folder).data,
             "mixture": self.mixture and tuple(part.relative_to(folder) for part in self.mixture),
         }
         return self.model_copy(update=update)
+
+
+class Phase(SetsConfig):
+    """One of several phases of a training: `epochs` passes over its sets.
+
+    `rehearsal`: the share of the rows of earlier phases that is trained again, mixed with those of this one.
+    """
+
+    epochs: int = Field(default=1, ge=1)
+    rehearsal: float = Field(default=0.0, ge=0, le=1)
+
+
+class Markers(BaseModel):
+    """Facts about a row, written after its prompt as `[k: 2]` (arXiv 2506.14702).
+
+    `columns`: the columns of the set. `rows`: the share of the rows that have markers. `dropout`: the share of the
+    markers of such a row that are left out. So the student learns to do without each of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    rows: float = Field(default=0.5, gt=0, le=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+
+
+class RowsConfig(SetsConfig):
+    """The rows of a training stage.
+
+    `phases`: sets that are trained one after the other, instead of `data` and `mixture`. `order`: a column with
+    numbers, such as `k`; the rows are trained from its smallest to its largest value. `markers`: facts that are added
+    to prompts. `response_only`: empties the turns of the user, the control of arXiv 2409.14254. `thinking`: whether the
+    student learns to write the column `thinking` of a set before its answers.
+    """
+
+    sequential: ClassVar[dict[str, Any]] = {"train_sampling_strategy": "sequential"}
+    """The arguments with which TRL trains the rows in their order."""
+
+    phases: tuple[Phase, ...] | None = Field(default=None, min_length=2)
+    order: str | None = Field(default=None, min_length=1)
+    markers: Markers | None = None
+    response_only: bool = False
+    thinking: bool = True
+
+    @property
+    def groups(self) -> tuple[tuple[str, SetsConfig], ...]:
+        """The sets of each phase with the beginning of their keys; a training without phases has one."""
+        return tuple((f"phases.{place}.", phase) for place, phase in enumerate(self.phases or ())) or (("", self),)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the order of the rows matters, so that they are not shuffled."""
+        return self.phases is not None or self.order is not None
+
+    @property
+    def order_args(self) -> dict[str, Any]:
+        """The arguments for TRL that an order and phases need."""
+        one_pass = {"num_train_epochs": 1} if self.phases else {}
+        return {**one_pass, **self.sequential} if self.is_ordered else {}
+
+    @property
+    def further_columns(self) -> tuple[str, ...]:
+        """The columns beside those of the method that order and markers need."""
+        return (*((self.order,) if self.order else ()), *(self.markers.columns if self.markers else ()))
+
+    @property
+    def needs_export(self) -> bool:
+        """Whether the export of the run is one of the sets."""
+        return any(part.data == EXPORT for _, sets in self.groups for part in sets.parts)
+
+    @model_validator(mode="after")
+    def _phases_alone(self) -> Self:
+        if self.phases and (self.data is not None or self.mixture is not None):
+            raise ValueError("phases: expected without data and mixture, which each phase has")
+        if self.phases and self.phases[0].rehearsal:
+            raise ValueError("phases.0.rehearsal: expected 0, as there are no earlier rows")
+        return self
+
+    def rows_relative_to(self, folder: Path) -> Self:
+        """Return the settings with the local paths of all sets joined to the folder of the configuration file."""
+        phases = self.phases and tuple(phase.sets_relative_to(folder) for phase in self.phases)
+        return self.sets_relative_to(folder).model_copy(update={"phases": phases})
+
+    def row_settings(self) -> dict[str, Any]:
+        """Return the settings of the rows that are not the defaults, as JSON values."""
+        return self.model_dump(mode="json", include=set(RowsConfig.model_fields), exclude_defaults=True)
+
+    def described_rows(self) -> dict[str, Any]:
+        """Return `row_settings` without the folders of local files, for `train.json`."""
+
+        def shown(value: Any, key: str = "") -> Any:
+            if isinstance(value, dict):
+                return {key: shown(item, key) for key, item in value.items()}
+            if isinstance(value, list):
+                return [shown(item) for item in value]
+            return Path(value).name if key == "data" and Path(value).exists() else value
+
+        described: dict[str, Any] = shown(self.row_settings())
+        return described

@@ -73,6 +73,9 @@ def _with_label(batch: pa.RecordBatch, job: Job, label: bool) -> pa.RecordBatch:
     if LABEL in job.columns:
         labels = pa.array([label] * len(batch), pa.bool_())
         batch = batch.append_column(LABEL, labels)
+    for column in job.columns:  # columns that only some sets have
+        if column not in batch.schema.names:
+            batch = batch.append_column(column, pa.nulls(len(batch)))
     return batch.select(list(job.columns))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.export.thinking import THINKING
 from skillmill.data.inputs.chats import ANSWERS, CHATS, REQUESTS, Turn, find_layout, join, known_turns
 from skillmill.data.inputs.datasets import plain_text
 from skillmill.data.records import Message
@@ -22,6 +23,8 @@ SYSTEM = ("system", "system_prompt")
 HISTORY = "history"
 LABELS = (LABEL, "kto_tag")
 PAIR = ("chosen", "rejected")
+THINKINGS = (THINKING, "reasoning_content", "reasoning", "reasoning_trace")
+"""The names of the column with reasoning in front of an answer, in order of preference."""
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 
 EXPECTED = {
@@ -49,17 +52,23 @@ class Reader:
 def find_reader(stage: str, names: Sequence[str], further: Sequence[str] = ()) -> Reader | None:
     """Return the reader of a set with these columns for a stage, None if it has not what the method needs.
 
-    The columns in `further` that the set has are handed on unchanged.
+    The columns in `further` that the set has are handed on unchanged, `thinking` also under its other names.
     """
     reader = _reader(stage, names)
     if reader is None:
         return None
-    passed = [column for column in (*COLUMNS[stage], *further) if column in names and column not in _MADE]
+    wanted = dict.fromkeys(column for column in (*COLUMNS[stage], *further) if column not in _MADE)
+    passed = {column: source for column in wanted if (source := _source_of(column, names))}
 
     def read(values: Values) -> list[Row]:
-        return [{**{column: values[column] for column in passed}, **row} for row in reader.read(values)]
+        return [{**{column: values[name] for column, name in passed.items()}, **row} for row in reader.read(values)]
 
-    return Reader(tuple(dict.fromkeys((*reader.columns, *passed))), read)
+    return Reader(tuple(dict.fromkeys((*reader.columns, *passed.values()))), read)
+
+
+def _source_of(column: str, names: Sequence[str]) -> str | None:
+    """Return the column of a set for a column of the rows; thinking has several names."""
+    return next((name for name in (THINKINGS if column == THINKING else (column,)) if name in names), None)
 
 
 def _reader(stage: str, names: Sequence[str]) -> Reader | None:

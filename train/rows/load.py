@@ -4,19 +4,23 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict
 
 import orjson
 import pyarrow as pa
 
+from skillmill.data.export.thinking import THINKING
 from skillmill.data.inputs.datasets import mapped_dataset
 from skillmill.train.job import Job
 from skillmill.train.rows.export import export_batches, export_checksum
+from skillmill.train.rows.finish import PHASE
 from skillmill.train.rows.leaks import check_leaks
 from skillmill.train.rows.mixture import mix, mixed_counts
 from skillmill.train.rows.sources import Source, row_schema, sources
+from skillmill.train.rows.thinking import learns_thinking, think_first, thinking_field
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +38,10 @@ class SourceFacts(TypedDict):
 
 @dataclass(frozen=True)
 class JobRows:
-    """The rows of a job, a `datasets.Dataset` with the job's columns, and what was taken from each set."""
+    """The rows of a job, a `datasets.Dataset`, and what was taken from each set.
+
+    The rows have the job's columns and those that `finished_rows` needs.
+    """
 
     dataset: Any
     sources: list[SourceFacts]
@@ -50,34 +57,44 @@ def rows_checksum(job: Job) -> str:
     if not settings:
         return export_checksum(job)
     with tempfile.TemporaryDirectory() as cache:
-        checksums = [source.checksum() for source in sources(job, Path(cache))]
+        checksums = [source.checksum() for source in chain(*sources(job, Path(cache)))]
     return hashlib.sha256(orjson.dumps([checksums, settings], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def check_rows(job: Job) -> None:
     """Raise `ConfigError` if a set other than an export is not there, or lacks the columns that the method needs."""
     with tempfile.TemporaryDirectory() as cache:
-        for source in sources(job, Path(cache)):
+        for source in chain(*sources(job, Path(cache))):
             source.check()
-
-
-def load_rows(job: Job, work: Path) -> Any:
-    """Return the dataset of `load_job_rows`."""
-    return load_job_rows(job, work).dataset
 
 
 def load_job_rows(job: Job, work: Path) -> JobRows:
     """Return the rows of a job; their Arrow cache is in the folder `work`.
 
-    Raises `ConfigError` if a set cannot be read or has not the columns or rows that are needed, `SkillmillError`.
+    Raises `ConfigError` if a set cannot be read, has not the columns or rows that are needed, or has held-out rows;
+    `SkillmillError` if the export was changed.
     """
-    found = sources(job, work / CACHE)
-    loaded = [_mapped(job, source.batches(), source.cache / "made.arrow") for source in found]
-    check_leaks(job, found, loaded)
-    counts = mixed_counts(job.settings.parts, [len(rows) for rows in loaded], f"train.{job.stage}.mixture")
-    facts = [_facts(source, count) for source, count in zip(found, counts, strict=True)]
+    from datasets import concatenate_datasets
+
+    reading = _reading(job)
+    phases, facts = [], []
+    found = sources(reading, work / CACHE)
+    loaded = [
+        [_mapped(source.job, source.batches(), source.cache / "made.arrow", phase) for source in of_phase]
+        for phase, of_phase in enumerate(found)
+    ]
+    check_leaks(reading, list(chain(*found)), list(chain(*loaded)))
+    for (prefix, sets), of_phase, rows in zip(job.settings.groups, found, loaded, strict=True):
+        counts = mixed_counts(sets.parts, [len(each) for each in rows], f"train.{job.stage}.{prefix}mixture")
+        phases.append(mix(rows, counts, job.seed))
+        facts += [_facts(source, count) for source, count in zip(of_phase, counts, strict=True)]
     _log_sources(job, facts)
-    return JobRows(mix(loaded, counts, job.seed), facts)
+    return JobRows(_with_thinking(job, concatenate_datasets(phases) if len(phases) > 1 else phases[0]), facts)
+
+
+def load_rows(job: Job, work: Path) -> Any:
+    """Return the dataset of `load_job_rows` with the job's columns alone."""
+    return load_job_rows(job, work).dataset.select_columns(list(job.columns))
 
 
 def load_validation_rows(job: Job, work: Path) -> Any | None:
@@ -85,9 +102,35 @@ def load_validation_rows(job: Job, work: Path) -> Any | None:
 
     The split has rows if `export.validation` is more than 0 (`data/export/splits.py`).
     """
-    exports = [export for source in sources(job, work / CACHE) if (export := source.export())]
+    reading = _reading(job)
+    exports = [export for source in chain(*sources(reading, work / CACHE)) if (export := source.export())]
     batches = [batch for export in exports for batch in export_batches(export, "validation") if len(batch)]
-    return _mapped(job, iter(batches), work / CACHE / "validation.arrow") if batches else None
+    if not batches:
+        return None
+    rows = _mapped(reading, iter(batches), work / CACHE / "validation.arrow", 0)
+    return _with_thinking(job, rows).select_columns(list(job.columns))
+
+
+def _reading(job: Job) -> Job:
+    """Return the job with the columns that are read: also those that order, markers and thinking need."""
+    thinking = (THINKING,) if learns_thinking(job) else ()
+    return replace(job, columns=tuple(dict.fromkeys((*job.columns, *job.settings.further_columns, *thinking))))
+
+
+def _with_thinking(job: Job, rows: Any) -> Any:
+    """Return the rows with the column `thinking` as a part of the completions, where the column has values."""
+    if not learns_thinking(job) or rows.data.column(THINKING).null_count == rows.data.num_rows:
+        return rows
+    field = thinking_field(job)
+    return rows.map(lambda row: think_first(row, field), load_from_cache_file=False, features=_features(rows, field))
+
+
+def _features(rows: Any, field: str | None) -> Any:
+    """Return the features of the rows, with a further field in the messages of the completions."""
+    from datasets import Features, List, Value
+
+    messages = {name: Value("string") for name in ("role", "content", *([field] if field else []))}
+    return Features({**rows.features, "completion": List(messages)})
 
 
 def _facts(source: Source, rows: int) -> SourceFacts:
@@ -100,6 +143,9 @@ def _log_sources(job: Job, facts: list[SourceFacts]) -> None:
         log.info(f"train {job.stage}: {each['rows']} rows of {each['data']}{left_out}")
 
 
-def _mapped(job: Job, batches: Iterator[pa.RecordBatch], file: Path) -> Any:
+def _mapped(job: Job, batches: Iterator[pa.RecordBatch], file: Path, phase: int) -> Any:
     schema = row_schema(job)
-    return mapped_dataset((batch.cast(schema) for batch in batches), file)
+    numbered = (
+        batch.cast(schema).append_column(PHASE, pa.array([phase] * len(batch), pa.int32())) for batch in batches
+    )
+    return mapped_dataset(numbered, file)

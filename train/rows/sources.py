@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import sha256_of, store_errors
-from skillmill.data.inputs.datasets import read_dataset
+from skillmill.data.inputs.datasets import plain_text, read_dataset
 from skillmill.data.inputs.row_files import BATCH_ROWS
 from skillmill.data.schemas import MESSAGES, SAMPLE_SCHEMA
 from skillmill.train.job import Job
 from skillmill.train.rows.config import EXPORT, Part
 from skillmill.train.rows.export import export_batches, export_checksum
 from skillmill.train.rows.layouts import EXPECTED, Reader, find_reader
-from skillmill.train.rows.methods import LABEL
+from skillmill.train.rows.methods import COLUMNS, LABEL
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Source:
             self.left_out += sum(not each for each in of_rows)
             found = [row for each in of_rows for row in each]
             made += len(found)
-            yield pa.RecordBatch.from_pylist(found, schema=schema)
+            yield self._batch(found, schema)
         if not made:
             why = f"none of its {rows} rows has a request and an answer" if rows else "it has no rows"
             raise ConfigError(f"{self.key}: {self.part.data}: {why}, expected {EXPECTED[self.job.stage]}")
@@ -111,13 +111,24 @@ class Source:
 
     def _reader(self) -> Reader:
         names = list(self._dataset.column_names)
-        reader = find_reader(self.job.stage, names)
+        further = [column for column in self.job.columns if column not in COLUMNS[self.job.stage]]
+        reader = find_reader(self.job.stage, names, further)
         if reader is None:
             raise ConfigError(
                 f"{self.key}: {self.part.data} has the columns {', '.join(names) or 'none'}; "
                 f"expected {EXPECTED[self.job.stage]}"
             )
         return reader
+
+    def _batch(self, rows: list[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+        for name in (field.name for field in schema if pa.types.is_string(field.type)):
+            for row in rows:
+                row[name] = plain_text(row.get(name)) or None
+        try:
+            return pa.RecordBatch.from_pylist(rows, schema=schema)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            message = str(error).splitlines()[0]
+            raise ConfigError(f"{self.key}: {self.part.data}: a column has another type: {message}") from None
 
     def _read(self, reader: Reader, values: dict[str, Any]) -> list[dict[str, Any]]:
         try:
@@ -136,17 +147,21 @@ class Source:
         return read_dataset(self.key, part.data, part.subset, part.split, self.cache, encoding=part.encoding)
 
 
-def sources(job: Job, cache: Path) -> list[Source]:
-    """Return the sets of a job's rows; `cache` is a folder for files of `datasets`."""
-    rows = job.settings
-    keys = (f"train.{job.stage}.{rows.part_key(place)}" for place in range(len(rows.parts)))
+def sources(job: Job, cache: Path) -> list[list[Source]]:
+    """Return the sets of a job's rows by phase; `cache` is a folder for files of `datasets`."""
     return [
-        Source(job, part, key, cache / str(place))
-        for place, (part, key) in enumerate(zip(rows.parts, keys, strict=True))
+        [
+            Source(job, part, f"train.{job.stage}.{prefix}{sets.part_key(place)}", cache / f"{prefix}{place}")
+            for place, part in enumerate(sets.parts)
+        ]
+        for prefix, sets in job.settings.groups
     ]
 
 
 def row_schema(job: Job) -> pa.Schema:
-    """Return the types of the job's columns."""
+    """Return the types of the job's columns. Columns that are not those of a sample row are numbers for the order."""
     types = {LABEL: pa.bool_(), **{field.name: field.type for field in SAMPLE_SCHEMA}}
-    return pa.schema([(column, types.get(column, MESSAGES)) for column in job.columns])
+    types |= dict.fromkeys(("chosen", "rejected"), MESSAGES)
+    markers = job.settings.markers.columns if job.settings.markers else ()
+    others = {column: pa.string() if column in markers else pa.float64() for column in job.columns}
+    return pa.schema([(column, {**others, **types}[column]) for column in job.columns])

@@ -50,7 +50,7 @@ def pair_of(row: SampleRow) -> PairRow:
     }
 
 
-def write_export(root: Path, rows: Iterable[SampleRow], validation: float = 0.0) -> Path:
+def write_export(root: Path, rows: Iterable[SampleRow], validation: float = 0.0, **options: Any) -> Path:
     """Store rows and a pair for each accepted one below `root`; return the folder of their export."""
     rows = list(rows)
     stores = samples, pairs, _ = sample_store(root), pair_store(root), grade_store(root)
@@ -59,15 +59,22 @@ def write_export(root: Path, rows: Iterable[SampleRow], validation: float = 0.0)
     accepted = [row for row in rows if row["verdict"] == "accepted"]
     samples.commit(PLAN, 0, len(rows), rows, len(rows), len(accepted))
     pairs.commit("c" * 16, 0, len(rows), [pair_of(row) for row in accepted], len(rows), len(accepted))
-    export_stores(stores, {PLAN: "c" * 16}, validation=validation)
+    export_stores(stores, {PLAN: "c" * 16}, validation=validation, **options)
     return root / "export"
 
 
-def job_of(stage: str, folder: Path, settings: StageConfig | None = None) -> Job:
+def job_of(stage: str, folder: Path, settings: StageConfig | None = None, student: Path | None = None) -> Job:
     """Return the job of a stage on an export."""
     default = DpoConfig() if stage == "dpo" else SftConfig()
     return Job(
-        stage, settings or default, None, folder, CONFIGURATIONS[stage], COLUMNS[stage], folder.parent / "result", 7
+        stage=stage,
+        settings=settings or default,
+        student=None if student is None else str(student),
+        dataset_dir=folder,
+        configuration=CONFIGURATIONS[stage],
+        columns=COLUMNS[stage],
+        output_dir=folder.parent / "result",
+        seed=7,
     )
 
 
