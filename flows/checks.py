@@ -61,7 +61,10 @@ def _check_plan(config: Config) -> Plan | None:
     """Return the plan; None, after a check of what is known, if the teacher is to be asked for the taxonomy."""
     is_asked_for = config.taxonomy.source in TEACHER_SOURCES and not (config.output / "taxonomy.yaml").exists()
     if not is_asked_for:
-        return make_plan(config, configured_taxonomy(config))
+        taxonomy = configured_taxonomy(config)
+        if config.generation.test is not None:
+            make_plan(config.held_out, taxonomy)
+        return make_plan(config, taxonomy)
     configured_generator(config)
     if config.taxonomy.source == "teacher":
         read_context(config.taxonomy)

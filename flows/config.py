@@ -59,7 +59,8 @@ class GenerationConfig(Section):
     prompts. `path` is the folder of a user-defined generator. `turns` and `order` are options of `SkillMix`; `refine`,
     `refine_after`, `rewrite` and `ask_again` are options of `InstructSkillMix`. `keep`
     "passing": a draft that passes the filters takes the place of a refined answer that does not; it is not part of the
-    plan.
+    plan. `test` counts cells of skills and topics that the taxonomy holds out for the split "test"; they have a plan of
+    their own, which is the same with `split: test`.
     """
 
     kind: Kind = "instruct_skill_mix"
@@ -84,6 +85,8 @@ class GenerationConfig(Section):
     categories: CategoryMix = "any"
     generations: int = Field(1, ge=1)
     shard_rows: int = Field(1000, ge=1)
+    split: Literal["train", "test"] = "train"
+    test: int | None = Field(None, ge=1)
 
     @field_validator("k", mode="before")
     @classmethod
@@ -134,7 +137,7 @@ class GenerationConfig(Section):
     @model_validator(mode="after")
     def _parents_bring_their_cells(self) -> "GenerationConfig":
         drawn = ("weights", "categories", "balance", *TARGETS)
-        for key in drawn if self.evolve else ():
+        for key in (*drawn, "split", "test") if self.evolve else ():
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key}: says how cells are drawn, but with evolve they are those of evolve.parents")
         return self
@@ -143,6 +146,11 @@ class GenerationConfig(Section):
     def targets(self) -> Targets:
         """The targets that are set, by name."""
         return {name: getattr(self, name) for name in TARGETS if getattr(self, name)}
+
+    @property
+    def held_out(self) -> "GenerationConfig":
+        """The section for the cells that `test` counts."""
+        return self.model_copy(update={"split": "test", "test": None, "samples": self.test, "accepted": None})
 
     @property
     def options(self) -> dict[str, Any]:
@@ -241,6 +249,11 @@ class Config(Section):
     def output(self) -> Path:
         """The output directory."""
         return Path(self.output_dir)
+
+    @property
+    def held_out(self) -> "Config":
+        """The configuration for the cells that `generation.test` counts."""
+        return self.model_copy(update={"generation": self.generation.held_out})
 
     @property
     def work(self) -> Path:

@@ -54,6 +54,7 @@ def make_plan(config: Config, taxonomy: Taxonomy) -> Plan:
         "generation.k": _mixture(generation.k),
         "generation.weights": _json(generation.weights),
         "generation.categories": generation.categories,
+        **({"generation.split": generation.split} if generation.split != "train" else {}),
         **({"generation.balance": "true"} if generation.balance else {}),
         **{f"generation.{name}": _json(shares) for name, shares in generation.targets.items()},
         **({"generation.evolve": cells.fingerprint} if isinstance(cells, Evolutions) else {}),
@@ -95,6 +96,7 @@ def _combinations(config: Config, taxonomy: Taxonomy, kind: str) -> Combinations
         theme,
         generation.k,
         config.seed,
+        split=generation.split,
         weights=generation.weights,
         categories=generation.categories,
         balanced=generation.balance,
@@ -121,6 +123,7 @@ def _check_room(config: Config, cells: Combinations | Evolutions) -> None:
         space = f"k = {_mixture(generation.k)} of {len(cells.skills)} skills x {themes} has"
     if asked > size:
         key = "generation.accepted" if generation.accepted else "generation.samples"
+        key = "generation.test" if generation.split == "test" else key
         raise ConfigError(f"{key}: {asked} cells asked for, but {space} {size}")
 
 

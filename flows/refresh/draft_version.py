@@ -1,5 +1,7 @@
 """The version that an export is about to make: which rows of which plans it has."""
 
+from collections.abc import Sequence
+
 from skillmill.data.versions import PlanRange, Version, Versions
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.refresh.stored_plans import stored_parts
@@ -10,7 +12,7 @@ from skillmill.teachers.build import teacher_name
 
 def draft_version(
     workspace: Workspace,
-    plan: Plan,
+    current: Sequence[Plan],
     versions: Versions,
     every_plan: bool,
     scheduled_time: str | None = None,
@@ -18,15 +20,15 @@ def draft_version(
 ) -> Version:
     """Return the next version, without the counts and the checksum that only the export knows.
 
-    It has the rows of `plan`, or, with `every_plan`, those of all plans in the directory. The plan of a former version
-    keeps its place in the export.
+    It has the rows of the `current` plans, the first of which is that of the version, or, with `every_plan`, those of
+    all plans in the directory. The plan of a former version keeps its place in the export.
     """
-    config, last = workspace.config, versions.current
+    config, last, plan = workspace.config, versions.current, current[0]
     before = last and stored_parts(config, last.plan)
     return Version.draft(
         versions.next_name,
         plan=plan.fingerprint,
-        plans=_plan_ranges(workspace, plan, versions, every_plan),
+        plans=_plan_ranges(workspace, current, versions, every_plan),
         taxonomy=plan.parts["taxonomy"],
         teacher=teacher_name(config.teacher),
         changed=changed_keys(before, plan),
@@ -42,8 +44,11 @@ def exported_plans(workspace: Workspace, versions: Versions) -> list[str]:
     return [plan for plan in dict.fromkeys([*former, *stored]) if plan in stored]
 
 
-def _plan_ranges(workspace: Workspace, plan: Plan, versions: Versions, every_plan: bool) -> dict[str, PlanRange]:
-    plans = exported_plans(workspace, versions) if every_plan else [plan.fingerprint]
+def _plan_ranges(
+    workspace: Workspace, current: Sequence[Plan], versions: Versions, every_plan: bool
+) -> dict[str, PlanRange]:
+    plan = current[0]
+    plans = exported_plans(workspace, versions) if every_plan else [each.fingerprint for each in current]
     pairs = {name: part.pairs for version in versions.entries for name, part in version.plans.items()}
     pairs[plan.fingerprint] = pairs_plan(plan, workspace.config)
     return {name: PlanRange.of(workspace.samples.of_plan(name), pairs.get(name, "")) for name in plans}

@@ -269,7 +269,7 @@ def _withdraw(config: Config, opened: OpenRefresh, plan: Plan) -> None:
     """Record that the new rows of a refresh were dropped; their cells count as tried."""
     with open_workspace(config) as workspace:
         versions = adopt_exported(config.output)
-        draft = draft_version(workspace, plan, versions, True, opened.scheduled_time, "dropped by a reviewer")
+        draft = draft_version(workspace, [plan], versions, True, opened.scheduled_time, "dropped by a reviewer")
         withdrawn = replace(draft, withdrawn=True)
         if current := versions.current:
             withdrawn = replace(withdrawn, rows=current.rows, export_sha256=current.export_sha256)

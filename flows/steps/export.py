@@ -36,11 +36,13 @@ def export_step(
     plan = make_plan(config, taxonomy)
     folder = config.output / "export"
     with open_workspace(config) as workspace:
-        apply_new_overrides(workspace, plan)
+        plans = [plan] if config.generation.test is None else [plan, make_plan(config.held_out, taxonomy)]
+        for each in plans:
+            apply_new_overrides(workspace, each)
         if config.export.thinking != "drop" and (filled := asyncio.run(refill_thinking(workspace, plan))):
             log.info(f"export: the thinking of {filled} rows of an earlier version filled in from the journal")
         versions = adopt_exported(config.output)
-        draft = draft_version(workspace, plan, versions, every_plan, scheduled_time, note)
+        draft = draft_version(workspace, plans, versions, every_plan, scheduled_time, note)
         exported = write_dataset_folder(
             workspace.samples,
             workspace.pairs,

@@ -32,8 +32,15 @@ REWRITTEN = "rewritten"
 def filter_step(config: Config, again: bool = True) -> FilterOutcome:
     """Decide the stored rows by the current settings; `again=False` does so only if the settings changed.
 
-    Returns the counts of the stored rows. Raises `SkillmillError` if there is no run yet.
+    Returns the counts of the stored rows, without those of `generation.test`. Raises `SkillmillError` if there is no
+    run yet.
     """
+    if config.generation.test is not None:
+        _filter(config.held_out, again)
+    return _filter(config, again)
+
+
+def _filter(config: Config, again: bool) -> FilterOutcome:
     plan = make_plan(config, existing_taxonomy(config))
     with open_workspace(config) as workspace, Progress("filter") as progress:
         outcome = redecide_if_changed(workspace, plan, progress, again)

@@ -26,12 +26,22 @@ log = logging.getLogger(__name__)
 def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome:
     """Generate and decide rows up to the target; `start` is given in a refresh.
 
-    If the target is not reached, `missed` or `stopped` of the outcome says why.
+    The cells of `generation.test` come first. If the target is not reached, `missed` or `stopped` of the outcome says
+    why.
     """
+    if config.generation.test is not None:
+        current_plan(config)  # raises before anything is generated
+        _generate(config.held_out, None, beside=True)
+    return _generate(config, start)
+
+
+def _generate(config: Config, start: Start | None, beside: bool = False) -> GenerateOutcome:
+    """Generate the rows of one plan; `run.json` goes on naming another one if this is a plan `beside` that."""
     plan = current_plan(config)
     with open_workspace(config) as workspace, Progress("generate") as progress, recorded_end(config.output):
         store_plan(config, plan, existing_taxonomy(config))
-        _log_if_plan_changed(workspace, plan)
+        if not beside:
+            _log_if_plan_changed(workspace, plan)
         update_run_json(workspace, {"status": "running", "reason": ""})
         redecided = redecide_if_changed(workspace, plan, progress, without_reply=True)
         if redecided is None:
@@ -55,9 +65,10 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
             progress.line(_progress_text(so_far), pace.text())
             keep_usage(workspace)
 
-        predicted = predict(known_sizes(config, plan), config)
-        planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
-        update_run_json(workspace, planned)
+        if not beside:
+            predicted = predict(known_sizes(config, plan), config)
+            planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
+            update_run_json(workspace, planned)
         try:
             outcome = run(generate(workspace, plan, report, start), tick)
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
@@ -68,7 +79,8 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
         graded = f", {words}" if (words := str(counts)) else ""
         has_new_rows = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)} != before
     idle = not (has_new_rows or outcome.stopped or asked_again)
-    log.info(f"generate: {_progress_text(outcome)}{graded}" + (" (nothing left to do)" if idle else ""))
+    what = "generate: held-out cells for the split test: " if beside else "generate: "
+    log.info(f"{what}{_progress_text(outcome)}{graded}" + (" (nothing left to do)" if idle else ""))
     if outcome.unanswered:
         log.warning(f"warning: {outcome.unanswered} cells got no answer; the same command asks for them again")
     if outcome.stopped:
