@@ -109,7 +109,8 @@ def _check(workspace: Workspace, settings: EvaluateConfig) -> Checked:
     taxonomy, seen, cells = held_out_of(config, settings, workspace.samples)
     graded_by = _graded_by(config, settings, cells)
     student, baseline = find_students(settings, config.output / "train", config.train.student if config.train else None)
-    return Checked(settings, taxonomy, seen, cells, student, baseline, graded_by, check_instruct(config, settings))
+    instruct = check_instruct(config, settings, [student, *([baseline] if baseline else [])])
+    return Checked(settings, taxonomy, seen, cells, student, baseline, graded_by, instruct)
 
 
 def _taxonomy(config: Config, settings: EvaluateConfig) -> Taxonomy:

@@ -1,11 +1,13 @@
 """The instruct part of `skillmill evaluate`: answers to held-out instructions of the export against its own answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skillmill.data.errors import ConfigError
 from skillmill.data.files import store_errors, sync, temporary_path
 from skillmill.filters.grading.grade import Grader
 from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
@@ -14,6 +16,7 @@ from skillmill.flows.runtime.progress import Progress
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.teachers.base import Teacher
+from skillmill.teachers.build import teacher_name
 from skillmill.teachers.config import TeacherConfig
 from skillmill.train.evaluation.config import EvaluateConfig
 from skillmill.train.evaluation.instruct.answers import INSTRUCT_SCHEMA, REFERENCE, InstructExaminer, InstructRow
@@ -37,16 +40,30 @@ class InstructPart:
     grader: TeacherConfig
 
 
-def check_instruct(config: Config, settings: EvaluateConfig) -> InstructPart | None:
-    """Return the instruct part, None if it is not configured. Raises `ConfigError` before the first request."""
+def check_instruct(config: Config, settings: EvaluateConfig, models: Sequence[Evaluated]) -> InstructPart | None:
+    """Return the instruct part, None if it is not configured.
+
+    Raises `ConfigError` before the first request: for no grader, a grader that is one of the `models`, prompts that
+    cannot be used, or no held-out rows.
+    """
     if settings.instruct is None:
         return None
     grader = configured_grader(config, "evaluate.instruct compares answers with it")
+    for model in models:
+        if _identity(model.model) == _identity(grader):
+            raise ConfigError(
+                f"grader: is the {model.role} {teacher_name(grader)!r}, and evaluate.instruct compares its answers; "
+                "expected another model"
+            )
     skills = {skill.name: skill for skill in configured_taxonomy(config).skills}
     instruct = settings.instruct
     items = held_out_items(config.output / "export", instruct.splits, instruct.samples, config.seed, skills)
     judge_prompts(instruct.prompts)
     return InstructPart(instruct, items, grader)
+
+
+def _identity(model: TeacherConfig) -> tuple[str, str, str | None]:
+    return model.kind, teacher_name(model), model.base_url
 
 
 def evaluate_instruct(

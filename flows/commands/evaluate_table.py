@@ -7,6 +7,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from skillmill.train.evaluation.instruct.table import EXPLANATION, instruct_columns, instruct_notes
 from skillmill.train.evaluation.outputs import FOLDER, HEADINGS, table_lines, with_error
 from skillmill.train.evaluation.skill_mix_metrics import METRICS
 
@@ -24,7 +25,19 @@ def print_evaluation(metrics: dict[str, Any], output: Path, as_json: bool) -> No
     console.print(_table(metrics, compared))
     words = "before → after; ± the standard error" if compared else "± the standard error"
     console.print(f"{words}; n cells; graded by {metrics['settings']['graded_by']}", soft_wrap=True)
+    if metrics["instruct"]:
+        _print_instruct(console, metrics["instruct"])
     console.print(str(output / FOLDER), soft_wrap=True)
+
+
+def _print_instruct(console: Console, metrics: dict[str, Any]) -> None:
+    headings, *rows = instruct_columns(metrics)
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in (*instruct_notes(metrics), EXPLANATION):
+        console.print(note, soft_wrap=True)
 
 
 def _table(metrics: dict[str, Any], compared: bool) -> Table:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from skillmill.data.files import store_errors, sync, temporary_path, write_atomic
+from skillmill.train.evaluation.instruct.table import instruct_markdown
 from skillmill.train.evaluation.result import ROLES, Evaluation
 from skillmill.train.evaluation.skill_mix_metrics import METRICS
 
@@ -104,7 +105,8 @@ def markdown_table(metrics: dict[str, Any]) -> str:
         f"| {' | '.join([line['split'], line['k'], str(line['n']), *cells_of(line)])} |"
         for line in table_lines(metrics)
     ]
-    return "\n\n".join(lines) + "\n\n" + "\n".join(table) + "\n"
+    instruct = "\n" + instruct_markdown(metrics["instruct"]) if metrics.get("instruct") else ""
+    return "\n\n".join(lines) + "\n\n" + "\n".join(table) + "\n" + instruct
 
 
 def plot(metrics: dict[str, Any]) -> str:
