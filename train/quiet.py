@@ -44,7 +44,7 @@ def offline_and_quiet() -> Iterator[None]:
     import huggingface_hub.constants
 
     with (
-        _environment(ENVIRONMENT),
+        environment(ENVIRONMENT),
         _attributes(huggingface_hub.constants, HF_HUB_OFFLINE=True, HF_HUB_DISABLE_TELEMETRY=True),
         _attributes(datasets.config, HF_HUB_OFFLINE=True, HF_DATASETS_OFFLINE=True),
         _levels("trl", "accelerate", "datasets", "peft", "transformers"),
@@ -89,7 +89,7 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:

@@ -11,6 +11,7 @@ from skillmill.train.config import TrainConfig
 from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
 from skillmill.train.rows.methods import COLUMNS
+from skillmill.train.rows.tokens import PREPARED, prepared
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config
 from skillmill.train.tokenizer import check_added_tokens, load_tokenizer
@@ -42,16 +43,27 @@ def sft_job(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: int)
 
 
 def sft_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
-    """Return the `trl.SFTTrainer` of the job for two `datasets.Dataset` with the job's columns."""
+    """Return the `trl.SFTTrainer` of the job for two `datasets.Dataset` with the job's columns.
+
+    Its attribute `row_tokens` has the `Tokens` of the rows, None if TRL made them itself.
+    """
     from trl import SFTConfig, SFTTrainer
 
     tokenizer = load_tokenizer(job, student)
     check_added_tokens(job, student, tokenizer)
-    return SFTTrainer(
+    args = trl_arguments(SFTConfig, job, model_init_kwargs=model_arguments(job.settings))
+    tokens = prepared(rows, tokenizer, args)
+    if tokens is not None:
+        args.dataset_kwargs = PREPARED
+        rows, measured = tokens.dataset, held_out and prepared(held_out, tokenizer, args)
+        held_out = measured.dataset if measured else None
+    trainer = SFTTrainer(
         model=student,
-        args=trl_arguments(SFTConfig, job, model_init_kwargs=model_arguments(job.settings)),
+        args=args,
         train_dataset=rows,
         eval_dataset=held_out,
         processing_class=tokenizer,
         peft_config=peft_config(job.settings.lora),
     )
+    trainer.row_tokens = tokens
+    return trainer

@@ -7,12 +7,11 @@ with the strategies `bfd_split` and `wrapped` loses no token.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from operator import eq
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
 from skillmill.train.job import Job
+from skillmill.train.rows.tokens import Tokens, answers_left, common_prefix
 
 ANSWERS = ("completion", "chosen", "rejected")
 """The columns of answers. GRPO has none, because the student answers."""
@@ -48,10 +47,12 @@ def count_cuts(job: Job, trainer: Any, rows: Any) -> Cuts:
     answers = [column for column in job.columns if column in ANSWERS]
     if not answers:
         return Cuts(len(rows), 0, 0, 0, 0)
+    if tokens := getattr(trainer, "row_tokens", None):
+        return _cuts_of(tokens, limit, keeps_end, args.completion_only_loss is not False)
     cut = emptied = longest = 0
     for row in rows:
         asked, *whole = _token_ids(trainer.processing_class, row["prompt"], [row[column] for column in answers])
-        start = min(_common_prefix(asked, ids) for ids in whole)
+        start = min(common_prefix(asked, ids) for ids in whole)
         longest = max(longest, *map(len, whole))
         if limit is None or max(map(len, whole)) <= limit:
             continue
@@ -61,6 +62,15 @@ def count_cuts(job: Job, trainer: Any, rows: Any) -> Cuts:
         else:
             cut += sum(kept < len(ids) - start for kept, ids in zip(left, whole, strict=True))
     return Cuts(len(rows), len(rows) * len(answers), cut, emptied, longest)
+
+
+def _cuts_of(tokens: Tokens, limit: int | None, keeps_end: bool, answer_only: bool) -> Cuts:
+    """Return the cuts of SFT rows whose tokens are known."""
+    left = answers_left(tokens.starts, tokens.lengths, limit, keeps_end)
+    emptied = int((left == 0).sum()) if answer_only else 0
+    cut = int((left < tokens.lengths - tokens.starts).sum()) - emptied
+    rows = len(tokens.lengths)
+    return Cuts(rows, rows, cut, emptied, int(tokens.lengths.max(initial=0)))
 
 
 def check_cuts(job: Job, max_length: int | None, cuts: Cuts) -> None:
@@ -86,7 +96,3 @@ def _token_ids(tokenizer: Any, prompt: list[Any], answers: Sequence[list[Any]]) 
         *(tokenizer.apply_chat_template(prompt + answer, return_dict=True) for answer in answers),
     ]
     return [list(encoding["input_ids"]) for encoding in encodings]
-
-
-def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    return sum(1 for _ in takewhile(bool, map(eq, first, second)))
