@@ -102,10 +102,12 @@ def answers_left(
 ) -> NDArray[np.int32]:
     """Return the number of tokens of each answer that a cut to `max_length` leaves."""
     if max_length is None:
-        return lengths - starts
-    if keeps_end:
-        return np.minimum(max_length, lengths - starts)
-    return np.maximum(np.minimum(max_length, lengths) - starts, 0)
+        left = lengths - starts
+    elif keeps_end:
+        left = np.minimum(max_length, lengths - starts)
+    else:
+        left = np.maximum(np.minimum(max_length, lengths) - starts, 0)
+    return left.astype(np.int32)
 
 
 def token_ids(tokenizer: Any, conversations: Sequence[list[Any]], **options: Any) -> list[list[int]]:
