@@ -2,10 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import orjson
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.store import ShardStore
@@ -16,6 +13,7 @@ from skillmill.flows.config import Config
 from skillmill.flows.runtime.progress import Progress
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
+from skillmill.flows.steps.report import report_step
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.skill_taxonomy.sources import TaxonomyConfig, source_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
@@ -24,13 +22,16 @@ from skillmill.teachers.build import teacher_name
 from skillmill.train.evaluation.answers import CellAnswers, Examiner, who_grades
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
 from skillmill.train.evaluation.held_out import HeldOutCell, held_out_cells
-from skillmill.train.evaluation.outputs import FOLDER, METRICS_FILE, write_outputs
+from skillmill.train.evaluation.model_card import write_on_card
+from skillmill.train.evaluation.outputs import write_outputs
 from skillmill.train.evaluation.result import Evaluation, evaluation_metrics
 from skillmill.train.evaluation.students import Evaluated, find_students
 from skillmill.train.evaluation.trained_on import TrainedOn, trained_on
 from skillmill.train.evaluation.training_tokens import training_tokens
 
 log = logging.getLogger(__name__)
+
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,11 @@ def run_evaluation(config: Config, student: str | None = None, baseline: str | N
             models = checked.models
             metrics["instruct"] = evaluate_instruct(workspace, progress, checked.instruct, models, settings)
         write_outputs(config.output, evaluation, metrics)
+        if checked.student.folder is not None:
+            write_on_card(checked.student.folder, metrics)
         update_run_json(workspace, {"evaluate": {"models": metrics["models"], "settings": metrics["settings"]}})
-    return metrics
-
-
-def read_metrics(output: Path) -> dict[str, Any] | None:
-    """Return the metrics of the last evaluation of a run, None if there is none."""
-    try:
-        metrics: dict[str, Any] = orjson.loads((output / FOLDER / METRICS_FILE).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
+    if (config.output / REPORT).exists():
+        report_step(config, status=None)
     return metrics
 
 

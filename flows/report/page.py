@@ -13,6 +13,7 @@ from skillmill.data.records import SampleRow, text_of
 from skillmill.filters.apply import explanation_of
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.plan import Plan
+from skillmill.flows.report.evaluation import evaluation_section
 from skillmill.flows.report.loss_plot import loss_plots
 from skillmill.flows.report.overlap import overlaps, shared_lines
 from skillmill.flows.report.survey import Survey
@@ -63,6 +64,7 @@ def write_report(workspace: Workspace, plan: Plan, state: dict[str, Any], survey
         space=sum(plan.combinations.space.values()),
         curves=(state.get("taxonomy") or {}).get("curves", {}),
         trainings=loss_plots(state),
+        evaluation=evaluation_section(workspace.config.output),
     )
     path = workspace.config.output / "report.html"
     write_atomic(path, page.encode())

@@ -25,8 +25,10 @@ from skillmill.teachers.reasoning import separate_reasoning
 
 ARGUMENTS = (LORA, "tokenizer", "device", "dtype")
 """The keys of `engine_args`: the folder of an adapter, the folder of a tokenizer, torch's device and dtype."""
-CONTEXT_PER_SLOT = 2048
-"""Tokens in the cache of keys and values for each request in flight; all requests share them."""
+CACHE_PER_REQUEST, LEAST_CACHE = 1024, 4096
+"""Tokens in the cache of keys and values: for each request in flight, and at least. All requests share the cache."""
+STEP_TOKENS = 2048
+"""The most tokens that one step of the model reads."""
 PAGE = 64
 """Tokens in a page of that cache."""
 
@@ -140,9 +142,9 @@ def _start(config: TeacherConfig) -> _Batches:
     generation = _generation_config(config.sampling, ends, pad, config.section)
     batching = ContinuousBatchingConfig(
         page_size=PAGE,
-        num_blocks=-(-min(CONTEXT_PER_SLOT, longest) // PAGE) * config.max_in_flight,
+        num_blocks=-(-max(min(LEAST_CACHE, longest), CACHE_PER_REQUEST * config.max_in_flight) // PAGE),
         max_requests_per_batch=config.max_in_flight,
-        max_batch_tokens=max(CONTEXT_PER_SLOT, config.max_in_flight),
+        max_batch_tokens=max(STEP_TOKENS, config.max_in_flight),
         drop_unsupported_processors=False,
     )
     torch.manual_seed(0)

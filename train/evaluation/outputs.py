@@ -44,6 +44,15 @@ def write_outputs(output: Path, evaluation: Evaluation, metrics: dict[str, Any])
     write_atomic(folder / METRICS_FILE, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
 
 
+def read_metrics(output: Path) -> dict[str, Any] | None:
+    """Return the metrics of the last evaluation of a run, None if there is none."""
+    try:
+        metrics: dict[str, Any] = orjson.loads((output / FOLDER / METRICS_FILE).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return metrics
+
+
 def table_lines(metrics: dict[str, Any]) -> Iterator[Line]:
     """Yield a line for each split and k: `split`, `k`, `n`, and for each metric its estimates and their difference.
 

@@ -107,8 +107,8 @@ def _skill_mix(
             return None
         raise
     bootstrap = Bootstrap(settings.bootstrap)
-    names = (points.skills, points.categories) if labels else ((), ())
-    return skill_mix_metrics(points.gradings, points.generations, *names, bootstrap)
+    skills, categories = (points.skills, points.categories) if labels else ([], [])
+    return skill_mix_metrics(points.gradings, points.generations, skills, categories, bootstrap)
 
 
 def _estimates(group: dict[str, Any], over: str) -> Metrics:

@@ -83,6 +83,8 @@ def _find(
         if path.suffix != ".gguf":
             raise ConfigError(f"evaluate.{role}: {path} is a file, expected a folder of a model, or a .gguf file")
         return Evaluated(role, _model(role, settings, kind="embedded", model=str(path), engine_args={}))
+    if not path.is_dir() and (path.is_absolute() or str(name).startswith((".", "~"))):
+        raise ConfigError(f"evaluate.{role}: there is no folder {path}")
     if (path / ADAPTER).is_file():
         return _adapter(role, path, settings)
     if path.is_dir() and not (path / MODEL).is_file():
