@@ -4,6 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 VLLM_BIN := .venv-vllm/bin
 VLLM_INSTALLED := .venv-vllm/.installed
+EVALUATORS_INSTALLED := .venv-evaluators/.installed
 DATATROVE_INSTALLED := .venv-datatrove/.installed
 # Switch off the usage statistics of all tools.
 export DO_NOT_TRACK = 1
@@ -17,20 +18,21 @@ PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile
 compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test test-vllm lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export
+.PHONY: help venv demo test test-vllm test-evaluators lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
 	@echo "make test    the tests (at most 15 minutes)"
 	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
+	@echo "make test-evaluators   the tasks for inspect_ai and lm-evaluation-harness, in .venv-evaluators (240 MB)"
 	@echo "make bench-filters     rows/s and memory of the filters on one core"
 	@echo "make bench-teachers    costs of the pipeline apart from its teacher, against a mock engine (about 6 minutes)"
 	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
 	@echo "make bench-tokens      tokens an example costs, and how many a prefix cache serves (about a minute)"
 	@echo "make bench-export      speed and memory of export and report, and what a refresh uploads"
 	@echo "make lint    ruff and mypy"
-	@echo "make ci      lint, test; CI runs test-vllm after it"
-	@echo "make clean   remove .venv, .venv-vllm, .venv-datatrove and runs/demo"
+	@echo "make ci      lint, test; CI runs test-evaluators and test-vllm after it"
+	@echo "make clean   remove .venv, .venv-vllm, .venv-evaluators, .venv-datatrove and runs/demo"
 
 venv: $(INSTALLED)
 
@@ -47,10 +49,13 @@ demo: $(INSTALLED)
 	@$(BIN)/skillmill run -c docs/demo.yaml --prefect
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --cov
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov
 
 test-vllm: $(VLLM_INSTALLED)
 	@$(VLLM_BIN)/python -m pytest -q tests/teachers/engines/test_vllm.py
+
+test-evaluators: $(EVALUATORS_INSTALLED)
+	@.venv-evaluators/bin/python -m pytest -q -n 2 --dist loadfile tests/flows/harnesses
 
 bench-filters: $(INSTALLED) $(DATATROVE_INSTALLED)
 	@$(BIN)/python benchmarks/filters.py
@@ -79,6 +84,16 @@ $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@$(call compiled,.venv-vllm,.venv-vllm/lib)
 	@touch $@
 
+# inspect_ai and lm-evaluation-harness, in an environment that sees the packages of .venv (see constraints/evaluators.txt).
+$(EVALUATORS_INSTALLED): $(INSTALLED) constraints/evaluators.txt
+	@test -x .venv-evaluators/bin/python || $(PYTHON) -m venv --without-pip .venv-evaluators
+	@echo "installing inspect_ai and lm-evaluation-harness into .venv-evaluators (half a minute and 240 MB the first time)"
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$(.venv-evaluators/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@$(BIN)/python -m pip --python .venv-evaluators install $(PIP_OPTIONS) --no-deps -r constraints/evaluators.txt
+	@$(call compiled,.venv-evaluators,.venv-evaluators/lib)
+	@touch $@
+
 # datatrove, with which benchmarks/near_duplicates.py compares our search for near-duplicates.
 $(DATATROVE_INSTALLED):
 	@test -x .venv-datatrove/bin/python || $(PYTHON) -m venv .venv-datatrove
@@ -96,4 +111,4 @@ lint: $(INSTALLED)
 ci: lint test
 
 clean:
-	rm -rf .venv .venv-vllm .venv-datatrove runs/demo
+	rm -rf .venv .venv-vllm .venv-evaluators .venv-datatrove runs/demo
