@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from skillmill.data.files import sync, write_atomic
+from skillmill.train.processes import is_main_process, wait_for_all
 
 COMPLETE = "complete.json"
 PREFIX = "checkpoint-"
@@ -55,8 +56,11 @@ def checkpoint_callback(fingerprint: str) -> Any:
 
     class MarkComplete(TrainerCallback):  # type: ignore[misc,unused-ignore]
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            # Without the optimizer's state the losses after a stop would not be those of an undisturbed training.
-            if not args.save_only_model:
+            wait_for_all()  # each process may write a part of the checkpoint
+            # Without the optimizer's state the losses after a stop would not be those of an undisturbed training. From
+            # the last step inside an epoch, transformers would train one step more than `max_steps`.
+            is_end_inside_epoch = state.global_step >= state.max_steps and state.epoch % 1
+            if is_main_process() and not args.save_only_model and not is_end_inside_epoch:
                 _mark_complete(Path(args.output_dir) / f"{PREFIX}{state.global_step}", fingerprint)
 
     return MarkComplete()

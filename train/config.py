@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from skillmill.train.presets import BUILTIN_TEMPLATES, PRESETS
 from skillmill.train.rows.config import RowsConfig
 
 STAGES = ("sft", "dpo", "kto", "grpo")
@@ -59,6 +60,9 @@ SELECTION_ARGS: dict[str, Any] = {
 
 
 def _reject_reserved(args: dict[str, Any]) -> dict[str, Any]:
+    template = str(args.get(TEMPLATE))
+    if template.startswith("builtin:") and template not in BUILTIN_TEMPLATES:
+        raise ValueError(f"`{TEMPLATE}`: there is no {template}, expected {', '.join(BUILTIN_TEMPLATES)}")
     for key, why in RESERVED_ARGS.items():
         if key in args:
             raise ValueError(f"`{key}` {why}")
@@ -119,8 +123,12 @@ class StageConfig(RowsConfig):
 
 
 class SftConfig(StageConfig):
-    """`train.sft`: supervised fine-tuning on `dataset` of the export. `args` are those of `trl.SFTConfig`."""
+    """`train.sft`: supervised fine-tuning on `dataset` of the export. `args` are those of `trl.SFTConfig`.
 
+    `preset` names a set of `PRESETS`, which the other settings override, `args` one by one.
+    """
+
+    preset: Literal["paper", "chat-lora"] | None = None
     dataset: Literal["sft", "stress"] = "sft"
 
     defaults: ClassVar[dict[str, Any]] = {
@@ -130,6 +138,14 @@ class SftConfig(StageConfig):
     }
     full_learning_rate: ClassVar[float] = 2e-5  # Instruct-SkillMix (arXiv 2408.14774), released training code
     lora_learning_rate: ClassVar[float] = 2e-4  # LoRA needs about ten times the rate of full fine-tuning
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_preset(cls, given: Any) -> Any:
+        preset = PRESETS.get(str(given.get("preset"))) if isinstance(given, dict) else None
+        if preset is None or not isinstance(args := given.get("args", {}), dict):
+            return given
+        return {**preset, **given, "args": {**preset["args"], **args}}
 
 
 class DpoConfig(StageConfig):
@@ -185,12 +201,16 @@ class GrpoConfig(StageConfig):
     lora_learning_rate: ClassVar[float] = 1e-5
 
 
+ExportFormat = Literal["adapter", "merged", "gguf"]
+
+
 class TrainConfig(BaseModel):
     """The training stages and their student.
 
     `student` is a folder or the name of a model in the local Hugging Face cache; null is the embedded
     SmolLM2-135M-Instruct. DPO, KTO and GRPO continue the SFT adapter: without `lora` of their own they have the value
-    of `sft.lora`, and any other value except null is an error.
+    of `sft.lora`, and any other value except null is an error. `export`: the forms in which the student of the last
+    stage is written into `train/student` (`export/student.py`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -200,6 +220,7 @@ class TrainConfig(BaseModel):
     dpo: DpoConfig | None = None
     kto: KtoConfig | None = None
     grpo: GrpoConfig | None = None
+    export: tuple[ExportFormat, ...] = ()
 
     @property
     def stages(self) -> list[str]:

@@ -19,6 +19,7 @@ from skillmill.train.checkpoints import (
     move_checkpoints,
 )
 from skillmill.train.job import Job, job_details, job_fingerprint
+from skillmill.train.processes import is_main_process, own_folder, wait_for_all
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
 from skillmill.train.rows.finish import finished_rows
@@ -40,23 +41,29 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
     """Train, or return the recorded result if `output_dir` has one with the same fingerprint.
 
     A training that was stopped continues from its newest complete checkpoint. The result is written to a hidden work
-    folder, which replaces `output_dir` when it is complete. Raises `SkillmillError`; `output_dir` is then unchanged.
+    folder, which replaces `output_dir` when it is complete. Of several processes of a training, the first one writes.
+    Raises `SkillmillError`; `output_dir` is then unchanged.
     """
     checksum = rows_checksum(job)
     fingerprint = job_fingerprint(job, checksum)
     earlier = finished(job.output_dir)
     if earlier and earlier.fingerprint == fingerprint:
+        wait_for_all()
         _settle_checkpoints(job)
         return earlier
 
     require_extra()
     student = student_path(job.student)
-    work = temporary_path(job.output_dir)
+    work = own_folder(temporary_path(job.output_dir))
     try:
         with _write_errors(job):
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
+            if not is_main_process():
+                wait_for_all()
             checkpoint = keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
+            if is_main_process():
+                wait_for_all()
             loaded = load_job_rows(job, work)
         with offline_and_quiet():
             rows = _split_rows(job, loaded.dataset, work)
@@ -86,14 +93,17 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
             )
             _check_losses(job, result)
             _save_weights(job, trainer, student, work)
-        with _write_errors(job):
-            record(work, result, logs, {**job_details(job, checksum), "sources": loaded.sources})
-        replace_folder(work, job.output_dir)
+        if is_main_process():
+            with _write_errors(job):
+                record(work, result, logs, {**job_details(job, checksum), "sources": loaded.sources})
+            replace_folder(work, job.output_dir)
         _settle_checkpoints(job)
+        wait_for_all()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        with _write_errors(job):
-            keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
+        if is_main_process():
+            with _write_errors(job):
+                keep_newest_checkpoint(checkpoint_folder(job.output_dir), fingerprint)
         gc.collect()  # trainers have reference cycles: without this the SFT model stays in memory during DPO
     return result
 
@@ -163,12 +173,16 @@ def _check_losses(job: Job, result: TrainResult) -> None:
 
 
 def _save_weights(job: Job, trainer: Any, student: str, work: Path) -> None:
-    """Save the tokenizer and the adapter, or the full model in the dtype of the student's own files."""
+    """Save the tokenizer and the adapter, or the full model in the dtype of the student's own files.
+
+    Weights that are split over several processes are saved in the dtype that they were trained in.
+    """
     from transformers import AutoConfig
 
     model = trainer.model
     if not hasattr(model, "peft_config"):
-        model.to(AutoConfig.from_pretrained(student).dtype)
+        if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+            model.to(AutoConfig.from_pretrained(student).dtype)
     elif "ref" in model.peft_config:
         model.delete_adapter("ref")  # DPO's frozen copy of the SFT adapter
     with _write_errors(job):
@@ -179,8 +193,9 @@ def _save_weights(job: Job, trainer: Any, student: str, work: Path) -> None:
 
 def _settle_checkpoints(job: Job) -> None:
     """Move the checkpoints into the finished result if they were asked for, else delete them."""
-    with _write_errors(job):
-        move_checkpoints(job.output_dir, job.settings.keeps_checkpoints)
+    if is_main_process():
+        with _write_errors(job):
+            move_checkpoints(job.output_dir, job.settings.keeps_checkpoints)
 
 
 def _write_errors(job: Job) -> AbstractContextManager[None]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError
+from skillmill.train.config import TEMPLATE
 from skillmill.train.job import Job
+from skillmill.train.presets import BUILTIN_TEMPLATES, template_file
 from skillmill.train.student import student_name
 from skillmill.train.trl_arguments import one_line
 
@@ -35,8 +37,8 @@ def load_tokenizer(job: Job, student: str) -> Any:
     if tokenizer.chat_template is None and not _template_path(job):
         sft = "set" if job.stage == "sft" else "train SFT first with"
         raise ConfigError(
-            f"{key}: the tokenizer of {name} has no chat template; {sft} train.sft.args.chat_template_path, a .jinja "
-            "file or a model that has a template"
+            f"{key}: the tokenizer of {name} has no chat template; {sft} train.sft.args.chat_template_path: "
+            f"{', '.join(BUILTIN_TEMPLATES)}, a .jinja file, or a model that has a template"
         )
     return tokenizer
 
@@ -79,5 +81,5 @@ def check_adapter_tokens(stage: str, student: str, tokenizer: Any) -> None:
 
 
 def _template_path(job: Job) -> str | None:
-    path = job.settings.args.get("chat_template_path")
-    return str(path) if path is not None else None
+    path = job.settings.args.get(TEMPLATE)
+    return template_file(str(path)) if path is not None else None

@@ -7,9 +7,10 @@ from typing import Any
 from skillmill.data.errors import ConfigError
 from skillmill.data.terminal import shows_progress
 from skillmill.train.checkpoints import checkpoint_folder
-from skillmill.train.config import StageConfig
+from skillmill.train.config import TEMPLATE, StageConfig
 from skillmill.train.job import Job
 from skillmill.train.machine import machine_arguments
+from skillmill.train.presets import template_file
 
 TRAINERS = {
     "sft": ("SFTTrainer", "SFTConfig"),
@@ -46,6 +47,8 @@ def trl_arguments(config_class: Any, job: Job, **overrides: Any) -> Any:
                 arguments[key] = float(value)
             except ValueError:
                 raise ConfigError(f"{prefix}.{key}: expected a number, got {value!r}") from None
+    if TEMPLATE in arguments and arguments[TEMPLATE] is not None:
+        arguments[TEMPLATE] = template_file(str(arguments[TEMPLATE]))
     try:
         folder = str(checkpoint_folder(job.output_dir))
         return config_class(output_dir=folder, disable_tqdm=not shows_progress(), **arguments)

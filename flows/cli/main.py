@@ -60,7 +60,14 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     ),
     "train": (
         "Train a student with TRL on the exported dataset.",
-        {"sft": train.sft, "dpo": train.dpo, "kto": train.kto, "grpo": train.grpo},
+        {
+            "sft": train.sft,
+            "dpo": train.dpo,
+            "kto": train.kto,
+            "grpo": train.grpo,
+            "export": train.export,
+            "accelerate": train.accelerate,
+        },
     ),
     "filters": (
         "Apply skillmill's filters to other files.",

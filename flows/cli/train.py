@@ -1,6 +1,17 @@
-"""Commands of the group `skillmill train`: one for each training method."""
+"""Commands of the group `skillmill train`: one for each training method, and one for launchers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from skillmill.flows.cli.options import ConfigFile, Overrides, load
+
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", metavar="FORMAT", help="adapter, merged or gguf; repeatable. Default: train.export."),
+]
+LaunchName = Annotated[str, typer.Argument(metavar="NAME", help="fsdp or zero3.")]
 
 
 def sft(config: ConfigFile, overrides: Overrides = None) -> None:
@@ -8,9 +19,7 @@ def sft(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill train sft -c skillmill.yaml
     """
-    from skillmill.flows.steps.train import train_step
-
-    print(train_step(load(config, overrides), "sft"))
+    _train("sft", config, overrides)
 
 
 def dpo(config: ConfigFile, overrides: Overrides = None) -> None:
@@ -18,9 +27,7 @@ def dpo(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill train dpo -c skillmill.yaml
     """
-    from skillmill.flows.steps.train import train_step
-
-    print(train_step(load(config, overrides), "dpo"))
+    _train("dpo", config, overrides)
 
 
 def kto(config: ConfigFile, overrides: Overrides = None) -> None:
@@ -28,9 +35,7 @@ def kto(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill train kto -c skillmill.yaml
     """
-    from skillmill.flows.steps.train import train_step
-
-    print(train_step(load(config, overrides), "kto"))
+    _train("kto", config, overrides)
 
 
 def grpo(config: ConfigFile, overrides: Overrides = None) -> None:
@@ -38,6 +43,37 @@ def grpo(config: ConfigFile, overrides: Overrides = None) -> None:
 
     Example: skillmill train grpo -c skillmill.yaml
     """
-    from skillmill.flows.steps.train import train_step
+    _train("grpo", config, overrides)
 
-    print(train_step(load(config, overrides), "grpo"))
+
+def export(config: ConfigFile, formats: Formats = None, overrides: Overrides = None) -> None:
+    """Write the trained student for others: adapter, merged weights, or a GGUF file for llama.cpp.
+
+    Example: skillmill train export -c skillmill.yaml --format merged --format gguf
+    """
+    from skillmill.flows.steps.train import export_step
+
+    for path in export_step(load(config, overrides), formats or ()):
+        print(path)
+
+
+def accelerate(name: LaunchName) -> None:
+    """Print the path of a shipped configuration of `accelerate launch` for several GPUs.
+
+    Example: accelerate launch --config_file $(skillmill train accelerate fsdp) -m skillmill.flows.cli train sft -c FILE
+    """
+    from skillmill.data.errors import ConfigError
+    from skillmill.train.presets import LAUNCH_FILES
+
+    if name not in LAUNCH_FILES:
+        raise ConfigError(f"train accelerate: there is no {name!r}, expected {' or '.join(LAUNCH_FILES)}")
+    print(LAUNCH_FILES[name])
+
+
+def _train(method: str, config: Path, overrides: list[str] | None) -> None:
+    from skillmill.flows.steps.train import train_step
+    from skillmill.train.processes import is_main_process
+
+    path = train_step(load(config, overrides), method)
+    if is_main_process():
+        print(path)

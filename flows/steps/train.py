@@ -1,15 +1,18 @@
 """The train steps: train the student on the export with one of the methods."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
+from skillmill.flows.runtime.output_lock import hold_output
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
 from skillmill.train.config import TrainConfig
+from skillmill.train.processes import is_main_process
 
 if TYPE_CHECKING:
     from skillmill.train.result import TrainResult
@@ -30,13 +33,32 @@ def train_step(config: Config, method: str) -> Path:
         raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
     close_engines()
     result = _train(config, settings, method, folder)
+    if not is_main_process():
+        return result.path
     with open_workspace(config) as workspace:
         counts = {"rows": result.rows, "cut": result.cut, "left_out": result.left_out, "steps": result.steps}
         facts = {**counts, "losses": result.losses, "measure": result.measure, "held_out": result.held_out}
         update_run_json(workspace, {f"train_{method}": facts})
     done = f"{result.rows} rows{_lost(result)}, {result.steps} steps"
     log.info(f"train {method}: {done}{_measured(result)}, in {result.path}")
+    if settings.export and method == settings.stages[-1]:
+        export_step(config)
     return result.path
+
+
+def export_step(config: Config, formats: Sequence[str] = ()) -> list[Path]:
+    """Write the student of the last finished stage in the formats, or in those of `train.export`; return the paths.
+
+    Raises `ConfigError` if there is no format, no finished training, or a format that does not apply.
+    """
+    settings = config.train
+    wanted = list(dict.fromkeys(formats or (settings.export if settings else ())))
+    if settings is None or not wanted:
+        raise ConfigError("train.export: expected formats, such as [merged, gguf], found none")
+    from skillmill.train.export.student import export_student  # imports torch, which takes seconds
+
+    with hold_output(config.output, config.work):
+        return export_student(settings, config.output / "train", wanted)
 
 
 def _train(config: Config, settings: TrainConfig, method: str, folder: Path) -> "TrainResult":

@@ -11,6 +11,7 @@ from skillmill.train.check import check_train
 from skillmill.train.config import TrainConfig
 from skillmill.train.methods.dpo import train_dpo
 from skillmill.train.methods.sft import train_sft
+from skillmill.train.presets import BUILTIN_TEMPLATES
 from skillmill.train.quiet import require_extra
 
 from .conftest import ROOMY, config
@@ -66,8 +67,27 @@ def test_a_training_that_can_start_passes_and_leaves_nothing(block: dict[str, An
     assert not (students / "train").exists()
 
 
-def test_a_template_of_the_sft_counts_for_both_stages(students: Path) -> None:
+def test_a_template_of_the_sft_counts_for_all_stages(students: Path) -> None:
     check(students, "bare", sft={"args": {"chat_template_path": str(students / "source")}}, dpo={})
+    check(students, "bare", sft={"args": {"chat_template_path": "builtin:alpaca"}}, kto={}, grpo={})
+
+
+def test_the_template_for_base_models_ends_answers_and_keeps_prompts(students: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(students / "bare")
+    tokenizer.chat_template = BUILTIN_TEMPLATES["builtin:alpaca"].read_text()
+    answer = {"role": "assistant", "content": "So."}
+    prompt = tokenizer.apply_chat_template(QUESTION, add_generation_prompt=True, tokenize=False)
+    assert prompt.startswith("Below is an instruction") and prompt.endswith(
+        "\n\n### Instruction:\nWhy?\n\n### Response:\n"
+    )
+    whole = tokenizer.apply_chat_template([*QUESTION, answer], tokenize=False)
+    assert whole == prompt + "So." + tokenizer.eos_token
+    chat = [{"role": "system", "content": "Be kind."}, *QUESTION, answer, *QUESTION]
+    text = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    turn = "### Instruction:\nWhy?\n\n### Response:\n"
+    assert text == f"Be kind.\n\n{turn}So.{tokenizer.eos_token}\n\n{turn}"
 
 
 def test_an_adapter_learns_new_tokens_of_an_untied_student_but_no_dpo_continues_it(
@@ -100,7 +120,11 @@ def test_an_adapter_learns_new_tokens_of_an_untied_student_but_no_dpo_continues_
         ("nowhere", {"sft": {}}, "train.student: there is no folder"),
         ("weightless", {"sft": {}}, "has no weights, model.safetensors is missing"),
         ("sharded", {"dpo": {}}, "has no weights, model-2-of-2.safetensors is missing"),
-        ("bare", {"sft": {}}, "has no chat template; set train.sft.args.chat_template_path"),
+        (
+            "bare",
+            {"sft": {}},
+            "has no chat template; set train.sft.args.chat_template_path: builtin:alpaca, a .jinja file",
+        ),
         ("bare", {"sft": {"args": {"chat_template_path": "bad.jinja"}}}, "train.sft.args.chat_template_path: "),
         ("bare", {"sft": {"args": {"chat_template_path": "no.jinja"}}}, "is neither a .jinja file nor a model"),
         ("good", {"sft": {"lora": {"target_modules": ["x"]}}}, "train.sft.lora.target_modules: Target modules"),

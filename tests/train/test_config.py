@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from skillmill.data.errors import ConfigError, SkillmillError, StoreError
-from skillmill.train.config import DpoConfig, LoraConfig, SftConfig, TrainConfig
+from skillmill.train.config import REWARD_WEIGHTS, DpoConfig, GrpoConfig, LoraConfig, SftConfig, TrainConfig
 from skillmill.train.methods.dpo import train_dpo
 from skillmill.train.methods.sft import train_sft
 from skillmill.train.student import student_path
@@ -97,3 +97,28 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path, monkeyp
 def test_a_student_must_be_on_this_machine(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.student: .*config\.json"):
         student_path(str(tmp_path))
+
+
+def test_a_preset_lies_between_the_defaults_and_the_users_settings() -> None:
+    paper = SftConfig.model_validate({"preset": "paper", "args": {"num_train_epochs": 2}})
+    args = paper.trl_args()
+    assert paper.lora is None and paper.select == "held_out" and args["load_best_model_at_end"] is True
+    assert args["num_train_epochs"] == 2 and args["learning_rate"] == 2e-5 and args["max_length"] == 1024
+    assert args["per_device_train_batch_size"] * args["gradient_accumulation_steps"] == 64
+    other = SftConfig.model_validate({"preset": "paper", "lora": {"r": 8}, "select": "last"})
+    assert other.lora == LoraConfig(r=8) and other.select == "last" and other.trl_args()["num_train_epochs"] == 15
+    assert SftConfig.model_validate({"preset": "chat-lora"}).trl_args()["learning_rate"] == 2e-4
+    assert SftConfig.model_validate(paper.model_dump()) == paper
+    with pytest.raises(ValidationError, match="preset"):
+        SftConfig.model_validate({"preset": "chat"})
+    with pytest.raises(ValidationError, match=r"there is no builtin:chat, expected builtin:alpaca"):
+        SftConfig.model_validate({"args": {"chat_template_path": "builtin:chat"}})
+
+
+def test_rewards_have_weights_and_unknown_ones_are_named() -> None:
+    grpo = GrpoConfig.model_validate({"rewards": {"effort": 0.2}})
+    assert grpo.rewards["effort"] == 0.2 and grpo.rewards["skills"] == 1.0 and "max_length" not in grpo.trl_args()
+    with pytest.raises(ValidationError, match="there is no reward 'style', expected skills, unnamed"):
+        GrpoConfig.model_validate({"rewards": {"style": 1}})
+    with pytest.raises(ValidationError, match="all rewards have the weight 0"):
+        GrpoConfig.model_validate({"rewards": dict.fromkeys(REWARD_WEIGHTS, 0)})

@@ -86,7 +86,7 @@ def test_the_card_says_what_was_trained_on_what(sft: TrainResult) -> None:
 def test_the_loss_is_on_the_completion_alone(dataset: Path, student: str, tmp_path: Path) -> None:
     job = sft_job(dataset, tmp_path / "sft")
     with offline_and_quiet():
-        trainer = sft_trainer(job, student, load_rows(job, tmp_path))
+        trainer = sft_trainer(job, student, load_rows(job, tmp_path), None)
     batch = next(iter(trainer.get_train_dataloader()))
     tokenizer = trainer.processing_class
     for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):

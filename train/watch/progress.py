@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from skillmill.train.processes import is_main_process
+
 log = logging.getLogger(__name__)
 
 LINES = 10
@@ -64,7 +66,8 @@ def progress_callback(stage: str, progress: Progress, trainer: Any) -> Any:
             self.started += time.monotonic() - begun
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-            if (value := (metrics or {}).get(f"eval_{progress.measure}")) is not None:
+            value = (metrics or {}).get(f"eval_{progress.measure}")
+            if value is not None and is_main_process():
                 when = f"after step {state.global_step}" if state.global_step else "before the first step"
                 log.info(f"train {stage}: held-out {progress.measure} {value:.3f} {when}")
 
@@ -73,8 +76,10 @@ def progress_callback(stage: str, progress: Progress, trainer: Any) -> Any:
             if "loss" not in (logs or {}):
                 return
             now, done = time.monotonic(), state.global_step - self.first_step
-            due = state.global_step - self.said_step >= state.max_steps / LINES or now - self.said > LONGEST_SILENCE_S
-            if not due or not done:
+            is_due = (
+                state.global_step - self.said_step >= state.max_steps / LINES or now - self.said > LONGEST_SILENCE_S
+            )
+            if not is_due or not done or not is_main_process():
                 return
             self.said, self.said_step = now, state.global_step
             seconds = now - self.started

@@ -121,7 +121,7 @@ def test_the_reward_for_skills_is_the_share_that_their_rules_find() -> None:
     functions = reward_functions(weights, CHECKABLE, [{"skills": SKILLS}])
     example = RULES[SKILLS[0]].example
     columns = {"kind": ["skill_mix"] * 2, "skills": [SKILLS, ["unknown"]], "topic": ["chess"] * 2}
-    columns |= {"query_type": [None] * 2, "length": [None] * 2, "language": [None] * 2}  # type: ignore[dict-item]
+    columns |= {"query_type": [None] * 2, "length": [None] * 2, "language": [None] * 2}
     prompts = [[{"role": "user", "content": "Write."}]] * 2
     completions = [[{"role": "assistant", "content": example}]] * 2
     shares = functions["skills"](prompts, completions, completion_ids=None, trainer_state=None, **columns)
