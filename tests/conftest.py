@@ -23,6 +23,15 @@ os.environ.update(NO_PROXY="127.0.0.1,localhost,::1", no_proxy="127.0.0.1,localh
 
 SUPPORT = Path(__file__).parent / "support"
 
+SLOW = ("slow", "model", "train", "server")
+"""Markers of tests that take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with slow tests first, so that no worker is busy with one when the others have no work left."""
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in SLOW)}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 class ScriptedServer:
     """A running `support/scripted_server.py`."""
