@@ -23,8 +23,9 @@ def print_evaluation(metrics: dict[str, Any], output: Path, as_json: bool) -> No
     if compared:
         console.print(f"baseline: {metrics['models']['baseline']}", soft_wrap=True)
     console.print(_table(metrics, compared))
-    words = "before → after; ± the standard error" if compared else "± the standard error"
-    console.print(f"{words}; n cells; graded by {metrics['settings']['graded_by']}", soft_wrap=True)
+    words = "before → after ± the standard error" if compared else "± the standard error"
+    graded_by = metrics["settings"]["graded_by"]
+    console.print(f"{words}; n cells with what is new to the student; graded by {graded_by}", soft_wrap=True)
     if metrics["instruct"]:
         _print_instruct(console, metrics["instruct"])
     console.print(str(output / FOLDER), soft_wrap=True)
@@ -41,12 +42,12 @@ def _print_instruct(console: Console, metrics: dict[str, Any]) -> None:
 
 
 def _table(metrics: dict[str, Any], compared: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("", "k", "n", *HEADINGS.values()):
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for heading in ("new", "k", "n", *HEADINGS.values()):
         table.add_column(heading, justify="right" if heading in ("k", "n") else "left", no_wrap=True)
     for line in table_lines(metrics):
         cells = [
-            f"{line['baseline'][metric]['value']:.2f} → {with_error(line['student'][metric])}"
+            f"{line['baseline'][metric]['value']:.2f} → {with_error(line['student'][metric]).replace('± ', '±')}"
             if compared and line["baseline"]
             else with_error(line["student"][metric])
             for metric in METRICS

@@ -27,7 +27,7 @@ def evaluation_section(output: Path) -> EvaluationSection | None:
     return EvaluationSection(
         models=metrics["models"],
         graded_by=metrics["settings"]["graded_by"],
-        headings=["cells", "k", "n", *headings(metrics)],
+        headings=["new", "k", "n", *headings(metrics)],
         rows=[[line["split"], line["k"], f"{line['n']:,}", *cells_of(line)] for line in table_lines(metrics)],
         plot=Markup(plot(metrics)),  # noqa: S704 (our own template, which escapes the names in it)
     )

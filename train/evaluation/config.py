@@ -1,14 +1,14 @@
 """The `evaluate:` block of the configuration. This module imports no torch, because every command imports it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from skillmill.filters.grading.config import RubricName
 from skillmill.teachers.base import Sampling
 from skillmill.teachers.config import TeacherConfig
-from skillmill.teachers.engines import STUDENT_ENGINES
+from skillmill.teachers.engines import STUDENT_ENGINES, TRANSFORMERS
 from skillmill.train.evaluation.instruct.config import InstructConfig
 
 if TYPE_CHECKING:
@@ -28,7 +28,14 @@ LAST, BASE = "last", "base"
 class EvaluatedConfig(TeacherConfig):
     """The settings of a student; besides the engines of a teacher, `kind` can be `transformers`."""
 
-    kind: Kind = "transformers"
+    kind: Kind = TRANSFORMERS
+
+    def relative_to(self, folder: Path) -> Self:
+        """Return a copy whose relative paths are joined to `folder`; those of `transformers` are as those of `vllm`."""
+        if self.kind != TRANSFORMERS:
+            return super().relative_to(folder)
+        joined = self.model_copy(update={"kind": "vllm"}).relative_to(folder)
+        return joined.model_copy(update={"kind": self.kind})
 
 
 class StudentModel(EvaluatedConfig):
@@ -86,14 +93,14 @@ class EvaluateConfig(BaseModel):
 
     `student` and `baseline`: "last" for the newest result in `train/`, "base" for the model that it was trained from, a
     folder of a model or adapter, a GGUF file, a model in the local Hugging Face cache, or the settings of a model like
-    those of `teacher`; no baseline if null. `engine`, `engine_args`, `max_in_flight` and `sampling` are those of
-    students that are given by name. `taxonomy`: "builtin:NAME" or a file, null for that of the run. `samples`: cells
-    for each k and split. `generations`: texts for each cell. `protocol`: "request" asks as the rows of a training do,
-    "paper" in the two turns of Skill-Mix (arXiv 2310.17567). `grader`: "rule" by the rules of the skills, "model" by
-    the model of `grader`, "both"; null is "rule" if every skill has one, else "model". `runs`: gradings of a text by
-    the model. `naming`: when a skill that the text names loses its point, see `skill_names.Naming`. `common`: skills
-    that most texts show, null for those of the taxonomy that are marked `common`. `instruct`: also compare the answers
-    to held-out instructions of the export, see `InstructConfig`.
+    those of `teacher`; no baseline if null. `engine` and `engine_args` are those of students that are given by name;
+    `max_in_flight` and `sampling` those of every student that does not set its own. `taxonomy`: "builtin:NAME" or a
+    file, null for that of the run. `samples`: cells for each k and split. `generations`: texts for each cell.
+    `protocol`: "request" asks as the rows of a training do, "paper" in the two turns of Skill-Mix (arXiv 2310.17567).
+    `grader`: "rule" by the rules of the skills, "model" by the model of `grader`, "both"; null is "rule" if every skill
+    has one, else "model". `runs`: gradings of a text by the model. `naming`: when a skill that the text names loses its
+    point, see `skill_names.Naming`. `common`: skills that most texts show, null for those of the taxonomy that are
+    marked `common`. `instruct`: also compare the answers to held-out instructions of the export, see `InstructConfig`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -18,11 +18,12 @@ METRICS_FILE, TABLE_FILE, PLOT_FILE = "metrics.json", "table.md", "before_after.
 ANSWERS = {"student": "answers.parquet", "baseline": "baseline.parquet"}
 HEADINGS = {"full_marks": "full marks", "all_skills": "all skills", "skill_fraction": "skill fraction"}
 SPLIT_WORDS = {
-    "combinations": "new combinations",
-    "skills": "held-out skills",
-    "topics": "held-out topics",
-    "skills_and_topics": "held-out skills and topics",
+    "combinations": "combinations",
+    "skills": "skills",
+    "topics": "topics",
+    "skills_and_topics": "skills + topics",
 }
+"""The names of the splits in tables and plots: what is new to the student."""
 
 Line = dict[str, Any]
 
@@ -103,7 +104,7 @@ def with_error(estimate: dict[str, Any], signed: bool = False) -> str:
 
 def markdown_table(metrics: dict[str, Any]) -> str:
     """Return the table of an evaluation as Markdown."""
-    columns = ["cells", "k", "n", *headings(metrics)]
+    columns = ["new", "k", "n", *headings(metrics)]
     lines = [
         f"Student: {metrics['models']['student']}",
         *([f"Baseline (before): {metrics['models']['baseline']}"] if metrics["baseline"] is not None else []),

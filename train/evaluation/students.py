@@ -60,9 +60,7 @@ def find_students(
     for each in filter(None, (student, baseline)):
         check_teacher(each.model)
     if baseline and baseline.model.model_dump() == student.model.model_dump():
-        raise ConfigError(
-            f"evaluate.baseline: is the same model as the student, {settings.student!r}; expected another"
-        )
+        raise ConfigError(f"evaluate.baseline: expected another model than the student, got {settings.baseline!r}")
     return student, baseline
 
 
@@ -75,7 +73,9 @@ def _find(
     template_of: Evaluated | None = None,
 ) -> Evaluated:
     if isinstance(name, EvaluatedConfig):
-        return Evaluated(role, name)
+        common = {"sampling": settings.sampling, "max_in_flight": settings.max_in_flight}
+        missing = {key: value for key, value in common.items() if key not in name.model_fields_set}
+        return Evaluated(role, name.model_copy(update=missing))
     if name == BASE:
         return Evaluated(role, _base_model(role, settings, base, template_of), base=base)
     path = _newest(role, results) if name == LAST else Path(name).expanduser()
