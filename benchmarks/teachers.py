@@ -1,6 +1,6 @@
 """Cost of the pipeline apart from its teacher: runs the command against a mock engine and prints one line per figure.
 
-    python benchmarks/teachers.py [occupancy throughput memory faults] [--json OUT]
+    python benchmarks/teachers.py [occupancy evaluate throughput memory faults] [--json OUT]
 
 docs/benchmarks.md explains the figures. The exit code is 1 if a figure misses its target.
 """
@@ -181,6 +181,26 @@ def occupancy() -> Iterator[Figure]:
         yield Figure(f"peak memory, {name}", run.peak_mb, "MB")
 
 
+def evaluate() -> Iterator[Figure]:
+    """Measure how busy `skillmill evaluate` keeps an engine: 4,000 held-out cells, graded by rules."""
+    cells = 4000
+    with engine("--slots", SLOTS, *LOGNORMAL) as mock, folder() as at:
+        student = {"kind": "openai", "model": "mock", "base_url": f"{mock.url}/v1", "max_in_flight": IN_FLIGHT}
+        settings = {"student": student, "baseline": None, "k": [3], "samples": cells, "bootstrap": 100}
+        config = {"output_dir": str(at / "out"), "taxonomy": "builtin:checkable", "evaluate": settings}
+        (at / "skillmill.yaml").write_text(yaml.safe_dump(config))
+        begun = time.monotonic()
+        command = ("-m", "skillmill.flows.cli", "evaluate", "-q", "-c", at / "skillmill.yaml")
+        run, stats = finish(python(at, *command), at, begun), mock.stats()
+    assert stats["served"] == cells, stats
+    yield Figure("occupancy, evaluate", stats["occupancy"], "", ">=", 0.95)
+    yield Figure("occupancy by drawn latencies, evaluate", stats["work_share"])
+    yield Figure("best possible with these latencies, evaluate", stats["best_share"])
+    yield Figure("CPU of our process, evaluate", 1000 * run.cpu_s / cells, "ms/request")
+    yield Figure("wall outside the engine's window, evaluate", run.wall_s - stats["window_s"], "s")
+    yield Figure("peak memory, evaluate", run.peak_mb, "MB")
+
+
 def throughput() -> Iterator[Figure]:
     """Measure rows per second with a fixed latency and many requests in flight."""
     rows, latency = 10_000, 0.5
@@ -250,7 +270,13 @@ def _accepted(rows: list[dict[str, Any]]) -> int:
     return sum(row["verdict"] == "accepted" for row in rows)
 
 
-GROUPS = {"occupancy": occupancy, "throughput": throughput, "memory": memory, "faults": faults}
+GROUPS = {
+    "occupancy": occupancy,
+    "evaluate": evaluate,
+    "throughput": throughput,
+    "memory": memory,
+    "faults": faults,
+}
 
 
 def main() -> None:

@@ -168,7 +168,7 @@ def uncounted(answer: dict[str, Any], how: str) -> dict[str, Any]:
         case "zeros":
             answer["usage"] = dict.fromkeys(usage, 0)
         case "total":
-            answer["usage"] = {"total_tokens": sum(usage.values())}
+            answer["usage"] = {"total_tokens": usage["total_tokens"]}
         case "thought":  # all tokens, and no text
             answer["choices"][0] = {"message": {"content": None, "reasoning_content": "Hm."}, "finish_reason": "length"}
     return answer
@@ -215,9 +215,10 @@ def completion(body: dict[str, Any], dice: random.Random, grades: str = "") -> d
         text = f"Answer: {sentence(dice)}\nExplanation: {paragraph(dice, 2)}"
     else:
         text = filled({"type": "string"}, dice)
+    asked, told = len(str(body["messages"])) // 4, len(text) // 4
     return {
         "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": len(str(body["messages"])) // 4, "completion_tokens": len(text) // 4},
+        "usage": {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told},
     }
 
 
