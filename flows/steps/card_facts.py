@@ -11,6 +11,8 @@ from skillmill.skill_taxonomy.sources import TaxonomyConfig
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 from skillmill.teachers.build import teacher_name
 from skillmill.teachers.config import TeacherConfig
+from skillmill.train.evaluation.model_card import evaluation_text
+from skillmill.train.evaluation.outputs import read_metrics
 
 DEFAULT_LANGUAGE = "English"
 
@@ -32,6 +34,7 @@ def card_facts(config: Config, taxonomy: Taxonomy, plans: tuple[str, ...]) -> Ca
         validation=config.export.validation,
         formats=config.export.formats,
         thinking=config.export.thinking,
+        evaluation=evaluation_text(metrics) if (metrics := read_metrics(config.output)) else "",
     )
 
 

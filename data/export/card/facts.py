@@ -54,6 +54,7 @@ class CardFacts:
 
     `k`: share of the cells by number of skills. `plans`: fingerprints. `languages`: ISO 639 codes. `source_datasets`:
     values of the Hub's field of that name. `validation`: the share of the cells in the split `validation`.
+    `evaluation`: what the last evaluation of a student found, as Markdown, "" if there is none.
     """
 
     name: str
@@ -70,3 +71,4 @@ class CardFacts:
     validation: float = 0.0
     formats: tuple[str, ...] = ()
     thinking: str = "drop"
+    evaluation: str = ""
