@@ -25,7 +25,7 @@ def print_evaluation(metrics: dict[str, Any], output: Path, as_json: bool) -> No
     console.print(_table(metrics, compared))
     words = "before → after ± the standard error" if compared else "± the standard error"
     graded_by = metrics["settings"]["graded_by"]
-    console.print(f"{words}; n cells with what is new to the student; graded by {graded_by}", soft_wrap=True)
+    console.print(f"{words} over n new cells; graded by {graded_by}", soft_wrap=True)
     if metrics["instruct"]:
         _print_instruct(console, metrics["instruct"])
     console.print(str(output / FOLDER), soft_wrap=True)
