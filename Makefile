@@ -18,7 +18,7 @@ PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile
 compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test test-vllm test-evaluators lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export
+.PHONY: help venv demo test test-vllm test-evaluators lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export bench-train
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
@@ -30,6 +30,7 @@ help:
 	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
 	@echo "make bench-tokens      tokens an example costs, and how many a prefix cache serves (about a minute)"
 	@echo "make bench-export      speed and memory of export and report, and what a refresh uploads"
+	@echo "make bench-train       tokens/s of skillmill train over TRL alone, and the time to the first step"
 	@echo "make lint    ruff and mypy"
 	@echo "make ci      lint, test; CI runs test-evaluators and test-vllm after it"
 	@echo "make clean   remove .venv, .venv-vllm, .venv-evaluators, .venv-datatrove and runs/demo"
@@ -70,6 +71,9 @@ bench-tokens: $(INSTALLED)
 
 bench-export: $(INSTALLED)
 	@$(BIN)/python benchmarks/export.py
+
+bench-train: $(INSTALLED)
+	@$(BIN)/python benchmarks/train.py
 
 bench-saturation: $(INSTALLED) $(VLLM_INSTALLED)
 	@$(BIN)/python benchmarks/saturation.py --engine embedded
