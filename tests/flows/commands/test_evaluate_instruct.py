@@ -33,7 +33,12 @@ def project(tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: py
         return {"kind": "openai", "model": name, "base_url": server.base_url}
 
     def write(**changes: Any) -> Path:
-        evaluate = {"student": model("after"), "baseline": model("before"), "taxonomy": "builtin:checkable", "k": [1]}
+        evaluate: dict[str, Any] = {
+            "student": model("after"),
+            "baseline": model("before"),
+            "taxonomy": "builtin:checkable",
+            "k": [1],
+        }
         evaluate |= {"samples": 2, "bootstrap": 100, "instruct": {"samples": 8}}
         content = {"output_dir": "out", "grader": model("judge"), "evaluate": evaluate, **changes}
         (tmp_path / "skillmill.yaml").write_text(yaml.safe_dump(content))
