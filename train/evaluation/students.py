@@ -113,12 +113,15 @@ def _newest(role: Role, results: Path) -> Path:
 
 
 def _adapter(role: Role, path: Path, settings: EvaluateConfig) -> Evaluated:
-    """Return the model of an adapter's folder: its base model with the adapter."""
-    recorded, adapter = _recorded(path), _json(path / ADAPTER)
-    origin = recorded.get("student") or adapter.get("base_model_name_or_path")
+    """Return the model of an adapter's folder: the model that the adapter was made on, with the adapter."""
+    own = str(_json(path / ADAPTER).get("base_model_name_or_path"))
+    origin = _recorded(path).get("student") or own
     base = None if origin == EMBEDDED else origin
+    # An adapter on a model that SFT trained has that result as its base, which may have moved with its own folder.
+    moved = path.parent / Path(own).name
+    places = [each for each in (Path(own).expanduser(), moved) if (each / MODEL).is_file()]
     try:
-        model = student_path(base)
+        model = student_path(str(places[0]) if places else base)
     except ConfigError as error:
         words = str(error).removeprefix("train.student: ")
         raise ConfigError(f"evaluate.{role}: the base model of the adapter {path} is not here: {words}") from None

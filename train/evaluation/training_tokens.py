@@ -8,13 +8,13 @@ from skillmill.train.result import LOG
 
 
 def training_tokens(folder: Path) -> int | None:
-    """Return the tokens of the training in a folder, and of the SFT beside it if it continued one; None if unknown.
+    """Return the tokens of the training in a folder, and of the SFT beside it that it continued; None if unknown.
 
     TRL logs the tokens so far as `num_tokens`.
     """
-    folders = [folder]
-    if folder.name.startswith("dpo") and (folder.parent / folder.name.replace("dpo", "sft", 1)).is_dir():
-        folders.append(folder.parent / folder.name.replace("dpo", "sft", 1))
+    stage, dash, rest = folder.name.partition("-")
+    continued = [] if stage == "sft" else [folder.parent / f"sft{dash}{rest}"]
+    folders = [folder, *(each for each in continued if each.is_dir())]
     tokens = [_logged(each / LOG) for each in folders]
     return sum(filter(None, tokens)) or None
 

@@ -116,7 +116,7 @@ def test_an_alias_leaks_too() -> None:
 )
 def test_what_cannot_be_drawn_is_said(settings: dict[str, object], sizes: dict[str, int], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        drawn(EvaluateConfig.model_validate(settings), **sizes)
+        held_out_cells(EvaluateConfig.model_validate(settings), taxonomy(**sizes), TrainedOn(), SEED)
 
 
 def test_nothing_left_that_training_has_not_seen_is_an_error() -> None:

@@ -75,7 +75,7 @@ def test_an_adapter_of_another_base_is_refused(tiny: Path, trained: TrainResult,
         found(trained.path.parent, None)
     other = write_tokenizer(tmp_path / "other")
     shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    LlamaForCausalLM(LlamaConfig(vocab_size=258, **shape)).save_pretrained(other)  # type: ignore[arg-type]
+    LlamaForCausalLM(LlamaConfig(vocab_size=258, **shape)).save_pretrained(other)
     moved = tmp_path / "train" / "sft"
     shutil.copytree(trained.path, moved)
     (moved / "train.json").unlink()
