@@ -14,8 +14,8 @@ MARGIN = 5.0
 class LossPlot:
     """A plot of `WIDTH` by `HEIGHT`. `line`: the losses of the steps; `marks`: the measurements on held-out rows.
 
-    `measured` are the (step, value) pairs of the marks, `measure` says of what. The axis of the losses includes 0; the
-    measurements share it if they are losses, else they have an axis of their own.
+    `measured` are the (step, value) pairs of the marks, `measure` says of what. `axis`: the least and the greatest
+    loss, at the lower and the upper edge. The measurements share it if they are losses, else they have an axis of their own.
     """
 
     method: str
@@ -24,6 +24,7 @@ class LossPlot:
     measure: str
     measured: tuple[tuple[int, float], ...]
     marks: tuple[tuple[float, float], ...]
+    axis: tuple[float, float]
 
 
 def loss_plots(state: dict[str, Any]) -> list[LossPlot]:
@@ -45,6 +46,7 @@ def _plot(method: str, facts: dict[str, Any]) -> LossPlot:
         measure=measure,
         measured=measured,
         marks=tuple(zip(_across([step for step, _ in measured], steps), heights, strict=True)),
+        axis=(min(axis), max(axis)),
     )
 
 
@@ -53,7 +55,8 @@ def _across(places: Sequence[int], last: int) -> list[float]:
 
 
 def _heights(values: Sequence[float], axis: Sequence[float]) -> list[float]:
-    """Return how far below the upper edge each value lies, on an axis from 0, or the least, to the greatest value."""
-    low, high = min(0.0, *axis, 0.0), max(0.0, *axis, 0.0)
-    span = (high - low) or 1.0
+    """Return how far below the upper edge each value lies, on an axis from the least to the greatest of `axis`."""
+    if not axis:
+        return []
+    low, span = min(axis), (max(axis) - min(axis)) or 1.0
     return [round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (value - low) / span, 1) for value in values]
