@@ -15,7 +15,7 @@ class LossPlot:
     """A plot of `WIDTH` by `HEIGHT`. `line`: the losses of the steps; `marks`: the measurements on held-out rows.
 
     `measured` are the (step, value) pairs of the marks, `measure` says of what. `axis`: the least and the greatest
-    loss, at the lower and the upper edge. The measurements share it if they are losses, else they have an axis of their own.
+    loss, at the lower and the upper edge. The measurements share it if they are losses, else they have their own axis.
     """
 
     method: str
