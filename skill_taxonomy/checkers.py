@@ -97,7 +97,7 @@ def _in_order(first: str, second: str) -> Rule:
 
 def _if_then(tokens: list[str]) -> bool:
     """Return whether a conditional "if" is followed, after at least one word, by "then" with its consequence."""
-    starts = [i for i, each in enumerate(tokens) if each == "if" and not (i and tokens[i - 1] in _WHETHER)]
+    starts = [i for i, each in enumerate(tokens) if each == "if" and _WHETHER.isdisjoint(tokens[max(0, i - 2) : i])]
     return bool(starts) and any(
         each == "then" and before not in _TIME_BEFORE_THEN for before, each in pairwise(tokens[starts[0] + 1 :])
     )
@@ -167,7 +167,7 @@ def _noun_contractions(text: str) -> Iterator[tuple[int, int]]:
     for match in WORD.finditer(text):
         if _is_contraction(match.group().lower().replace("’", "'")):
             yield match.span()
-    for match in re.finditer(rf"{_W}['’]s (?:been|not|going|gone|got|an?|the)\b", text):
+    for match in re.finditer(rf"{_W}['’]s (?:been|not|going|gone|got|an?|the|at|here|there|so|very)\b", text):
         yield match.span()
 
 

@@ -110,11 +110,11 @@ LOOKALIKES: dict[str, tuple[LookAlike, ...]] = {
     "four-digit year": (
         LookAlike(after=rf"[ -]{_UNIT}"),
         LookAlike(match=r"^(?:of|from|by|around|before|after) ", after=rf"[ ](?!{_NO_NOUN}){_PLURAL}"),
-        LookAlike(match=r"^(?:of|from|by|around|before|after) ", after=rf"[ ](?!{_NO_NOUN})(?-i:[a-z]+) {_PLURAL}"),
+        LookAlike(match=r"^(?:of|from|by|around|before|after) ", after=rf"[ ](?!{_NO_NOUN})(?-i:[a-z-]+) {_PLURAL}"),
     ),
     "clock time": (
         LookAlike(
-            before=r"\b(?:ratio|scale|scores?|odds|aspect|proportions?|mix\w*|won|lost|beat|leads?|verses?|chapter)"
+            before=r"\b(?:ratio|scale|scores?|odds|aspect|proportions?|mix\w*|dilut\w*|won|lost|beat|leads?|verses?|chapter)"
             rf"(?: (?!{_TIME_PREPOSITION})\w+){{0,3}} ",
             match=r":\d\d$",
         ),
@@ -198,6 +198,7 @@ LOOKALIKES: dict[str, tuple[LookAlike, ...]] = {
     ),
     "polite request": (
         LookAlike(after=rf"[ ]{_OBJECT}"),  # They please the crowd.
+        LookAlike(r"\b(?:will|would|should|must|might|may|could|can|does|did) "),  # The show will please fans.
         LookAlike(
             r"\b(?:to|they|we|i|who|that|not|never|always|can't|couldn't|don't|doesn't|didn't) ",
             after=rf"{_STOP}|[ ](?:and|or|but|in|with|by)\b",
