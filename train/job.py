@@ -61,8 +61,8 @@ def job_details(job: Job, dataset_sha256: str) -> dict[str, Any]:
     return {
         "base_model": None if is_local else student_name(job.student),
         "dataset": {
-            "folder": job.dataset_dir.name,
-            "configuration": job.configuration,
+            "folder": job.dataset_dir.name if job.settings.needs_export else None,
+            "configuration": job.configuration if job.settings.needs_export else None,
             "sha256": dataset_sha256,
         },
         "rows": job.settings.described_rows(),

@@ -79,11 +79,11 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
                 fingerprint=fingerprint,
                 student=student_name(job.student),
                 adapter=hasattr(trainer.model, "peft_config"),
-                rows=cuts.rows - cuts.left_out,
+                rows=_streamed_rows(trainer) if job.settings.streaming else cuts.rows - cuts.left_out,
                 steps=trainer.state.global_step,
                 losses=tuple(entry["loss"] for entry in logs if "loss" in entry),
-                cut=cuts.cut,
-                left_out=cuts.left_out,
+                cut=None if job.settings.streaming else cuts.cut,
+                left_out=None if job.settings.streaming else cuts.left_out,
                 measure=progress.measure,
                 held_out=tuple(progress.held_out),
                 held_out_rows=len(rows.measured or ()) if progress.held_out else 0,
@@ -118,6 +118,12 @@ def _split_rows(job: Job, dataset: Any, work: Path) -> HeldOut:
         )
     measured = rows.measured and rows.measured.select_columns(list(job.columns))
     return replace(rows, trained=finished_rows(job, rows.trained), measured=measured)
+
+
+def _streamed_rows(trainer: Any) -> int:
+    """Return the number of rows that the steps of a training on a stream had."""
+    args = trainer.args
+    return int(trainer.state.global_step * args.train_batch_size * args.gradient_accumulation_steps * args.world_size)
 
 
 def _best_step(trainer: Any) -> int | None:

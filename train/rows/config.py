@@ -119,7 +119,8 @@ class RowsConfig(SetsConfig):
     `phases`: sets that are trained one after the other, instead of `data` and `mixture`. `order`: a column with
     numbers, such as `k`; the rows are trained from its smallest to its largest value. `markers`: facts that are added
     to prompts. `response_only`: empties the turns of the user, the control of arXiv 2409.14254. `thinking`: whether the
-    student learns to write the column `thinking` of a set before its answers.
+    student learns to write the column `thinking` of a set before its answers. `streaming`: TRL makes the tokens of a
+    row when it comes to it, so that a training on very many rows starts at once; of SFT, with `args.max_steps`.
     """
 
     sequential: ClassVar[dict[str, Any]] = {"train_sampling_strategy": "sequential"}
@@ -130,6 +131,7 @@ class RowsConfig(SetsConfig):
     markers: Markers | None = None
     response_only: bool = False
     thinking: bool = True
+    streaming: bool = False
 
     @property
     def groups(self) -> tuple[tuple[str, SetsConfig], ...]:

@@ -20,6 +20,7 @@ PHASE = "phase"
 def finished_rows(job: Job, rows: Any) -> Any:
     """Return the rows to train on, a `datasets.Dataset`, in their order and with their final prompts.
 
+    It is a `datasets.IterableDataset` with `streaming`.
     Raises `ConfigError` if no row has a value in a column that order or markers name.
     """
     settings = job.settings
@@ -27,7 +28,10 @@ def finished_rows(job: Job, rows: Any) -> Any:
     order = training_order(job, rows)
     if settings.markers or settings.response_only:
         rows = rows.map(lambda row: {"prompt": changed_prompt(row, job)}, load_from_cache_file=False)
-    return (rows if order is None else rows.select(order)).select_columns(list(job.columns))
+    rows = (rows if order is None else rows.select(order)).select_columns(list(job.columns))
+    if not settings.streaming:
+        return rows
+    return (rows.shuffle(seed=job.seed) if order is None else rows).to_iterable_dataset()
 
 
 def training_order(job: Job, rows: Any) -> NDArray[np.int64] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.export.splits import SPLITS
-from skillmill.data.inputs.row_files import open_rows
+from skillmill.data.inputs.row_files import BATCH_ROWS, open_rows
 from skillmill.data.records import Message
 from skillmill.train.job import Job
 from skillmill.train.rows.export import export_files
@@ -30,7 +30,9 @@ def check_leaks(job: Job, sources: Sequence[Source], datasets: Sequence[Any]) ->
     held_out = {digest: split for split in HELD_OUT for export in exports for digest in _held_out(export, split)}
     for source, rows in others:
         _check_split_column(source)
-        leaked = [digest for digest in _prompts(rows["prompt"]) if digest in held_out]
+        batches = rows.select_columns("prompt").with_format("arrow").iter(BATCH_ROWS) if held_out else ()
+        prompts = (prompt for batch in batches for prompt in batch["prompt"].to_pylist())
+        leaked = [digest for digest in _prompts(prompts) if digest in held_out]
         if leaked:
             splits = Counter(held_out[digest] for digest in leaked)
             of_splits = " and ".join(f"{count} of {split}" for split, count in splits.items())

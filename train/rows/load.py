@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import orjson
 import pyarrow as pa
 
+from skillmill.data.errors import ConfigError
 from skillmill.data.export.thinking import THINKING
 from skillmill.data.inputs.datasets import mapped_dataset
 from skillmill.train.job import Job
@@ -63,6 +64,7 @@ def rows_checksum(job: Job) -> str:
 
 def check_rows(job: Job) -> None:
     """Raise `ConfigError` if a set other than an export is not there, or lacks the columns that the method needs."""
+    _check_streaming(job)
     with tempfile.TemporaryDirectory() as cache:
         for source in chain(*sources(job, Path(cache))):
             source.check()
@@ -76,6 +78,7 @@ def load_job_rows(job: Job, work: Path) -> JobRows:
     """
     from datasets import concatenate_datasets
 
+    _check_streaming(job)
     reading = _reading(job)
     phases, facts = [], []
     found = sources(reading, work / CACHE)
@@ -109,6 +112,14 @@ def load_validation_rows(job: Job, work: Path) -> Any | None:
         return None
     rows = _mapped(reading, iter(batches), work / CACHE / "validation.arrow", 0)
     return _with_thinking(job, rows).select_columns(list(job.columns))
+
+
+def _check_streaming(job: Job) -> None:
+    steps = job.settings.args.get("max_steps", -1)
+    if job.settings.streaming and (job.stage != "sft" or not isinstance(steps, int) or steps < 1):
+        raise ConfigError(
+            f"train.{job.stage}.streaming: expected with train.sft and its args.max_steps, as a stream has no length"
+        )
 
 
 def _reading(job: Job) -> Job:

@@ -15,6 +15,8 @@ from skillmill.train.rows.tokens import Tokens, answers_left, common_prefix
 
 ANSWERS = ("completion", "chosen", "rejected")
 """The columns of answers. GRPO has none, because the student answers."""
+STREAMED = 1000
+"""The number of rows of a stream whose cuts are counted."""
 LOSSLESS_PACKING = ("bfd_split", "wrapped")
 
 
@@ -39,7 +41,10 @@ class Cuts:
 
 
 def count_cuts(job: Job, trainer: Any, rows: Any) -> Cuts:
-    """Return what the arguments of a TRL trainer did to the answers in `rows`, its dataset before TRL prepared it."""
+    """Return what the arguments of a TRL trainer did to the answers in `rows`, its dataset before TRL prepared it.
+
+    Of a stream the first `STREAMED` rows are counted.
+    """
     args = trainer.args
     packing = getattr(args, "packing", False)
     limit = None if packing and args.packing_strategy in LOSSLESS_PACKING else getattr(args, "max_length", None)
@@ -47,6 +52,8 @@ def count_cuts(job: Job, trainer: Any, rows: Any) -> Cuts:
     answers = [column for column in job.columns if column in ANSWERS]
     if not answers:
         return Cuts(len(rows), 0, 0, 0, 0)
+    if job.settings.streaming:
+        rows = list(rows.take(STREAMED))
     if tokens := getattr(trainer, "row_tokens", None):
         return _cuts_of(tokens, limit, keeps_end, args.completion_only_loss is not False)
     cut = emptied = longest = 0

@@ -202,3 +202,22 @@ def test_a_training_with_all_of_it_is_recorded(export: Path, tmp_path: Path) -> 
     marker = orjson.loads((result.path / "train.json").read_bytes())
     assert marker["rows"] == {"order": "k", "response_only": True}
     assert marker["args"]["train_sampling_strategy"] == "sequential"
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("order", [None, "k"])
+def test_a_stream_starts_without_tokens_of_all_rows(order: str | None, export: Path, tmp_path: Path) -> None:
+    from skillmill.train.methods.sft import train_sft
+
+    require_extra()
+    student = write_student(tmp_path / "student")
+    sft: dict[str, Any] = {"lora": None, "streaming": True, "order": order, "args": {**ROOMY, "max_steps": 3}}
+    result = train_sft(config(student=str(student), sft=sft, dpo=None), export, tmp_path / "sft", 1)
+    assert (result.steps, result.rows, result.cut) == (3, 6, None)
+    assert len(result.losses) == 3 and len(result.held_out) == 2
+    assert "rows left out by `max_length`" not in (result.path / "README.md").read_text()
+
+
+def test_a_stream_needs_a_number_of_steps(export: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^train\.sft\.streaming: expected with train\.sft and its args\.max_steps"):
+        check_rows(job_of("sft", export, SftConfig(streaming=True)))
