@@ -22,7 +22,7 @@ from skillmill.train.methods.sft import sft_job
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import MARKER, finished
 from skillmill.train.rows.load import check_rows
-from skillmill.train.student import check_weights, model_arguments, peft_config, student_name, student_path
+from skillmill.train.student import check_weights, model_arguments, peft_config, student_name, student_path, window
 from skillmill.train.tokenizer import check_adapter_tokens, check_added_tokens, load_tokenizer
 from skillmill.train.trl_arguments import known_arguments, one_line, trl_arguments, trl_classes
 
@@ -77,6 +77,8 @@ def check_train(config: TrainConfig, results_dir: Path) -> None:
     check_weights(student)
     with offline_and_quiet():
         # The later stages take over the tokenizer of the SFT, whose chat template may come from its arguments.
+        for job in pending:
+            _check_window(job, student)
         tokenizer = load_tokenizer(sft or pending[0], student)
         for job in jobs:
             if job is not sft and sft and sft.settings.lora:
@@ -121,6 +123,17 @@ def _check_arguments(stage: str, settings: StageConfig) -> None:
     if args.get("use_cpu") is False or (device is not None and "cpu" not in str(device) and device != "auto"):
         key = "use_cpu" if args.get("use_cpu") is False else "model_init_kwargs.device_map"
         raise ConfigError(f"{prefix}.{key}: asks for a GPU, and this machine has none that torch can use")
+
+
+def _check_window(job: Job, student: str) -> None:
+    """Raise `ConfigError` if a configured length is more than the student reads."""
+    limit = window(student)
+    for key in ("max_length", "max_completion_length"):
+        length = job.settings.args.get(key)
+        if limit and length is not None and int(length) > limit:
+            raise ConfigError(
+                f"train.{job.stage}.args.{key}: expected at most {limit}, the window of the student, got {length}"
+            )
 
 
 def _built_tokenizer(job: Job, student: str, tokenizer: Any) -> Any:

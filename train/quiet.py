@@ -90,6 +90,7 @@ def _no_progress_bars() -> Iterator[None]:
 
 @contextmanager
 def environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables, and restore their values at the end."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:

@@ -24,7 +24,7 @@ from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
 from skillmill.train.rows.finish import finished_rows
 from skillmill.train.rows.load import CACHE, load_job_rows, load_validation_rows, rows_checksum
-from skillmill.train.student import student_name, student_path
+from skillmill.train.student import student_name, student_path, window
 from skillmill.train.trl_arguments import one_line
 from skillmill.train.watch.cuts import Cuts, check_cuts, count_cuts
 from skillmill.train.watch.held_out import FEWEST_ROWS, TRAINED_ON, HeldOut, hold_out
@@ -142,7 +142,13 @@ def _build_trainer(job: Job, make_trainer: MakeTrainer, student: str, rows: Held
     trainer.remove_callback(PrinterCallback)  # it prints to standard output; log.jsonl has the same entries
     without_randomness(trainer)
     cuts = count_cuts(job, trainer, rows.trained)
-    check_cuts(job, getattr(trainer.args, "max_length", None), cuts)
+    limit, most = getattr(trainer.args, "max_length", None), window(student)
+    if most and min(cuts.longest, limit or cuts.longest) > most:
+        raise ConfigError(
+            f"train.{job.stage}.args.max_length: expected at most {most}, the window of the student; the longest row "
+            f"has {cuts.longest} tokens"
+        )
+    check_cuts(job, limit, cuts)
     return trainer, cuts
 
 

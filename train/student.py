@@ -27,6 +27,10 @@ def student_path(name: str | None) -> str:
         return str(embedded_safetensors())
     folder = Path(name).expanduser()
     if folder.is_dir():
+        if (folder / "adapter_config.json").exists():
+            raise ConfigError(
+                f"train.student: {folder} is an adapter, expected a model; `train.export: [merged]` writes one"
+            )
         if not (folder / "config.json").exists():
             raise ConfigError(f"train.student: {folder} holds no config.json, expected a transformers model")
         return str(folder)
@@ -64,6 +68,14 @@ def check_weights(student: str) -> None:
     for name in sorted(needed):
         if not (folder / name).is_file():
             raise ConfigError(f"train.student: {student} has no weights, {name} is missing beside config.json")
+
+
+def window(student: str) -> int | None:
+    """Return the most tokens that a student reads (`max_position_embeddings`), None if its config.json has no limit."""
+    from transformers import AutoConfig
+
+    limit = getattr(AutoConfig.from_pretrained(student).get_text_config(), "max_position_embeddings", None)
+    return int(limit) if limit else None
 
 
 def model_arguments(settings: StageConfig) -> dict[str, Any]:

@@ -25,7 +25,7 @@ QUESTION = [{"role": "user", "content": "Why?"}]
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the students `good`, `bare` (no chat template), `weightless` and `sharded` (a shard is missing)."""
+    """A folder with the students `good`, `bare` (no chat template), `weightless`, `sharded` (a shard is missing) …"""
     require_extra()
     folder = tmp_path_factory.mktemp("students")
     write_student(folder / "good")
@@ -36,6 +36,8 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> Path:
     index = '{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
     (folder / "sharded" / "model.safetensors.index.json").write_text(index)
     (folder / "sharded" / "model-1-of-2.safetensors").touch()
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "adapter_config.json").write_text("{}")
     (folder / "bad.jinja").write_text("{% for %}")
     write_tokenizer(folder / "source")
     write_student(folder / "untied", template=None, tied=False)
@@ -119,6 +121,8 @@ def test_an_adapter_learns_new_tokens_of_an_untied_student_but_no_dpo_continues_
     [
         ("nowhere", {"sft": {}}, "train.student: there is no folder"),
         ("weightless", {"sft": {}}, "has no weights, model.safetensors is missing"),
+        ("adapter", {"sft": {}}, "adapter is an adapter, expected a model; `train.export: [merged]` writes one"),
+        ("good", {"sft": {"args": {"max_length": 1025}}}, "sft.args.max_length: expected at most 1024, the window of"),
         ("sharded", {"dpo": {}}, "has no weights, model-2-of-2.safetensors is missing"),
         (
             "bare",

@@ -13,9 +13,11 @@ import pytest
 
 from skillmill.data.errors import ConfigError
 from skillmill.teachers.base import Request, Sampling
+from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.embedded_model.safetensors import embedded_safetensors
 from skillmill.teachers.embedded_model.weights import engine_weights
 from skillmill.teachers.engines.embedded import Embedded
+from skillmill.teachers.engines.openai import OpenAI
 from skillmill.train.config import TrainConfig
 from skillmill.train.export.gguf_file import tokenizer_fields, write_gguf
 from skillmill.train.export.student import export_student
@@ -83,13 +85,22 @@ def llama_cpp(file: Path) -> Iterator[Embedded]:
         engine.close()
 
 
-def answers_of_llama_cpp(file: Path) -> list[str]:
-    async def ask(engine: Embedded) -> list[str]:
-        sampling = Sampling(max_tokens=24, temperature=0.0)
-        return [(await engine.chat(Request(question(fruit), sampling, 1))).text for fruit in ASKED]
+async def answers_of(teacher: Embedded | OpenAI) -> list[str]:
+    sampling = Sampling(max_tokens=24, temperature=0.0)
+    return [(await teacher.chat(Request(question(fruit), sampling, 1))).text for fruit in ASKED]
 
+
+def answers_of_llama_cpp(file: Path) -> list[str]:
     with llama_cpp(file) as engine:
-        return asyncio.run(ask(engine))
+        return asyncio.run(answers_of(engine))
+
+
+async def answers_over_http(address: str) -> list[str]:
+    teacher = OpenAI(TeacherConfig(kind="openai", base_url=f"{address}/v1", model="student"))
+    try:
+        return await answers_of(teacher)
+    finally:
+        await teacher.close()
 
 
 def test_merged_weights_and_gguf_answer_as_the_adapter_does(results: tuple[TrainConfig, Path]) -> None:
@@ -97,7 +108,11 @@ def test_merged_weights_and_gguf_answer_as_the_adapter_does(results: tuple[Train
     taught = answers_of_transformers(results[1] / "sft", adapter=True)
     assert answers_of_transformers(student / "adapter", adapter=True) == taught
     assert likeness(answers_of_transformers(student / "merged"), taught) >= LIKENESS
-    assert likeness(answers_of_llama_cpp(student / "student.gguf"), taught) >= LIKENESS
+    with llama_cpp(student / "student.gguf") as engine:
+        answers = asyncio.run(answers_of(engine))
+        assert likeness(answers, taught) >= LIKENESS
+        address = engine._server.listening_address  # llama.cpp's own server of the same weights
+        assert likeness(asyncio.run(answers_over_http(address)), answers) >= LIKENESS
     assert likeness(answers_of_transformers(base), taught) < LIKENESS
     assert {path.name for path in student.iterdir()} == {"adapter", "merged", "student.gguf"}
     names = {path.name for path in (student / "adapter").iterdir()}
