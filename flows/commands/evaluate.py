@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.freed import freed_cells
 from skillmill.data.store import ShardStore
 from skillmill.filters.grading.grade import Grader
 from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
@@ -26,7 +27,7 @@ from skillmill.train.evaluation.model_card import write_on_card
 from skillmill.train.evaluation.outputs import write_outputs
 from skillmill.train.evaluation.result import Evaluation, evaluation_metrics
 from skillmill.train.evaluation.students import Evaluated, find_students
-from skillmill.train.evaluation.trained_on import TrainedOn, trained_on
+from skillmill.train.evaluation.trained_on import TrainedOn, trained_on, training_sets
 from skillmill.train.evaluation.training_tokens import training_tokens
 
 log = logging.getLogger(__name__)
@@ -93,10 +94,9 @@ def held_out_of(
 ) -> tuple[Taxonomy, TrainedOn, list[HeldOutCell]]:
     """Return the taxonomy of an evaluation, what training has seen of it, and the cells. Raises `ConfigError`."""
     taxonomy = _taxonomy(config, settings)
-    sft = config.train.sft if config.train else None
     plans = dict.fromkeys(shard.plan for shard in samples.shards)
     tried = samples.tables(plans, ["skills", "topic"])
-    seen = trained_on(config.output / "export", tried, sft.dataset if sft else "sft")
+    seen = trained_on(training_sets(config.train, config.output / "export"), tried, freed_cells(samples.root))
     return taxonomy, seen, held_out_cells(settings, taxonomy, seen, config.seed)
 
 

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from skillmill.data.text.sentences import sentences
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import canonical
+from skillmill.train.config import TrainConfig
+from skillmill.train.rows.config import EXPORT
 
 COLUMNS = ["skills", "topic", "completion"]
 BATCH_ROWS = 4096
@@ -24,12 +26,14 @@ class TrainedOn:
     """Counts over the rows of a training, and the cells that a run has tried.
 
     `skills` and `topics`: the number of rows by canonical name. `pieces`: the number of sentences of the answers.
+    `freed`: keys of tried cells whose rows were deleted.
     """
 
     rows: int = 0
     pieces: int = 0
     skills: Counter[str] = field(default_factory=Counter)
     topics: Counter[str] = field(default_factory=Counter)
+    freed: frozenset[int] = frozenset()
     _cells: set[tuple[SkillSet, str]] = field(default_factory=set)
     _skill_sets: set[SkillSet] = field(default_factory=set)
 
@@ -41,7 +45,8 @@ class TrainedOn:
         """
         skills = frozenset(canonical(skill.name) for skill in cell.skills)
         topic = canonical(cell.topic.name) if cell.topic else ""
-        return (skills, topic) in self._cells or (len(skills) > 1 and skills in self._skill_sets)
+        is_stored = (skills, topic) in self._cells or (len(skills) > 1 and skills in self._skill_sets)
+        return is_stored or int(cell.key, 16) in self.freed
 
     def rows_with_skill(self, names: Iterable[str]) -> int:
         """Return in how many rows of the training a skill is that has one of the names."""
@@ -74,17 +79,30 @@ class TrainedOn:
             self._skill_sets.add(skills)
 
 
-def trained_on(export: Path, tried: Iterable[pa.Table] = (), configuration: str = "sft") -> TrainedOn:
-    """Return what the training rows of an exported dataset have, and the cells of the rows in `tried`.
+def trained_on(sets: Iterable[Path], tried: Iterable[pa.Table] = (), freed: Iterable[int] = ()) -> TrainedOn:
+    """Return what the training rows of some sets have, and the cells that a run has tried.
 
-    A folder that is not there has no rows; neither has one with rows of others, which name no skills.
+    `sets`: exported datasets, and Parquet files. A set that is not there has no rows; neither has one with rows of
+    others, which name no skills. `tried`: stored rows of the run; `freed`: the keys of cells whose rows were deleted.
     """
-    seen = TrainedOn()
-    for path in sorted((export / configuration).glob("train-*.parquet")):
-        file = pq.ParquetFile(path)
-        if set(COLUMNS) <= set(file.schema_arrow.names):
-            for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
-                seen.add_rows(batch)
+    seen = TrainedOn(freed=frozenset(int(key) for key in freed))
+    for path in sets:
+        for file in [path] if path.suffix == ".parquet" else sorted((path / "sft").glob("train-*.parquet")):
+            if file.is_file():
+                _add_file(seen, pq.ParquetFile(file))
     for table in tried:
         seen.add_tried(table)
     return seen
+
+
+def training_sets(train: TrainConfig | None, export: Path) -> list[Path]:
+    """Return the local sets of rows that the trainings of a configuration read; without trainings the export."""
+    stages = [getattr(train, stage) for stage in train.stages] if train else []
+    parts = [part for stage in stages for _, group in stage.groups for part in group.parts]
+    return list(dict.fromkeys(export if part.data == EXPORT else Path(part.data) for part in parts)) or [export]
+
+
+def _add_file(seen: TrainedOn, file: pq.ParquetFile) -> None:
+    if set(COLUMNS) <= set(file.schema_arrow.names):
+        for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
+            seen.add_rows(batch)

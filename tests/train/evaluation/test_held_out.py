@@ -10,9 +10,10 @@ import pytest
 from skillmill.data.errors import ConfigError
 from skillmill.data.schemas import SAMPLE_SCHEMA
 from skillmill.skill_taxonomy.taxonomy import Skill, Split, Taxonomy, Topic
+from skillmill.train.config import TrainConfig
 from skillmill.train.evaluation.config import EvaluateConfig
 from skillmill.train.evaluation.held_out import HeldOutCell, held_out_cells
-from skillmill.train.evaluation.trained_on import TrainedOn, trained_on
+from skillmill.train.evaluation.trained_on import TrainedOn, trained_on, training_sets
 
 SEED = 7
 
@@ -139,8 +140,25 @@ def test_rows_for_validation_are_no_training_and_foreign_rows_say_nothing(tmp_pa
         pq.write_table(table, folder / f"{split}-00000.parquet")
     pq.write_table(pa.table({"prompt": ["a"], "completion": ["b"]}), folder / "train-00001.parquet")
     tried = pa.Table.from_pylist([{"skills": ["tried skill"], "topic": "a topic"}])
-    found = trained_on(tmp_path / "export", [tried])
+    found = trained_on([tmp_path / "export"], [tried])
     assert (found.rows, found.pieces) == (1, 2)
     assert found.rows_with_skill(["TRAIN SKILL"]) == 1
     assert not found.rows_with_skill(["validation skill", "tried skill"])
-    assert trained_on(tmp_path / "nothing").rows == 0
+    assert trained_on([tmp_path / "nothing"]).rows == 0
+    assert trained_on([folder / "train-00000.parquet"]).rows == 1
+
+
+def test_the_sets_of_the_trainings_are_looked_through() -> None:
+    export = Path("out/export")
+    assert training_sets(None, export) == [export]
+    mixed = {"sft": {"mixture": [{"data": "export"}, {"data": "other/export"}]}, "dpo": {}}
+    assert training_sets(TrainConfig.model_validate(mixed), export) == [export, Path("other/export")]
+    assert training_sets(TrainConfig.model_validate({"sft": {"data": "rows.parquet"}}), export) == [
+        Path("rows.parquet")
+    ]
+
+
+def test_cells_whose_rows_were_deleted_count_as_seen() -> None:
+    settings = EvaluateConfig(k=(2,), samples=60, splits=("combinations",))
+    every = drawn(settings)
+    assert drawn(settings, trained_on([], freed=[int(every[0].cell.key, 16)])) == every[1:]
