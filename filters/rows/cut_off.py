@@ -16,6 +16,24 @@ SHORT_LINE = 8
 """The most words of a last line that may end without punctuation: a heading, a name, a line of a poem."""
 CODE_FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 LIST_ITEM = re.compile(r"^\s*(?:[-*+•–]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
+CLOSING = re.compile(
+    r"^[-*_=—–]{3,}$"  # a horizontal rule
+    r"|(?:[\"'”’».!?…)*_]|^) ?[-–—]{1,2} ?[^\W\d_a-z](?:[^.!?]|(?<=[A-Z])\.){1,80}$"  # the author of a quotation
+    r"|(?:^|\s)[#@]\w+$"  # a hashtag, an account
+    r"|(?:https?://|www\.)\S+$|\S@[\w-]+(?:\.[\w-]+)+$"  # an address
+    r"|(?:[=≈:]|\b(?:is|are|equals|was|were)) ?[-−]?[$€£]?\d[\d.,]*(?: ?[^\W\d]{1,3}[²³23]?)?$"  # a result
+    r"|= [^=]*\d$|^(?:.+=)?(?:[\w.'-]{1,3}, ){2,}[\w.'-]{1,3}$"  # a formula, a sequence of symbols
+    r"|\d[.)] [^.!?]{1,40}$|(?: [-–—|→] [\w' ]{1,30}){3,}$"  # the last of several items
+    r"|\S \| \S"  # a row of a table
+)
+"""A last line that is whole without an end mark."""
+SIGN_OFF = re.compile(
+    r"(?:^|\n)[*_]{0,2}(?:(?:best|kind|warm|yours|many)\b.{0,20}|sincerely|regards|love|cheers|thank).{0,25},",
+    re.IGNORECASE,
+)
+"""The closing formula of a letter; what follows it is a signature."""
+VERSE_LINES, VERSE_WORDS = 2, 14
+"""The lines of its stanza before the last line that make it a verse, if they end in no full stop; its most words."""
 DANGLING = frozenset(
     "a an the and or but of to in on at by for from with as if that which who is are was were be has have your "
     "their our my its this these those because than into".split()
@@ -48,9 +66,9 @@ class CutOff(RowFilter):
 def stops_in_the_middle(text: str, english: bool = True) -> bool:
     """Return whether a text ends inside a code block or a sentence.
 
-    The last line decides. A list item, a heading, a signature, a line of code or a formula may end in any letter,
-    but not in a comma, a colon, a dash or, in English, a word that cannot end a sentence ("the", "and"). A text that
-    ends in a Thai letter is complete: Thai has no full stop.
+    The last line decides. A list item, a heading, a signature, the author of a quotation, a hashtag, an address, a
+    verse, a line of code or a formula may end in any letter, but not in a comma, a colon, a dash or, in English, a word
+    that cannot end a sentence ("the", "and"). A text that ends in a Thai letter is complete: Thai has no full stop.
     """
     stripped = text.rstrip()
     if not stripped:
@@ -67,5 +85,20 @@ def stops_in_the_middle(text: str, english: bool = True) -> bool:
     last_line = stripped.rsplit("\n", 1)[-1]
     last_word = (words(last_line) or [""])[-1]
     if not stripped[-1].isalnum() or (english and last_word in DANGLING):
-        return True
-    return not (LIST_ITEM.match(last_line) or len(words(last_line)) <= SHORT_LINE)
+        return not CLOSING.match(last_line) or stripped[-1].isalnum()
+    return not (LIST_ITEM.match(last_line) or len(words(last_line)) <= SHORT_LINE or _is_whole(stripped, last_line))
+
+
+def _is_whole(text: str, last_line: str) -> bool:
+    """Return whether a last line that ends in a letter or digit is a closing, a signature or a verse."""
+    before = [line.rstrip() for line in text[-1000:].split("\n")[:-1]]
+    stanza = before[-VERSE_LINES:]
+    return (
+        CLOSING.search(last_line) is not None
+        or SIGN_OFF.search("\n".join(before[-5:])) is not None
+        or (
+            len(stanza) == VERSE_LINES
+            and len(words(last_line)) <= VERSE_WORDS
+            and all(line and (line[-1].isalnum() or line[-1] == ",") for line in stanza)
+        )
+    )
