@@ -4,6 +4,7 @@ Known are chats (`messages`, `conversations`, ShareGPT), instructions with answe
 completions, and preference pairs, each with texts or lists of turns (`data/inputs/chats.py`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ LABELS = (LABEL, "kto_tag")
 PAIR = ("chosen", "rejected")
 THINKINGS = (THINKING, "reasoning_content", "reasoning", "reasoning_trace")
 """The names of the column with reasoning in front of an answer, in order of preference."""
+_SPEAKER = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 
 EXPECTED = {
@@ -115,6 +117,8 @@ def _answer_row(values: Values, request: Sequence[str], answer: str | None, labe
     if place is None or not any(turn.role == "user" for turn in turns[:place]):
         return []
     row: Row = {"prompt": _messages(turns[:place]), "completion": _messages(turns[place : place + 1])}
+    if thinking := _thinking_in(values, (*request, *([answer] if answer else ()))):
+        row[THINKING] = thinking
     return [{**row, LABEL: _label(values[label], label)}] if label else [row]
 
 
@@ -149,10 +153,20 @@ def _conversation(values: Values, request: Sequence[str], answer: str | None) ->
     value = values[answer]
     given = known_turns(value, answer) or (known_turns([value], answer) if isinstance(value, Mapping) else None)
     if given is None:
-        given = [Turn("assistant", text)] if (text := plain_text(value)) else []
+        text = plain_text(value)
+        given = dialogue(text) or ([Turn("assistant", text)] if text else [])
     if any(turn.role == "user" for turn in given):
         return given
     return [*turns, *given]
+
+
+def dialogue(text: str) -> list[Turn]:
+    """Return the turns of a text in the form of HH-RLHF, "Human: …" and "Assistant: …" in turn; [] for another text."""
+    if not text.startswith("Human:"):
+        return []
+    _, *parts = _SPEAKER.split(text)
+    roles = ({"Human": "user", "Assistant": "assistant"}[name] for name in parts[::2])
+    return [Turn(role, said.strip()) for role, said in zip(roles, parts[1::2], strict=True)]
 
 
 def _request_turns(values: Values, request: Sequence[str]) -> list[Turn]:
@@ -165,6 +179,14 @@ def _request_turns(values: Values, request: Sequence[str]) -> list[Turn]:
     system = next((text for column in SYSTEM if (text := plain_text(values.get(column)))), "")
     before = [Turn("system", system)] if system and not any(turn.role == "system" for turn in turns) else []
     return [*before, *(history or ()), *turns]
+
+
+def _thinking_in(values: Values, columns: Sequence[str]) -> str:
+    """Return the reasoning in a field of the last message of the columns that is an answer, "" if there is none."""
+    messages = [message for column in columns if isinstance(values[column], list) for message in values[column]]
+    answers = [each for each in messages if isinstance(each, Mapping) and known_turns([each], "messages")]
+    last = next((each for each in reversed(answers) if _last_answer(known_turns([each], "messages") or ()) == 0), {})
+    return next((text for name in THINKINGS if (text := plain_text(last.get(name)))), "")
 
 
 def _last_answer(turns: Sequence[Turn]) -> int | None:

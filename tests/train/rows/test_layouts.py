@@ -61,6 +61,10 @@ DPO: dict[str, dict[str, Any]] = {
         "rejected": {"from": "gpt", "value": "No."},
     },
     "question": {"question": "Why?", "chosen": "Because.", "rejected": "No."},
+    "HH-RLHF": {
+        "chosen": "\n\nHuman: Why?\n\nAssistant: Because.",
+        "rejected": "\n\nHuman: Why?\n\nAssistant: No.",
+    },
 }
 KTO: dict[str, tuple[dict[str, Any], list[bool]]] = {
     "bool": ({**ONE, "label": False}, [False]),
@@ -124,7 +128,7 @@ def test_rows_without_a_request_or_an_answer_are_left_out_and_said(
     rows = [{"prompt": "Why?", "completion": "Because."}, {"prompt": "", "completion": "x"}, {"prompt": "y"}]
     job = job_of("sft", tmp_path, SftConfig(data=str(write(tmp_path, rows))))
     found = load_job_rows(job, tmp_path / "work")
-    assert [dict(row) for row in found.dataset] == [ONE]
+    assert list(found.dataset.select_columns(["prompt", "completion"])) == [ONE]
     assert found.sources == [{"data": "rows.jsonl", "rows": 1, "left_out": 2}]
     assert "train sft: 1 rows of rows.jsonl, 2 without a request or an answer left out" in caplog.text
 

@@ -63,3 +63,13 @@ def test_reasoning_columns_of_others_are_learnt(column: str, student: Path, tmp_
     job = job_of("sft", tmp_path, SftConfig(data=str(tmp_path / "rows.jsonl")), student)
     (text,) = rendered(student, load_rows(job, tmp_path / "work"))
     assert "[THINK]Hm.[/THINK]So." in text or "<think>\nHm.\n</think>\n\nSo." in text
+
+
+def test_reasoning_in_the_messages_of_others_is_learnt(student: Path, tmp_path: Path) -> None:
+    first = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello", "thinking": "First."}]
+    last = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So.", "thinking": "Hm."}]
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"messages": [*first, *last]}))
+    job = job_of("sft", tmp_path, SftConfig(data=str(tmp_path / "rows.jsonl")), student)
+    (text,) = rendered(student, load_rows(job, tmp_path / "work"))
+    assert "[THINK]Hm.[/THINK]So." in text or "<think>\nHm.\n</think>\n\nSo." in text
+    assert "First." not in text
