@@ -65,6 +65,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "dpo": train.dpo,
             "kto": train.kto,
             "grpo": train.grpo,
+            "experts": train.experts,
             "export": train.export,
             "accelerate": train.accelerate,
         },

@@ -46,6 +46,16 @@ def grpo(config: ConfigFile, overrides: Overrides = None) -> None:
     _train("grpo", config, overrides)
 
 
+def experts(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Train an adapter for each category of skills with the settings of train.sft, and merge them into one.
+
+    Example: skillmill train experts -c skillmill.yaml
+    """
+    from skillmill.flows.steps.train import experts_step
+
+    print(experts_step(load(config, overrides)))
+
+
 def export(config: ConfigFile, formats: Formats = None, overrides: Overrides = None) -> None:
     """Write the trained student for others: adapter, merged weights, or a GGUF file for llama.cpp.
 

@@ -46,6 +46,21 @@ def train_step(config: Config, method: str) -> Path:
     return result.path
 
 
+def experts_step(config: Config) -> Path:
+    """Train and merge an adapter for each category of skills (`train/methods/experts.py`); return the merged adapter.
+
+    Raises `ConfigError` if `train` is missing, or if there are no experts for its settings or rows.
+    """
+    if config.train is None:
+        raise ConfigError("train: expected settings, such as {sft: {}}, found none")
+    close_engines()
+    from skillmill.train.methods.experts import train_experts  # imports torch, which takes seconds
+
+    with hold_output(config.output, config.work):
+        results, taxonomy = config.output / "train", config.output / "taxonomy.yaml"
+        return train_experts(config.train, config.output / "export", results, config.seed, taxonomy)
+
+
 def export_step(config: Config, formats: Sequence[str] = ()) -> list[Path]:
     """Write the student of the last finished stage in the formats, or in those of `train.export`; return the paths.
 
