@@ -170,7 +170,11 @@ def uncounted(answer: dict[str, Any], how: str) -> dict[str, Any]:
         case "total":
             answer["usage"] = {"total_tokens": usage["total_tokens"]}
         case "thought":  # all tokens, and no text
-            answer["choices"][0] = {"message": {"content": None, "reasoning_content": "Hm."}, "finish_reason": "length"}
+            answer["choices"][0] = {
+                "index": 0,
+                "message": {"content": None, "reasoning_content": "Hm."},
+                "finish_reason": "length",
+            }
     return answer
 
 
@@ -217,7 +221,11 @@ def completion(body: dict[str, Any], dice: random.Random, grades: str = "") -> d
         text = filled({"type": "string"}, dice)
     asked, told = len(str(body["messages"])) // 4, len(text) // 4
     return {
-        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "id": "scripted",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told},
     }
 

@@ -105,7 +105,18 @@ def test_the_command_with_a_server(tmp_path: Path, scripted_server: Callable[...
     server = scripted_server()
     command = [str(Path(sys.executable).with_name("inspect")), "eval", "skillmill/skill_mix", "--display", "none"]
     command += ["--model", "openai-api/loopback/student", "--model-role", "grader=openai-api/loopback/grader"]
-    command += ["-T", "k=2", "-T", "samples=4", "--log-format", "json", "--log-dir", str(tmp_path)]
+    command += [
+        "-T",
+        "k=2",
+        "-T",
+        "samples=4",
+        "-T",
+        "splits=combinations",
+        "--log-format",
+        "json",
+        "--log-dir",
+        str(tmp_path),
+    ]
     environment = {**os.environ, "LOOPBACK_API_KEY": "none", "LOOPBACK_BASE_URL": server.base_url}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
