@@ -8,12 +8,12 @@ of a request is not used, because a batch has one generator; the journal keeps t
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from skillmill.data.errors import ConfigError, TeacherError
+from skillmill.data.errors import ConfigError, SkillmillError, TeacherError
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.data.records import Message
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, TransientError
@@ -61,7 +61,7 @@ async def open_engine(config: TeacherConfig, folder: object) -> AsyncIterator[Op
     try:
         yield OpenEngine(SectionTeacher(engine, config.section))
     finally:
-        await asyncio.to_thread(engine.close)
+        await engine.close()
 
 
 class TransformersBatches:
@@ -72,9 +72,9 @@ class TransformersBatches:
 
     def __init__(self, config: TeacherConfig) -> None:
         self.name = engine_name(config)
-        self._config, self._loading = config, asyncio.Lock()
+        self._config = config
         self._ids = itertools.count()
-        self._batches: _Batches | None = None
+        self._starting: asyncio.Task[_Batches] | None = None
 
     async def chat(self, request: Request, section: str = "teacher") -> Reply:
         """Answer one request; if it is cancelled, it leaves the batch at the next token.
@@ -84,10 +84,9 @@ class TransformersBatches:
         """
         if request.json_schema is not None:
             raise RequestFailed(BAD_REQUEST, "the engine transformers cannot hold a reply to a JSON schema")
-        async with self._loading:
-            if self._batches is None:  # replies from the journal need no model
-                self._batches = await asyncio.to_thread(_start, self._config)
-        batches = self._batches
+        if self._starting is None:  # replies from the journal need no model
+            self._starting = asyncio.create_task(asyncio.to_thread(_start, self._config))
+        batches = await asyncio.shield(self._starting)  # transformers cannot load two models at once
         prompt = _prompt(batches.tokenizer, request.messages)
         room = batches.longest - len(prompt)
         if room < 1:
@@ -113,11 +112,13 @@ class TransformersBatches:
             batches.manager.cancel_request(name)
             raise
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop the requests in flight and free the model. A second call does nothing."""
-        if self._batches is not None:
-            self._batches.manager.stop(block=True, hard_stop=True)
-            self._batches = None
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            with suppress(SkillmillError):  # a model that could not be loaded was reported by its requests
+                batches = await starting
+                await asyncio.to_thread(batches.manager.stop, block=True, hard_stop=True)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,6 @@ class _Batches:
 
 def _start(config: TeacherConfig) -> _Batches:
     """Load the model and start its batches. Raises `ConfigError`."""
-    import torch
     from transformers import ContinuousBatchingConfig
 
     tokenizer, model = _load_tokenizer(config), _load_model(config, _device(config))
@@ -146,8 +146,8 @@ def _start(config: TeacherConfig) -> _Batches:
         max_requests_per_batch=config.max_in_flight,
         max_batch_tokens=max(STEP_TOKENS, config.max_in_flight),
         drop_unsupported_processors=False,
+        seed=0,
     )
-    torch.manual_seed(0)
     try:
         manager = model.init_continuous_batching(generation, batching)
         manager.start()

@@ -20,6 +20,7 @@ from skillmill.flows.commands.evaluate import run_evaluation
 from skillmill.flows.commands.evaluate_table import print_evaluation
 from skillmill.flows.commands.score import score
 from skillmill.flows.config import load_config
+from skillmill.flows.report.evaluation import evaluation_section
 from skillmill.train.evaluation.skill_mix_metrics import METRICS, Bootstrap
 
 IN_FLIGHT = 4
@@ -103,6 +104,9 @@ def test_it_writes_metrics_answers_table_and_plot(
     assert cells[0] == cells[1]
     assert (folder / "table.md").read_text().count("\n|") == 2 + 4 * 2
     assert "<svg" in (folder / "before_after.svg").read_text()
+    section = evaluation_section(tmp_path / "out")
+    assert section is not None and len(section.rows) == 8 and "<svg" in section.plot
+    assert evaluation_section(tmp_path) is None
     print_evaluation(metrics, tmp_path / "out", as_json=False)
     printed = capsys.readouterr().out
     assert "skills + topics 2" in printed and max(map(len, printed.splitlines()[:-1])) <= 80

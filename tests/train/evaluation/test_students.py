@@ -1,5 +1,6 @@
 """Which model a student's name means, what is refused, and real answers of a tiny model with its adapter."""
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ import orjson
 import pytest
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
+from skillmill.data.records import Message
 from skillmill.flows.commands.evaluate import run_evaluation
 from skillmill.flows.config import Config
+from skillmill.teachers.base import Request, RequestFailed, Sampling
+from skillmill.teachers.engines.transformers_batches import open_engine
 from skillmill.train.config import TrainConfig
-from skillmill.train.evaluation.config import EvaluateConfig
+from skillmill.train.evaluation.config import EvaluateConfig, StudentModel
 from skillmill.train.evaluation.students import find_students
 from skillmill.train.evaluation.training_tokens import training_tokens
 from skillmill.train.methods.sft import train_sft
@@ -104,6 +109,30 @@ def test_other_students_that_are_refused(tiny: Path, trained: TrainResult, tmp_p
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="asks for cuda, and this machine has none that torch can use"):
             found(tmp_path, str(tiny), student=str(tiny), baseline=None, engine_args={"device": "cuda"})
+
+
+def test_requests_that_the_engine_refuses_leave_the_others_alone(tiny: Path) -> None:
+    config = StudentModel(model=str(tiny), max_in_flight=3, sampling=Sampling(max_tokens=6))
+
+    def request(words: int, **changes: Any) -> Request:
+        message: list[Message] = [{"role": "user", "content": "rain " * words}]
+        return Request(message, config.sampling, 1, **changes)
+
+    async def ask() -> list[Any]:
+        async with open_engine(config, None) as engine:
+            teacher = engine.teacher
+            cancelled = asyncio.create_task(teacher.chat(request(3)))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            requests = [request(words) for words in (1, 2, 1000, 3, 4)] + [request(1, json_schema={})]
+            return await asyncio.gather(*map(teacher.chat, requests), cancelled, return_exceptions=True)
+
+    *replies, cancelled = asyncio.run(ask())
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert [reply.reason for reply in replies if isinstance(reply, RequestFailed)] == [CONTEXT_LENGTH, BAD_REQUEST]
+    answers = [reply for reply in replies if not isinstance(reply, Exception)]
+    assert len(answers) == 4 and all(1 <= reply.completion_tokens <= 6 for reply in answers)
+    assert {reply.finish_reason for reply in answers} <= {"stop", "length"}
 
 
 def test_the_trained_student_and_its_base_answer(
