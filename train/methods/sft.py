@@ -10,6 +10,8 @@ from skillmill.data.errors import ConfigError
 from skillmill.train.config import TrainConfig
 from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
+from skillmill.train.rows.config import LOSS
+from skillmill.train.rows.difficulty import easiest_first
 from skillmill.train.rows.methods import COLUMNS
 from skillmill.train.rows.tokens import PREPARED, prepared
 from skillmill.train.run import run_job
@@ -65,5 +67,7 @@ def sft_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
         processing_class=tokenizer,
         peft_config=peft_config(job.settings.lora),
     )
+    if job.settings.order == LOSS:
+        trainer.train_dataset = easiest_first(trainer)
     trainer.row_tokens = tokens
     return trainer

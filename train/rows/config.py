@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from skillmill.data.inputs.datasets import resolve_dataset_name
 
+LOSS = "loss"
+"""The value of `order` for the loss of the student before the training."""
 EXPORT = "export"
 """The value of `data` for the export of the run."""
 
@@ -117,10 +119,11 @@ class RowsConfig(SetsConfig):
     """The rows of a training stage.
 
     `phases`: sets that are trained one after the other, instead of `data` and `mixture`. `order`: a column with
-    numbers, such as `k`; the rows are trained from its smallest to its largest value. `markers`: facts that are added
-    to prompts. `response_only`: empties the turns of the user, the control of arXiv 2409.14254. `thinking`: whether the
-    student learns to write the column `thinking` of a set before its answers. `streaming`: TRL makes the tokens of a
-    row when it comes to it, so that a training on very many rows starts at once; of SFT, with `args.max_steps`.
+    numbers, such as `k`, or "loss", the student's loss on the answers before the training (of SFT); the rows are
+    trained from the smallest to the largest value. `markers`: facts that are added to prompts. `response_only`: empties
+    the turns of the user, the control of arXiv 2409.14254. `thinking`: whether the student learns to write the column
+    `thinking` of a set before its answers. `streaming`: TRL makes the tokens of a row when it comes to it, so that a
+    training on very many rows starts at once; of SFT, with `args.max_steps`.
     """
 
     sequential: ClassVar[dict[str, Any]] = {"train_sampling_strategy": "sequential"}
@@ -152,7 +155,10 @@ class RowsConfig(SetsConfig):
     @property
     def further_columns(self) -> tuple[str, ...]:
         """The columns beside those of the method that order and markers need."""
-        return (*((self.order,) if self.order else ()), *(self.markers.columns if self.markers else ()))
+        return (
+            *((self.order,) if self.order not in (None, LOSS) else ()),
+            *(self.markers.columns if self.markers else ()),
+        )
 
     @property
     def needs_export(self) -> bool:
@@ -163,6 +169,8 @@ class RowsConfig(SetsConfig):
     def _phases_alone(self) -> Self:
         if self.phases and (self.data is not None or self.mixture is not None):
             raise ValueError("phases: expected without data and mixture, which each phase has")
+        if self.order == LOSS and (self.phases or self.streaming):
+            raise ValueError("order: loss is expected without phases and streaming")
         if self.phases and self.phases[0].rehearsal:
             raise ValueError("phases.0.rehearsal: expected 0, as there are no earlier rows")
         return self

@@ -11,7 +11,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.inputs.datasets import plain_text
 from skillmill.data.records import Message
 from skillmill.train.job import Job
-from skillmill.train.rows.config import Markers
+from skillmill.train.rows.config import LOSS, Markers
 
 PHASE = "phase"
 """The column with the number of a row's phase, from 0."""
@@ -40,7 +40,7 @@ def training_order(job: Job, rows: Any) -> NDArray[np.int64] | None:
     Within a phase, rows with equal values of `order` are in random order, and rows without a value come last.
     """
     settings = job.settings
-    if not settings.is_ordered:
+    if not settings.is_ordered or settings.order == LOSS:  # the trainer orders by loss, which needs the student
         return None
     random = np.random.default_rng(job.seed)
     values = _values(rows, settings.order)
@@ -105,7 +105,7 @@ def _values(rows: Any, column: str | None) -> NDArray[np.float64]:
 
 def _check_columns(job: Job, rows: Any) -> None:
     named: Iterable[tuple[str, str]] = [
-        *([(job.settings.order, "order")] if job.settings.order else []),
+        *([(job.settings.order, "order")] if job.settings.order not in (None, LOSS) else []),
         *((column, "markers.columns") for column in (job.settings.markers.columns if job.settings.markers else ())),
     ]
     for column, key in named:

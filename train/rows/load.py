@@ -16,6 +16,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.export.thinking import THINKING
 from skillmill.data.inputs.datasets import mapped_dataset
 from skillmill.train.job import Job
+from skillmill.train.rows.config import LOSS
 from skillmill.train.rows.export import export_batches, export_checksum
 from skillmill.train.rows.finish import PHASE
 from skillmill.train.rows.leaks import check_leaks
@@ -64,7 +65,7 @@ def rows_checksum(job: Job) -> str:
 
 def check_rows(job: Job) -> None:
     """Raise `ConfigError` if a set other than an export is not there, or lacks the columns that the method needs."""
-    _check_streaming(job)
+    _check_stage(job)
     with tempfile.TemporaryDirectory() as cache:
         for source in chain(*sources(job, Path(cache))):
             source.check()
@@ -78,7 +79,7 @@ def load_job_rows(job: Job, work: Path) -> JobRows:
     """
     from datasets import concatenate_datasets
 
-    _check_streaming(job)
+    _check_stage(job)
     reading = _reading(job)
     phases, facts = [], []
     found = sources(reading, work / CACHE)
@@ -114,7 +115,10 @@ def load_validation_rows(job: Job, work: Path) -> Any | None:
     return _with_thinking(job, rows).select_columns(list(job.columns))
 
 
-def _check_streaming(job: Job) -> None:
+def _check_stage(job: Job) -> None:
+    """Raise `ConfigError` for settings that the method of the job has not."""
+    if job.settings.order == LOSS and (job.stage != "sft" or job.settings.args.get("packing")):
+        raise ConfigError(f"train.{job.stage}.order: loss is expected with train.sft without packing")
     steps = job.settings.args.get("max_steps", -1)
     if job.settings.streaming and (job.stage != "sft" or not isinstance(steps, int) or steps < 1):
         raise ConfigError(

@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from skillmill.data.errors import ConfigError
+from skillmill.train.config import DpoConfig, SftConfig
 from skillmill.train.job import Job
 from skillmill.train.methods.sft import sft_job, sft_trainer
 from skillmill.train.quiet import offline_and_quiet, require_extra
-from skillmill.train.rows.load import load_rows
+from skillmill.train.rows.load import check_rows, load_rows
 from skillmill.train.watch.cuts import count_cuts
 
 from ..conftest import ROOMY, config
 from ..tiny_students import TEMPLATE, write_student
+from .conftest import job_of
 
 pytestmark = pytest.mark.train
 
@@ -76,3 +80,32 @@ def test_trl_prepares_rows_that_it_packs_or_shuffles(
     with offline_and_quiet():
         trainer = sft_trainer(job, str(student), load_rows(job, tmp_path / "work"), None)
     assert trainer.row_tokens is None and len(trainer.train_dataset) > 0
+
+
+def test_rows_are_ordered_by_the_loss_of_the_student(student: Path, export: Path, tmp_path: Path) -> None:
+    import torch
+
+    sft = {"lora": None, "order": "loss", "args": ROOMY}
+    job = sft_job(config(student=str(student), sft=sft, dpo=None), export, tmp_path / "sft", 1)
+    rows = load_rows(job, tmp_path / "work")
+    with offline_and_quiet():
+        trainer = sft_trainer(job, str(student), rows, None)
+    assert len(trainer.train_dataset) == len(rows) and trainer.args.train_sampling_strategy == "sequential"
+    trainer.model.eval()
+    losses = []
+    for row in trainer.train_dataset:
+        ids, labels = torch.tensor([row["input_ids"]]), torch.tensor([row["labels"]])
+        with torch.no_grad():
+            losses.append(float(trainer.model(input_ids=ids, labels=labels).loss))
+    assert losses == pytest.approx(sorted(losses), abs=1e-4) and losses[0] < losses[-1]
+
+
+@pytest.mark.parametrize("settings", [{"streaming": True}, {"phases": [{}, {}]}])
+def test_the_order_by_loss_is_for_one_pass_over_known_rows(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="order: loss is expected without phases and streaming"):
+        SftConfig.model_validate({"order": "loss", **settings})
+
+
+def test_the_order_by_loss_is_for_sft(export: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^train\.dpo\.order: loss is expected with train\.sft without packing$"):
+        check_rows(job_of("dpo", export, DpoConfig(order="loss")))
