@@ -33,6 +33,7 @@ SETTINGS = {
     "lora": {"r": 16, "alpha": 32},
     "args": {"max_steps": 2, "max_length": 256, "gradient_accumulation_steps": 1, "learning_rate": 1e-2},
 }
+KEY = "key-of-llama-cpp"
 ASKED = ("fig", "plum", "melon")
 LIKENESS = 9
 """The least number of leading characters, over three answers, that two forms of a model of random weights share.
@@ -78,7 +79,7 @@ def likeness(answers: list[str], others: list[str]) -> int:
 
 @contextmanager
 def llama_cpp(file: Path) -> Iterator[Embedded]:
-    engine = Embedded(str(file), 2, {"n_ctx": 1024})
+    engine = Embedded(str(file), 2, {"n_ctx": 1024, "api_keys": [KEY]})
     try:
         yield engine
     finally:
@@ -96,14 +97,17 @@ def answers_of_llama_cpp(file: Path) -> list[str]:
 
 
 async def answers_over_http(address: str) -> list[str]:
-    teacher = OpenAI(TeacherConfig(kind="openai", base_url=f"{address}/v1", model="student"))
+    teacher = OpenAI(TeacherConfig(kind="openai", base_url=f"{address}/v1", model="student", api_key_env="STUDENT_KEY"))
     try:
         return await answers_of(teacher)
     finally:
         await teacher.close()
 
 
-def test_merged_weights_and_gguf_answer_as_the_adapter_does(results: tuple[TrainConfig, Path]) -> None:
+def test_merged_weights_and_gguf_answer_as_the_adapter_does(
+    results: tuple[TrainConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDENT_KEY", KEY)
     student, base = results[1] / "student", Path(str(results[0].student))
     taught = answers_of_transformers(results[1] / "sft", adapter=True)
     assert answers_of_transformers(student / "adapter", adapter=True) == taught
