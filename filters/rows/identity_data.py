@@ -79,11 +79,9 @@ def is_identity_number(text: str) -> bool:
     """Return whether the number is no usual example and, for a CPF, has correct check digits."""
     if "." not in text:
         return text not in _SAMPLES
-    digits = [int(digit) for digit in re.sub(r"\D", "", text)]
-    return len(set(digits)) > 1 and all(
-        sum(digit * (end + 1 - place) for place, digit in enumerate(digits[:end])) * 10 % 11 % 10 == digits[end]
-        for end in (9, 10)
-    )
+    from stdnum.br import cpf
+
+    return cpf.is_valid(text)
 
 
 def has_six_digits(text: str) -> bool:
