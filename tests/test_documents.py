@@ -139,7 +139,7 @@ def test_the_example_of_shared_ngrams_returns_what_the_filters_page_shows() -> N
     assert eval(call, names) == eval(expected, names | {"SharedNgrams": SharedNgrams})
 
 
-@pytest.mark.parametrize("page", ["filters.md", "configuration.md", "pairs.md", "metrics.md"])
+@pytest.mark.parametrize("page", ["filters.md", "configuration.md", "pairs.md", "metrics.md", "evaluation.md"])
 def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     for name, anchor in re.findall(r"\]\((?!https?:)([\w.]*)#?([\w-]*)\)", text):
