@@ -85,7 +85,7 @@ REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
         r"(?:pasted|uploaded|attached|shared|provided|included|sent)\b",
     ),
     (
-        (" as ", "as you"),
+        ("as you can see", "as shown", "as seen", "as illustrated", "as depicted"),
         rf"\bas (?:you can see|shown|seen|illustrated|depicted) (?:in|on|from|by) (?:the|this|these) (?:\w+ )?{IMAGE}",
     ),
     (
@@ -97,7 +97,7 @@ REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
             "drafted written wrote crafted compiled composed prepared collected gathered conducted shared included "
             "put".split()
         ),
-        rf"{MADE}[^?]*\b{CHECKED} (?:[\w'’]+ ){{0,6}}?(?:it|this|these|its|the (?:\w+ )?(?:{TEXT}|content))\b"
+        rf"{MADE} (?:[^?]* )?{CHECKED} (?:[\w'’]+ ){{0,6}}?(?:it|this|these|its|the (?:\w+ )?(?:{TEXT}|content))\b"
         rf"|{MADE}[^.?]*\. using (?:this|these) (?:data|sources|results)\b",
     ),
 )
