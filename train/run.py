@@ -28,7 +28,7 @@ from skillmill.train.student import student_name, student_path, window
 from skillmill.train.trl_arguments import one_line
 from skillmill.train.watch.cuts import Cuts, check_cuts, count_cuts
 from skillmill.train.watch.held_out import FEWEST_ROWS, TRAINED_ON, HeldOut, hold_out
-from skillmill.train.watch.progress import Progress, progress_callback, without_randomness
+from skillmill.train.watch.progress import Progress, measure_apart, progress_callback
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
             rows = _split_rows(job, loaded.dataset, work)
             trainer, cuts = _build_trainer(job, make_trainer, student, rows)
             progress = Progress(job.settings.measure)
+            measure_apart(trainer, progress)
             trainer.add_callback(progress_callback(job.stage, progress, trainer))
             trainer.add_callback(checkpoint_callback(fingerprint))
             _train(job, trainer, checkpoint, fingerprint)
@@ -140,7 +141,6 @@ def _build_trainer(job: Job, make_trainer: MakeTrainer, student: str, rows: Held
     except (TypeError, ValueError, NotImplementedError, OSError) as error:
         raise ConfigError(f"train.{job.stage}: {one_line(error)}") from error
     trainer.remove_callback(PrinterCallback)  # it prints to standard output; log.jsonl has the same entries
-    without_randomness(trainer)
     cuts = count_cuts(job, trainer, rows.trained)
     limit, most = getattr(trainer.args, "max_length", None), window(student)
     if most and min(cuts.longest, limit or cuts.longest) > most:

@@ -23,13 +23,15 @@ class Progress:
     """What was measured so far.
 
     `held_out`: (step, value) of each measurement of this and earlier processes of the training. `tokens`: tokens that
-    this process trained on, padding excluded, in `seconds`, measurements excluded.
+    this process trained on, padding excluded, in `seconds`, measurements excluded. `measuring_s`: the seconds of the
+    measurements.
     """
 
     measure: str
     held_out: list[tuple[int, float]] = field(default_factory=list)
     tokens: float = 0
     seconds: float = 0.0
+    measuring_s: float = 0.0
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -54,16 +56,17 @@ def progress_callback(stage: str, progress: Progress, trainer: Any) -> Any:
                 self.measure(state)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            progress.seconds = time.monotonic() - self.started
+            progress.seconds = self.training_s()
             self.measure(state)
             progress.held_out = _values(state, progress.measure)
 
         def measure(self, state: Any) -> None:
             if trainer.eval_dataset is None or _measured_at(state, progress.measure):
                 return
-            begun = time.monotonic()
             trainer.evaluate()
-            self.started += time.monotonic() - begun
+
+        def training_s(self) -> float:
+            return time.monotonic() - self.started - progress.measuring_s
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
             value = (metrics or {}).get(f"eval_{progress.measure}")
@@ -82,7 +85,7 @@ def progress_callback(stage: str, progress: Progress, trainer: Any) -> Any:
             if not is_due or not done or not is_main_process():
                 return
             self.said, self.said_step = now, state.global_step
-            seconds = now - self.started
+            seconds = self.training_s()
             left = _duration(seconds / done * (state.max_steps - state.global_step))
             pace = f"{progress.tokens / seconds:,.0f} tokens/s, " if progress.tokens and seconds else ""
             step = f"step {state.global_step} of {state.max_steps}"
@@ -91,16 +94,19 @@ def progress_callback(stage: str, progress: Progress, trainer: Any) -> Any:
     return Watch()
 
 
-def without_randomness(trainer: Any) -> None:
-    """Make the evaluations of a trainer draw the same random numbers each time, and none of the training's."""
+def measure_apart(trainer: Any, progress: Progress) -> None:
+    """Time the evaluations of a trainer; they draw the same random numbers each time, and none of the training's."""
     import torch
 
     evaluate, seed = trainer.evaluate, trainer.args.seed
 
     def evaluate_apart(*args: Any, **kwargs: Any) -> Any:
+        begun = time.monotonic()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return evaluate(*args, **kwargs)
+            values = evaluate(*args, **kwargs)
+        progress.measuring_s += time.monotonic() - begun
+        return values
 
     trainer.evaluate = evaluate_apart
 
