@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from skillmill.data.text import sentences as text
 from skillmill.data.text.tokens import ASCII_TOKEN, TOKEN, tokens, tokens_of_all
 from skillmill.filters.rows import echo
+from skillmill.filters.rows import missing_material as material
 from skillmill.filters.rows.refusal import REFUSAL
 from skillmill.filters.shirker.features import text as text_features
 from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features
