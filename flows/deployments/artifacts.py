@@ -22,9 +22,14 @@ EVERY_S = 2.0
 
 def show_counts(title: str, counts: dict[str, Any]) -> None:
     """Show counts as a Markdown table."""
-    lines = [f"**{title}**", "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in counts.items())]
-    with shown("the counts"):
-        create_markdown_artifact("\n".join(lines), key="counts", description=title)
+    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in counts.items())]
+    show_markdown("counts", title, "\n".join(lines))
+
+
+def show_markdown(key: str, title: str, text: str) -> None:
+    """Show a Markdown text with a title."""
+    with shown(f"the {key}"):
+        create_markdown_artifact(f"**{title}**\n\n{text}", key=key, description=title)
 
 
 def show_versions(config: Config) -> None:

@@ -9,8 +9,13 @@ from prefect.context import FlowRunContext
 
 from skillmill.flows.checks import check_settings
 from skillmill.flows.config import Config
-from skillmill.flows.deployments.artifacts import show_counts
-from skillmill.flows.deployments.parameters import Parameters, PublishParameters, RefreshParameters
+from skillmill.flows.deployments.artifacts import show_counts, show_markdown
+from skillmill.flows.deployments.parameters import (
+    EvaluateParameters,
+    Parameters,
+    PublishParameters,
+    RefreshParameters,
+)
 from skillmill.flows.deployments.review import ask_in_ui
 from skillmill.flows.deployments.running import deployable
 from skillmill.flows.pipeline import Wrap, train_steps
@@ -83,6 +88,16 @@ def train(config: Config, given: Parameters, step: Wrap) -> None:
     show_counts(f"Models of {config.name}", dict(models) or {"models": "none: the section train is not set"})
 
 
+@deployable("evaluate", EvaluateParameters, steps=1, asks=True)
+def evaluate(config: Config, given: EvaluateParameters, step: Wrap) -> None:
+    """Evaluate the student with Skill-Mix on cells that training has not seen, as the section evaluate says."""
+    from skillmill.flows.commands.evaluate import run_evaluation  # imports what evaluation needs
+    from skillmill.train.evaluation.outputs import markdown_table
+
+    metrics = step("evaluate", run_evaluation)(config, given.student, given.baseline)
+    show_markdown("evaluation", f"Evaluation of {config.name}", markdown_table(metrics))
+
+
 FLOWS: dict[str, Flow[..., Any]] = {
     "run": run,
     "refresh": refresh,
@@ -91,6 +106,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "filter": filter_rows,
     "publish": publish,
     "train": train,
+    "evaluate": evaluate,
 }
 """All flows by the name of their command."""
 

@@ -57,6 +57,20 @@ class PublishParameters(Parameters):
     without_license: bool = Field(False, description="Publish openly although teacher.license is not set.")
 
 
+class EvaluateParameters(Parameters):
+    """The parameters of the flow evaluate."""
+
+    student: str | None = Field(
+        None, description="last, base, or the path of a model or .gguf file. Empty: evaluate.student."
+    )
+    baseline: str | None = Field(None, description="What to compare with, as for student. Empty: evaluate.baseline.")
+
+    @field_validator("student", "baseline")
+    @classmethod
+    def _an_empty_field_is_null(cls, value: str | None) -> str | None:
+        return value or None
+
+
 Model = TypeVar("Model", bound=Parameters)
 
 
@@ -76,5 +90,7 @@ def read_parameters(model: type[Model], values: dict[str, Any]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        known = f", expected one of {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"{key_prefix(first['loc'])}{validation_message(first)}{known}") from None
+        message = validation_message(first)
+        if first["type"] == "extra_forbidden":
+            message = f"unknown parameter, expected one of {', '.join(model.model_fields)}"
+        raise ConfigError(f"{key_prefix(first['loc'])}{message}") from None

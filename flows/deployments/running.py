@@ -101,7 +101,9 @@ def _slot(config: Config, asks: bool) -> Iterator[None]:
     if not asks:
         yield
         return
-    with concurrency(teacher_limit(config), occupy=1):
+    limit = teacher_limit(config)
+    log.info(f"takes a slot of the concurrency limit {limit}, or waits for one")
+    with concurrency(limit, occupy=1):
         yield
 
 

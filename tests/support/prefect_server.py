@@ -15,10 +15,11 @@ from typing import Any
 
 
 class PrefectServer:
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, environment: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}/api"
         self.environment = {
             **os.environ,
+            **environment,
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": self.url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -48,7 +49,7 @@ class PrefectServer:
         """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, headers={"Content-Type": "application/json"})
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=120) as answer:
@@ -58,9 +59,9 @@ class PrefectServer:
                     raise
                 time.sleep(1)
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
+    def rows(self, table: str, **which: Any) -> list[dict[str, Any]]:
         """Return the rows of one of the server's tables: flow_runs, task_runs, logs, ..."""
-        rows: list[dict[str, Any]] = self.call(f"{table}/filter", {})
+        rows: list[dict[str, Any]] = self.call(f"{table}/filter", which)
         return rows
 
     def prefect(self, *arguments: str, cwd: Path | None = None) -> None:
@@ -77,7 +78,7 @@ class PrefectServer:
 
     def await_run(self, run: str, is_there: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
         """Return the flow run as soon as `is_there` holds of it."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             found: dict[str, Any] = self.call(f"flow_runs/{run}")
             if is_there(found):
@@ -92,14 +93,15 @@ class PrefectServer:
 
 
 @contextmanager
-def running_server(home: Path) -> Iterator[PrefectServer]:
-    """Start a server, and end it with the context."""
+def running_server(home: Path, environment: dict[str, str] | None = None, wait: bool = True) -> Iterator[PrefectServer]:
+    """Start a server, and end it with the context. `environment`: more variables for what uses it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = PrefectServer(home, port)
+    server = PrefectServer(home, port, environment or {})
     try:
-        server.wait()
+        if wait:
+            server.wait()
         yield server
     finally:
         server.process.terminate()
