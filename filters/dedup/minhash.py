@@ -8,6 +8,7 @@ rensa, which makes 70 times as many a second as datasketch.
 A slot keeps 16 of the hash's 32 bits, which halves the file: two slots agree by chance once in 65,536 times.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,23 @@ def signature(text: str, permutations: int, shingle_words: int, min_words: int) 
     shingles = ngram_hashes(hashed(words), shingle_words)
     digest = RMinHash.digest_matrix_from_flat_token_hashes(shingles, [0, len(shingles)], permutations, SEED)
     return np.array(digest.to_rows()[0], np.uint32).astype(np.uint16)
+
+
+def signatures(texts: Sequence[str], permutations: int, shingle_words: int, min_words: int) -> Signatures:
+    """Return the `signature` of each text, (texts, permutations), zeros for a text without one.
+
+    One call for many texts takes a third of the time of a call for each.
+    """
+    shingles = []
+    for text in texts:
+        words = normal_words(text)
+        enough = len(words) >= max(min_words, shingle_words)
+        shingles.append(ngram_hashes(hashed(words), shingle_words) if enough else np.empty(0, np.uint64))
+    ends = np.cumsum([0, *map(len, shingles)]).tolist()
+    digest = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(shingles), ends, permutations, SEED)
+    signed = np.array(digest.to_rows(), np.uint32).astype(np.uint16).reshape(len(texts), permutations)
+    signed[[not len(of_text) for of_text in shingles]] = 0
+    return signed
 
 
 def similarity(one: Signatures, others: Signatures) -> NDArray[np.float64]:

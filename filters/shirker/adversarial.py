@@ -133,6 +133,27 @@ def _out_of_order(rng: random.Random, instruction: str, answer: str, other: str)
     return " ".join(rng.sample(sentences, len(sentences)))
 
 
+def _cut_in_word(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return the answer cut off after 2 to 50 % of its characters, at least two."""
+    return answer[: max(2, int(len(answer) * rng.uniform(0.02, 0.5)))]
+
+
+def _token_salad(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return pieces of words of both answers, with marks between some of them."""
+    text, marks = f"{answer} {other}", rng.choice([[" "], [" ", "", " ## "], [" ", " ", "", "<", " } ", "|", "@@ "]])
+    pieces = []
+    for _ in range(rng.randint(8, 150)):
+        start = rng.randrange(max(len(text) - 7, 1))
+        pieces += [text[start : start + rng.randint(1, 7)].strip(), rng.choice(marks)]
+    return "".join(pieces).strip() or "x"
+
+
+def _word_salad(rng: random.Random, instruction: str, answer: str, other: str) -> str:
+    """Return random words of both answers and of the instruction, in lower case and with few marks."""
+    words = [word.strip('.,:;!?*#"()').lower() for word in f"{answer} {other} {instruction}".split()]
+    return " ".join(rng.choice(words) for _ in range(rng.randint(6, 200))).strip() or "x"
+
+
 def _lorem(rng: random.Random, instruction: str, answer: str, other: str) -> str:
     """Return lorem ipsum, in some cases after the answer's first words."""
     words = [rng.choice(LOREM) for _ in range(rng.randint(20, 250))]
@@ -184,6 +205,9 @@ FAMILIES: dict[str, Family] = {
     "refusal": _filled_template(REFUSALS),
     "salad": _shuffled_words,
     "subject_salad": _shuffled_instruction,
+    "cut_in_word": _cut_in_word,
+    "token_salad": _token_salad,
+    "word_salad": _word_salad,
     "lorem": _lorem,
     "prompt_form": _prompt_form,
 }

@@ -18,7 +18,7 @@ class Shirker(RowFilter):
     signals = ("shirker_score",)
     english_only = True
 
-    threshold: float | None = Field(0.999, gt=0, le=1)
+    threshold: float | None = Field(0.98, gt=0, le=1)
     """The least score of a rejected answer. None: the model's own threshold, calibrated for precision on answers of
     large and small models. The default rejects less: by the model's own threshold, every answer of the embedded 135M
     teacher is rejected."""
@@ -30,14 +30,19 @@ class Shirker(RowFilter):
 
         Skill-Mix texts have no score: one or two sentences by design, they are no answers to an instruction. If the
         cell requests a short answer, `BRIEF_SHARE` applies to the score.
+        A row outside of what the model was trained on, see `outside`, is not judged and therefore not rejected.
         """
         if cell.kind == SKILL_MIX:
             return Verdict()
         from skillmill.filters.shirker.model import BRIEF_SHARE, load_model  # numpy and the model load at first use
+        from skillmill.filters.shirker.outside import outside
 
         model = load_model(self.model)
         threshold = model.threshold if self.threshold is None else self.threshold
-        score = float(model.scores(model.features([sample.instruction], [sample.response]))[0])
+        instructions, responses = [sample.instruction], [sample.response]
+        features = model.features(instructions, responses)
+        score = float(model.scores(features)[0])
         if cell.length == "short":
             score *= BRIEF_SHARE
-        return self.verdict(score >= threshold, shirker_score=round(score, 6))
+        judged = not outside(instructions, responses, features)[0]
+        return self.verdict(judged and score >= threshold, shirker_score=round(score, 6))

@@ -1,6 +1,6 @@
 """The calibrated shirker model: a score for low effort from the features of an instruction and its answer.
 
-The score combines two additive models over the features (`additive_model`) and three rules. The shipped model is the
+The score combines two sums of trees over the features (`tree_model`) and a few rules. The shipped model is the
 JSON file `model.json`; `skillmill filters calibrate` writes others.
 """
 
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from skillmill.data.errors import ConfigError
-from skillmill.filters.shirker.additive_model import AdditiveModel, Curve
 from skillmill.filters.shirker.features.all_features import (
     EXPECTED_FEATURES,
     FEATURES,
@@ -25,6 +24,7 @@ from skillmill.filters.shirker.features.all_features import (
     with_expectations,
 )
 from skillmill.filters.shirker.features.word_arrays import Floats
+from skillmill.filters.shirker.tree_model import TreeModel
 
 BRIEF_SHARE = 0.5
 """The factor on the score of an answer that is as short as requested, because its features say little about effort. It
@@ -36,10 +36,13 @@ MAX_REPEATED_BEGINNING = 0.3
 """An answer scores at least `ECHO_SCORE` too if more than this share of it repeats its beginning. None of those 2,010
 answers is one."""
 _RULE_COLUMNS = np.array(
-    [FEATURES.index(name) for name in "brief_as_asked instruction_echoed echoed_4grams said_again log_words".split()]
+    [
+        FEATURES.index(name)
+        for name in "brief_as_asked broken_short instruction_echoed echoed_4grams said_again log_words".split()
+    ]
 )
 SHIPPED = Path(__file__).parent / "model.json"
-FORMAT = "skillmill shirker model 1"
+FORMAT = "skillmill shirker model 2"
 ADVERSARIAL_KEY = "gamed"
 """The key of `ShirkerModel.adversarial` in model files, kept so that models calibrated by users stay valid."""
 
@@ -59,8 +62,8 @@ class ShirkerModel:
     card: dict[str, Any]
     threshold: float
     expected: dict[str, Expectation]
-    effort: AdditiveModel
-    adversarial: AdditiveModel
+    effort: TreeModel
+    adversarial: TreeModel
 
     def features(self, instructions: Sequence[str], responses: Sequence[str]) -> Floats:
         """Return the features named by `FEATURES` of each answer, float64 (answers, features)."""
@@ -73,22 +76,28 @@ class ShirkerModel:
     def scores(self, features: Floats) -> Floats:
         """Return the score of each row of `FEATURES`, 0..1 with 1 for the lowest effort, float64 (rows,).
 
-        The score is the probability that either additive model applies. By rule an answer without words scores 1, an
-        answer that repeats the instruction or its own beginning at least `ECHO_SCORE`, and an answer as short as
-        requested `BRIEF_SHARE` of what it would score otherwise.
+        The score is the probability that either of them applies. By rule an answer without words scores 1; an answer
+        that repeats the instruction or its own beginning, or a broken short one, at least `ECHO_SCORE`; and an answer
+        as short as requested `BRIEF_SHARE` of what it would score otherwise.
         """
         either = 1 - (1 - self.effort.probability(features)) * (1 - self.adversarial.probability(features))
-        brief, instruction_echoed, answer_echoed, repeated_beginning, log_words = features.T[_RULE_COLUMNS]
+        brief, broken, instruction_echoed, answer_echoed, repeated_beginning, log_words = features.T[_RULE_COLUMNS]
         either = np.where(brief == 1, BRIEF_SHARE * either, either)
         echo = (instruction_echoed > MIN_INSTRUCTION_ECHOED) & (answer_echoed > MIN_ANSWER_ECHOED)
-        repeats = echo | (repeated_beginning > MAX_REPEATED_BEGINNING)
+        repeats = (broken == 1) | echo | (repeated_beginning > MAX_REPEATED_BEGINNING)
         return np.where(log_words == 0, 1.0, np.where(repeats, np.maximum(either, ECHO_SCORE), either))
 
     def save(self, path: Path) -> None:
         """Write the model as a JSON file, whole or not at all."""
-        stored = {ADVERSARIAL_KEY if name == "adversarial" else name: part for name, part in asdict(self).items()}
+        stored = {
+            "card": self.card,
+            "threshold": self.threshold,
+            "expected": {name: asdict(expectation) for name, expectation in self.expected.items()},
+            "effort": self.effort.as_stored(),
+            ADVERSARIAL_KEY: self.adversarial.as_stored(),
+        }
         partial = path.with_name(f".{path.name}.tmp")
-        partial.write_text(json.dumps({"format": FORMAT, **stored}, indent=1) + "\n")
+        partial.write_text(json.dumps({"format": FORMAT, **stored}) + "\n")
         partial.replace(path)
 
 
@@ -106,19 +115,14 @@ def load_model(path: Path | None = None) -> ShirkerModel:
             card=dict(stored["card"]),
             threshold=float(stored["threshold"]),
             expected={name: Expectation(**expectation) for name, expectation in stored["expected"].items()},
-            effort=_additive_model(stored["effort"]),
-            adversarial=_additive_model(stored[ADVERSARIAL_KEY]),
+            effort=TreeModel.of_stored(stored["effort"]),
+            adversarial=TreeModel.of_stored(stored[ADVERSARIAL_KEY]),
         )
-        names = {*model.effort.curves, *model.adversarial.curves}
-        if not names <= set(FEATURES) or set(model.expected) != set(EXPECTED_FEATURES):
+        if set(model.expected) != set(EXPECTED_FEATURES):
             raise ValueError("other signals")
         return model
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ConfigError(f"{path or SHIPPED}: expected a model of `skillmill filters calibrate` ({error})") from None
-
-
-def _additive_model(stored: dict[str, Any]) -> AdditiveModel:
-    return AdditiveModel(stored["intercept"], {name: Curve(**curve) for name, curve in stored["curves"].items()})
 
 
 def effort_margin(instruction: str, better: str, worse: str, model: Path | None = None) -> float:
@@ -136,14 +140,9 @@ def strongest_features(model: ShirkerModel, features: Floats, count: int = 3) ->
 
     A row has at most `count` names, fewer if fewer features add to its log-odds.
     """
-    parts = (model.effort, model.adversarial)
-    names = [name for part in parts for name in part.curves]
-    added = np.hstack([part.contributions(features) for part in parts])  # (rows, curves of both additive models)
-    most = min(2 * count, added.shape[1])  # a feature can have a curve in both
-    first = np.argpartition(-added, most - 1, axis=1)[:, :most]
-    order = np.take_along_axis(first, np.argsort(-np.take_along_axis(added, first, axis=1), axis=1), axis=1)
-    strongest = []
-    for row, columns in zip(added, order, strict=True):
-        of_row = dict.fromkeys(names[column] for column in columns if row[column] > 0)
-        strongest.append(list(of_row)[:count])
-    return strongest
+    added = np.maximum(model.effort.contributions(features), model.adversarial.contributions(features))
+    most = np.argsort(-added, axis=1, kind="stable")[:, :count]
+    return [
+        [FEATURES[column] for column in columns if row[column] > 0]
+        for row, columns in zip(added, most.tolist(), strict=True)
+    ]

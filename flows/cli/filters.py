@@ -37,15 +37,20 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", help="The model to write, JSON.")],
     instruction: InstructionColumn = None,
     response: ResponseColumn = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="COL", help="Where the instruction is from; each is left out.")
+    ] = None,
     good: Annotated[str, typer.Option(help="The label of good answers; all others are low effort.")] = "good",
     precision: Annotated[float, typer.Option(min=0.5, max=1, help="The precision the threshold must reach.")] = 0.95,
     encoding: Encoding = None,
 ) -> None:
-    r"""Train the shirker model on labelled rows, and print its quality on writers and instructions left out.
+    r"""Train the shirker model on labelled rows, and print its quality on rows left out of training.
+
+    Writers and instructions are left out at once, then each source.
 
     Example: skillmill filters calibrate rows.parquet --instruction instruction --response response --label label \
     --group model --precision 0.95 --out model.json
     """
     from skillmill.flows.commands.filters import calibrate_model
 
-    calibrate_model(file, instruction, response, label, good, group, precision, out, encoding)
+    calibrate_model(file, instruction, response, label, good, group, source, precision, out, encoding)

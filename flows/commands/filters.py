@@ -43,21 +43,24 @@ def calibrate_model(
     label: str,
     good: str,
     group: str,
+    source: str | None,
     precision: float,
     out: Path,
     encoding: str | None,
 ) -> None:
     """Cross-validate on the rows of `path`, print the figures, train on all rows and write the model to `out`.
 
-    `instruction`, `response`, `label` and `group` name columns, the first two as in `score_rows`; `good` is the label
-    of good answers. The threshold of the model is the lowest with at least `precision`. Raises `ConfigError` if the
+    `instruction`, `response`, `label`, `group` and `source` name columns, the first two as in `score_rows`, the last
+    one is optional; `good` is the label of good answers. The threshold of the model is the lowest with at least
+    `precision` and few good answers above it, see `cross_validate`. Raises `ConfigError` if the
     file, a column or one of the two kinds of rows is missing, `SkillmillError` if no threshold reaches `precision`.
     """
     _require_file(path)
     file = open_rows(path, encoding)
     instructions, responses = read_pairs(file, instruction, response)
     labels, groups = (read_column(file, name, option) for option, name in (("--label", label), ("--group", group)))
-    rows = labelled_rows(instructions, responses, labels, groups, good)
+    sources = read_column(file, source, "--source") if source else None
+    rows = labelled_rows(instructions, responses, labels, groups, good, sources)
     calibration = cross_validate(rows, precision)
     _print_calibration(calibration)
     card = {
@@ -68,16 +71,21 @@ def calibrate_model(
         "labels": {one: labels.count(one) for one in sorted(set(labels))},
         "groups": sorted(set(groups)),
         "gamed_answers_added": int(rows.adversarial.sum()),
-        "wanted_precision": precision,
-        "unseen_groups_and_instructions": {key: _rounded(figure) for key, figure in asdict(calibration).items()},
+        "sources": {one: sources.count(one) for one in sorted(set(sources))} if sources else {},
+        "threshold_chosen_for": calibration.chosen_for,
+        "precision": round(calibration.precision, 4),
+        "left_out": [
+            {key: _rounded(figure) for key, figure in asdict(figures).items()} for figures in calibration.figures
+        ],
+        "auc_by_group": _rounded(calibration.auc_by_group),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(fit(rows), card=card, threshold=round(calibration.threshold, 4)).save(out)
     print(f"{out} is written; use it with filters.shirker.model or --model")
 
 
-def _rounded(figure: float | dict[str, float]) -> float | dict[str, float]:
-    return {name: round(value, 4) for name, value in figure.items()} if isinstance(figure, dict) else round(figure, 4)
+def _rounded(figure: str | dict[str, float]) -> str | dict[str, float]:
+    return {name: round(value, 4) for name, value in figure.items()} if isinstance(figure, dict) else figure
 
 
 def _require_file(path: Path) -> None:
@@ -87,12 +95,15 @@ def _require_file(path: Path) -> None:
 
 
 def _print_calibration(calibration: Calibration) -> None:
-    print("On writers and instructions left out of training (ROC AUC against good answers, all and of like length):")
-    for label, value in calibration.auc.items():
-        print(f"  {label:28} {value:.3f}  {calibration.auc_like_length.get(label, float('nan')):.3f}")
+    for figures in calibration.figures:
+        print(f"Left out of training: {figures.left_out}")
+        print("  label        AUC against good  of like length  of length alone  at or above the threshold")
+        for label, share in figures.flagged.items():
+            of_label = (by.get(label) for by in (figures.auc, figures.auc_like_length, figures.auc_of_length))
+            columns = "".join(f"{'' if value is None else f'{value:.3f}':>17}" for value in of_label)
+            print(f"  {label:12}{columns}{share:>17.1%}")
     print("By the writer left out:")
     for group, value in calibration.auc_by_group.items():
         print(f"  {group:48} {value:.3f}")
-    print(f"Threshold {calibration.threshold:.4f}: precision {calibration.precision:.3f}; at or above it are")
-    for label, share in calibration.flagged.items():
-        print(f"  {share:6.1%} of {label}")
+    print(f"Threshold {calibration.threshold:.4f} (precision {calibration.precision:.3f}), chosen for:")
+    print(f"  {calibration.chosen_for}")

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from skillmill.filters.shirker.features.instruction import InstructionFeatures
-from skillmill.filters.shirker.features.text import TEXT_FEATURES, text_features
+from skillmill.filters.shirker.features.short_answers import is_cut_off, short_answer
+from skillmill.filters.shirker.features.text import ENDS, TEXT_FEATURES, text_features
 from skillmill.filters.shirker.features.word_arrays import Columns, Floats
+from skillmill.filters.shirker.features.word_forms import stray_marks
 from skillmill.filters.shirker.features.words import word_features
 
 READ_CHARACTERS = 16_000
@@ -102,6 +104,13 @@ ANSWER_FEATURES = (
     "leans_back",
     "subject_met",
     "words_on_subject",
+    "unknown_words",
+    "foreign_words",
+    "log_stray_marks",
+    "half_word",
+    "broken_short",
+    "short_of_form",
+    "beyond_form",
 )
 """The names of the columns of `answer_features`, in order.
 
@@ -130,11 +139,28 @@ def _features(instructions: Sequence[InstructionFeatures], responses: Sequence[s
     counts = word_counts | dict(zip(TEXT_FEATURES, np.array(of_texts, np.float64).T, strict=True))
     counts["words_per_line"] = np.maximum(counts["words"], 1) / counts["lines"]
     shares |= _per_words_and_lines(counts) | _as_requested(instructions, counts)
+    short = [
+        short_answer(instruction, text, declines)
+        for instruction, text, declines in zip(instructions, texts, (counts["declines"] > 0).tolist(), strict=True)
+    ]
+    shares["brief_as_asked"], shares["broken_short"] = np.array(short, np.float64).reshape(-1, 2).T
+    counts["stray_marks"] = np.array(list(map(stray_marks, texts)), np.float64)
+    shares["half_word"] = _cut_off(instructions, texts)
     shares["sums_up"] = np.maximum(shares["sums_up"] > 0, counts["notes"])
     columns = [shares[name] if name in shares else counts[name.removeprefix(LOG)] for name in ANSWER_FEATURES]
     features = np.array(columns, np.float64).T
     features[:, IS_LOGARITHM] = np.log1p(features[:, IS_LOGARITHM])
     return features
+
+
+def _cut_off(instructions: Sequence[InstructionFeatures], texts: Sequence[str]) -> Floats:
+    """Return 1 for each answer that ends in the middle of a word or phrase, otherwise 0; float64 (answers,)."""
+    return np.array(
+        [
+            float(text[-1:] not in ENDS and is_cut_off(text, frozenset(instruction.tokens)))
+            for instruction, text in zip(instructions, texts, strict=True)
+        ]
+    )
 
 
 def _shortened(text: str) -> str:
@@ -153,15 +179,18 @@ def _per_words_and_lines(counts: Columns) -> Columns:
 
 def _as_requested(instructions: Sequence[InstructionFeatures], counts: Columns) -> Columns:
     """Return the features that say whether the answer has the items, the code and the length that were requested."""
-    requested = [(each.requested_items, each.wants_code, each.wants_brief, *each.brief_range) for each in instructions]
+    requested = [
+        (each.requested_items, each.wants_code, each.wants_brief, each.form.fewest, each.form.most)
+        for each in instructions
+    ]
     items, wants_code, wants_brief, fewest, most = np.array(requested, np.float64).T
     words = counts["words"]
     unlisted = np.maximum(counts["commas"] + 1, np.maximum(counts["lines"], counts["sentences"]))
     missing = 1 - np.where(counts["items"] > 0, counts["items"], unlisted) / np.maximum(items, 1)
-    is_answer = (counts["declines"] == 0) & (counts["blanks"] == 0) & (words > 0)
     return {
         "missing_items": np.maximum(0, missing) * (items > 0),
         "missing_code": wants_code * (counts["code_block"] == 0) * (counts["parentheses"] == 0),
         "says_brief": counts["shortens"] * (wants_brief == 0),
-        "brief_as_asked": is_answer & (fewest <= words) & (words <= most),
+        "short_of_form": np.log1p(np.maximum(fewest - words, 0)),
+        "beyond_form": np.log1p(np.maximum(words - most, 0)) * (most > 0),
     }

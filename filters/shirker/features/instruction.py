@@ -13,6 +13,7 @@ from typing import NamedTuple
 from skillmill.data.text.phrases import contains_any
 from skillmill.data.text.tokens import TOKEN, tokens
 from skillmill.filters.shirker.features.rarity import prefix, rarity
+from skillmill.filters.shirker.features.requested_form import RequestedForm, requested_form
 from skillmill.filters.shirker.features.word_vectors import KnownWords, word_vectors
 
 READ_CHARACTERS = 8_000
@@ -44,12 +45,6 @@ REQUESTED_ITEMS = re.compile(
     r"(?:[a-z'-]+\s+){0,3}?(?:[a-z]+s|people|children|men|women|criteria)\b"
 )
 MAX_REQUESTED_ITEMS = 50
-
-LABEL = re.compile(
-    r"\b(?:one|a single|single)[- ]word\b|\byes (?:or|/) ?no\b|\btrue or false\b|\b(?:only|just) (?:the|a|one|with)\b"
-    r"|\b(?:what is|name) the capital of\b|\bbash command\b|\bexcel formula\b|\bin a (?:word|number)\b"
-)
-"""An explicit request for a word, a label or one line."""
 
 CUE_WORDS: dict[str, str] = {
     "code": "code python javascript java sql html css regex function script program programming algorithm bash api "
@@ -137,6 +132,8 @@ CUE_PHRASES: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
 """Further cues: for each, the signs of its pattern and the pattern. A text without any of the signs has no match."""
 
 
+LABEL_KINDS = frozenset(("choose", "yes or no", "number", "fact", "fill in", "word", "extract", "order"))
+TEXT_KINDS = frozenset(("child", "short text", "made up", "limit", "list"))
 INSTRUCTION_FEATURES = (
     *(f"asks_{name}" for name in CUE_WORDS),
     "asked_words",
@@ -154,6 +151,10 @@ INSTRUCTION_FEATURES = (
     "asked_given_small",
     "asked_short_question",
     "asked_short_fact",
+    "asked_closed",
+    "asked_label",
+    "asked_small_text",
+    "asked_most",
 )
 """The names of `InstructionFeatures.values`, in order. "given" is the text after the first line."""
 
@@ -170,8 +171,8 @@ class InstructionFeatures(NamedTuple):
         wants_code: whether it requests code.
         wants_brief: whether it requests a short answer.
         subject_vectors: the word vectors of the words that carry the subject.
-        brief_range: the lowest and the highest number of words of an answer that is as short as requested; (0, 0) if
-            no short answer is requested.
+        text: the text of the instruction.
+        form: the form of the answer that the instruction requests.
     """
 
     values: tuple[float, ...]
@@ -182,13 +183,14 @@ class InstructionFeatures(NamedTuple):
     wants_code: bool
     wants_brief: bool
     subject_vectors: KnownWords
-    brief_range: tuple[float, float]
+    text: str
+    form: RequestedForm
 
 
 @lru_cache(maxsize=4096)
 def instruction_features(instruction: str) -> InstructionFeatures:
     """Return the features of an instruction. They are cached, because files repeat instructions."""
-    text = instruction[:READ_CHARACTERS].strip()
+    text = instruction[:READ_CHARACTERS].strip().replace("\\n", "\n")  # some files hold line ends as two characters
     low = text.lower().replace("’", "'")
     words = tokens(text)
     first_line, _, given = low.partition("\n")
@@ -202,6 +204,7 @@ def instruction_features(instruction: str) -> InstructionFeatures:
     short_question = ends_in_question * (len(words) < 12)
     transform = max(cues["transform"], cues["extract"], cues["decide"]) * has_given
     requested_items = _requested_items(ends)
+    form = requested_form(low, ends, given, len(words))
     values = (
         *cues.values(),
         math.log1p(len(words)),
@@ -219,6 +222,10 @@ def instruction_features(instruction: str) -> InstructionFeatures:
         cues["small"] * has_given,
         short_question,
         short_question * cues["fact"],
+        float(form.most > 0),
+        float(form.kind in LABEL_KINDS),
+        float(form.kind in TEXT_KINDS),
+        math.log1p(form.most),
     )
     return InstructionFeatures(
         values=values,
@@ -229,7 +236,8 @@ def instruction_features(instruction: str) -> InstructionFeatures:
         wants_code=bool(cues["code"]),
         wants_brief=bool(cues["brief"]),
         subject_vectors=word_vectors().of(set(words) - FUNCTION_WORDS),
-        brief_range=_brief_range(ends, given, cues),
+        text=text,
+        form=form,
     )
 
 
@@ -243,20 +251,6 @@ def _cues(text: str, words: Iterable[str]) -> dict[str, float]:
         if not cues[name] and contains_any(text, signs) and pattern.search(text):
             cues[name] = 1.0
     return cues
-
-
-def _brief_range(ends: str, given: str, cues: dict[str, float]) -> tuple[float, float]:
-    """Return `InstructionFeatures.brief_range`.
-
-    It is 1 to 15 words for a label, a word or a decision, and about the length of a short given text for a change to
-    that text.
-    """
-    given_words = len(TOKEN.findall(given))
-    if LABEL.search(ends) or (given_words and cues["decide"]):
-        return (1, 15)
-    if 0 < given_words <= 40 and cues["transform"]:
-        return (0.4 * given_words, 2.5 * given_words + 3)
-    return (0, 0)
 
 
 def _requested_items(text: str) -> int:

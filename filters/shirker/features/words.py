@@ -17,6 +17,7 @@ from skillmill.filters.shirker.features.instruction_overlap import (
     subject_features,
 )
 from skillmill.filters.shirker.features.word_arrays import Columns, DistinctWords, Floats, distinct_words, subject_words
+from skillmill.filters.shirker.features.word_forms import words_of_forms
 from skillmill.filters.shirker.features.word_kinds import FUNCTION_COLUMN, LEANING_COLUMN, WORD_KINDS, kind_table
 
 MAX_BEGINNINGS = 50
@@ -45,6 +46,9 @@ def word_features(instructions: Sequence[InstructionFeatures], texts: Sequence[s
 
     n, distinct = np.maximum(sizes, 1), np.bincount(words.row, minlength=rows)
     digits, letters = (words.times * _of_each(measure, tokens.words)[words.word] for measure in (str.isdigit, len))
+    unknown, foreign = (
+        np.bincount(words.row, words.times * of_form[words.word], rows) / n for of_form in words_of_forms(tokens.words)
+    )
     counts = {"words": sizes, "distinct_words": distinct, "numbers": np.bincount(words.row, digits, rows)}
     shares = {
         **dict(zip(WORD_KINDS, of_kind * (100 / n), strict=True)),
@@ -52,6 +56,8 @@ def word_features(instructions: Sequence[InstructionFeatures], texts: Sequence[s
         "once_only": np.bincount(words.row, words.times == 1, rows) / n,
         "word_length": np.bincount(words.row, letters, rows) / n,
         "function_words": of_kind[FUNCTION_COLUMN] / n,
+        "unknown_words": unknown,
+        "foreign_words": foreign,
         "leans_back": _leans_back(tokens, starts, kind_of_word),
         "said_again": _repeated_beginnings(tokens, starts, words),
         **echo_features(instructions, tokens, row),

@@ -109,18 +109,22 @@ def test_a_model_file_is_read_back_as_written(tmp_path: Path) -> None:
     assert load_model(tmp_path / "model.json") == MODEL
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "other"}', '{"format": "skillmill shirker model 1"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "other"}', '{"format": "skillmill shirker model 2"}'])
 def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "model.json").write_text(content)
     with pytest.raises(ConfigError, match="expected a model of"):
         load_model(tmp_path / "model.json")
 
 
-def test_the_card_describes_the_training_data() -> None:
+def test_the_card_describes_the_training_data_and_the_threshold() -> None:
     card = MODEL.card
-    assert (card["rows"], card["instructions"]) == (3215, 402)
-    assert card["labels"] == {"brevity": 804, "good": 1206, "weak": 1205}
-    assert set(card["unseen_groups_and_instructions"]["auc"]) >= {"weak", "brevity", "gamed"}
+    assert len(card["groups"]) == 61
+    assert set(card["sources"]) >= {"AlpacaEval", "FLASK", "OASST-prompts"}
+    assert sum(card["sources"].values()) == sum(card["labels"].values()) == card["rows"]
+    left_out = {one["left_out"]: one for one in card["left_out"]}
+    assert {"weak", "brevity", "gamed"} <= set(left_out["writers and instructions"]["auc"])
+    assert "source FLASK" in left_out
+    assert "good answers" in card["threshold_chosen_for"]
 
 
 def test_the_strongest_features_explain_a_score() -> None:
@@ -129,20 +133,12 @@ def test_the_strongest_features_explain_a_score() -> None:
     assert set(why) <= set(FEATURES)
 
 
-def test_the_strongest_features_add_most_to_the_log_odds_which_add_up_to_the_probability() -> None:
+def test_the_strongest_features_add_most_to_the_log_odds() -> None:
     features = MODEL.features([HOW] * len(ADVERSARIAL), ADVERSARIAL)
-    contributions = [
-        dict(zip(part.curves, row, strict=True))
-        for part in (MODEL.effort, MODEL.adversarial)
-        for row in part.contributions(features)
-    ]
-    for row, why in enumerate(strongest_features(MODEL, features)):
-        effort, adversarial = contributions[row], contributions[row + len(ADVERSARIAL)]
-        best = {name: max(effort.get(name, 0.0), adversarial.get(name, 0.0)) for name in FEATURES}
-        assert why == sorted(best, key=best.__getitem__, reverse=True)[:3]
-        assert MODEL.adversarial.probability(features)[row] == pytest.approx(
-            1 / (1 + np.exp(-MODEL.adversarial.intercept - sum(adversarial.values())))
-        )
+    most = np.maximum(MODEL.effort.contributions(features), MODEL.adversarial.contributions(features))
+    for added, why in zip(most.tolist(), strongest_features(MODEL, features), strict=True):
+        assert [added[FEATURES.index(name)] for name in why] == sorted(added, reverse=True)[: len(why)]
+        assert all(added[FEATURES.index(name)] > 0 for name in why)
 
 
 def test_characters_of_scripts_without_spaces_are_tokens() -> None:

@@ -57,6 +57,17 @@ def test_every_kind_of_file_gives_the_same_scores(tmp_path: Path, name: str) -> 
     assert found["shirker_score"].tolist() == expected["shirker_score"].tolist()
 
 
+def test_rows_outside_of_the_training_data_are_not_judged_and_repeats_are_counted(tmp_path: Path) -> None:
+    rows = [("Is a bat a bird?", "No"), ("How do I boil an egg?", "Boil it."), ("Why do cats purr?", "Boil it.")]
+    pd.DataFrame(rows, columns=["question", "answer"]).to_csv(tmp_path / "rows.csv", index=False)
+    score_file(tmp_path / "rows.csv", "question", "answer", tmp_path / "out.parquet", MODEL, 1e-9)
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    assert found["shirker_verdict"].tolist() == ["not judged", "shirker", "shirker"]
+    assert [list(one) for one in found["shirker_outside"]] == [["kind of task"], [], []]
+    assert [list(one) for one in found["reasons"]] == [[], ["shirker"], ["shirker"]]
+    assert found["repeated_answers"].tolist() == [0, 0, 1]
+
+
 def test_batches_give_what_one_row_gives(tmp_path: Path) -> None:
     rows = BATCH_ROWS + 5
     answers = [f"{n} eggs need {n} minutes. " * (n % 7) for n in range(rows)]

@@ -1,14 +1,17 @@
 """Calibration learns from labelled rows, and its figures are about rows left out."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.filters.shirker import cross_validation
 from skillmill.filters.shirker.adversarial import FAMILIES, adversarial_answers
 from skillmill.filters.shirker.cross_validation import auc, auc_of_like_length, cross_validate, threshold_for
-from skillmill.filters.shirker.training import LabelledRows, labelled_rows
+from skillmill.filters.shirker.model import ShirkerModel
+from skillmill.filters.shirker.training import LabelledRows, fit, labelled_rows
 
 SUBJECTS = "basil tomatoes bicycles violins kettles ladders harbours glaciers".split()
 
@@ -32,19 +35,40 @@ def made_up_rows() -> LabelledRows:
 
 def test_clear_differences_are_found_on_writers_and_instructions_left_out() -> None:
     found = cross_validate(made_up_rows(), precision=0.95)
-    assert found.auc["weak"] > 0.95
+    [figures] = found.figures
+    assert figures.auc["weak"] > 0.95
+    assert figures.flagged["good"] <= 0.05 < figures.flagged["weak"]
     assert found.precision >= 0.95
+    assert "at most 5%" in found.chosen_for
     assert set(found.auc_by_group) >= {"careful a", "careful b", "lazy a", "lazy b"}
 
 
-def test_random_labels_give_an_auc_of_about_a_half() -> None:
+def test_each_source_is_left_out_with_its_writers_and_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = replace(made_up_rows(), source=np.where(made_up_rows().instruction < 20, "first", "second"))
+    trained: list[LabelledRows] = []
+
+    def keep(part: LabelledRows) -> ShirkerModel:
+        trained.append(part)
+        return fit(part)
+
+    monkeypatch.setattr(cross_validation, "fit", keep)
+    rows.group[rows.source == "second"] = np.char.add(rows.group[rows.source == "second"], " 2")
+    found = cross_validate(rows, precision=0.9)
+    assert [one.left_out for one in found.figures] == ["writers and instructions", "source first", "source second"]
+    assert set(trained[-2].source.tolist()) == {"second"}
+    assert set(trained[-1].source.tolist()) == {"first"}
+    for part in trained[:3]:
+        assert len(set(part.group[~part.adversarial].tolist())) < 8
+        assert len(set(part.instruction.tolist())) < 40
+
+
+def test_random_labels_are_not_told_apart() -> None:
     rows = made_up_rows()
-    real = ~rows.adversarial
     dice = np.random.default_rng(0)
     raw = rows.raw.copy()
-    raw[real] = raw[real][dice.permutation(real.sum())]
-    shuffled = LabelledRows(raw, rows.low, rows.label, rows.group, rows.instruction)
-    assert 0.3 < cross_validate(shuffled, precision=0.5).auc["weak"] < 0.7
+    real = np.flatnonzero(~rows.adversarial)
+    raw[real] = raw[dice.permutation(real)]
+    assert 0.3 < cross_validate(replace(rows, raw=raw), precision=0.5).figures[0].auc["weak"] < 0.7
 
 
 def test_each_writer_is_left_out_so_two_of_each_kind_are_needed() -> None:

@@ -81,7 +81,7 @@ def test_score_reads_another_encoding(command_line: CommandLine) -> None:
 def test_calibrate_writes_a_model_that_score_takes(command_line: CommandLine, labelled: Path, rows: Path) -> None:
     code, out, err = command_line(*CALIBRATE, *COLUMNS, "--precision", "0.9", "--out", "models/mine.json")
     assert (code, err) == (0, "")
-    assert "On writers and instructions left out of training" in out
+    assert "Left out of training: writers and instructions" in out
     assert all(writer in out for writer in ("careful a", "careful b", "lazy a", "lazy b"))
     assert out.endswith("models/mine.json is written; use it with filters.shirker.model or --model\n")
     card = json.loads(Path("models/mine.json").read_text())["card"]
