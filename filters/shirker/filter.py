@@ -18,7 +18,7 @@ class Shirker(RowFilter):
     signals = ("shirker_score",)
     english_only = True
 
-    threshold: float | None = Field(0.98, gt=0, le=1)
+    threshold: float | None = Field(0.995, gt=0, le=1)
     """The least score of a rejected answer. None: the model's own threshold, calibrated for precision on answers of
     large and small models. The default rejects less: by the model's own threshold, every answer of the embedded 135M
     teacher is rejected."""

@@ -141,7 +141,8 @@ def strongest_features(model: ShirkerModel, features: Floats, count: int = 3) ->
     A row has at most `count` names, fewer if fewer features add to its log-odds.
     """
     added = np.maximum(model.effort.contributions(features), model.adversarial.contributions(features))
-    most = np.argsort(-added, axis=1, kind="stable")[:, :count]
+    most = np.argpartition(-added, count, axis=1)[:, :count]
+    most = np.take_along_axis(most, np.argsort(-np.take_along_axis(added, most, axis=1), axis=1), axis=1)
     return [
         [FEATURES[column] for column in columns if row[column] > 0]
         for row, columns in zip(added, most.tolist(), strict=True)

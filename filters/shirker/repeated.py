@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
+
 from skillmill.filters.dedup.band_index import BandIndex
-from skillmill.filters.dedup.minhash import Bands, Keys, Signatures, signatures, similarity, text_hash
+from skillmill.filters.dedup.minhash import Bands, Signatures, signatures, similarity, text_hash
 
 THRESHOLD, PERMUTATIONS, SHINGLE_WORDS, MIN_WORDS = 0.7, 32, 3, 8
 """The settings of the near-duplicate filter, with fewer permutations because only the beginnings of responses are
@@ -17,8 +19,8 @@ READ_CHARACTERS = 200
 class RepeatedAnswers:
     """Counts answers that earlier rows with another instruction have too. It takes about 1 KiB a row.
 
-    Equal answers are counted at any length. Near-duplicates are compared by their beginning with the first answer of
-    their group, and only from `MIN_WORDS` words on.
+    Equal beginnings are counted at any length. Similar ones are compared with the first answer of their group, and only
+    from `MIN_WORDS` words on.
     """
 
     def __init__(self) -> None:
@@ -33,8 +35,9 @@ class RepeatedAnswers:
 
         An answer without text has a count of 0.
         """
-        hashes = [text_hash(text) if text.strip() else 0 for text in responses]
-        self._add_groups({one: text for one, text in zip(hashes, responses, strict=True) if one})
+        beginnings = [text.strip()[:READ_CHARACTERS] for text in responses]
+        hashes = [text_hash(text) if text else 0 for text in beginnings]
+        self._add_groups({one: text for one, text in zip(hashes, beginnings, strict=True) if one})
         counts = []
         for one, instruction in zip(hashes, instructions, strict=True):
             if not one:
@@ -47,23 +50,29 @@ class RepeatedAnswers:
 
     def _add_groups(self, texts: dict[int, str]) -> None:
         """Assign each new text, given by its hash, to the group of a similar earlier one, else to a new group."""
-        new = {one: text[:READ_CHARACTERS] for one, text in texts.items() if one not in self._group_of_text}
+        new = {one: text for one, text in texts.items() if one not in self._group_of_text}
         if not new:
             return
         signed = signatures(list(new.values()), PERMUTATIONS, SHINGLE_WORDS, MIN_WORDS)
         keys = self._bands.keys(signed[:, None])
         settled = self._index.settled(keys)
-        for one, of_text, of_row, records in zip(new, signed, keys, settled, strict=True):
-            self._group_of_text[one] = self._group(of_text, of_row, records)
-        self._index.settle()
+        before, added, with_key = len(self._signatures), list[int](), dict[int, int]()
+        for row, (one, of_row, records) in enumerate(zip(new, keys.tolist(), settled, strict=True)):
+            in_batch = {with_key[key] for key in of_row if key in with_key}
+            group = self._similar_group(signed[row], records | in_batch)
+            if group is None:
+                group = len(self._group_of_text)
+                with_key |= dict.fromkeys(filter(None, of_row), len(self._signatures))
+                self._signatures.append(signed[row])
+                self._group_of_signature.append(group)
+                added.append(row)
+            self._group_of_text[one] = group
+        if added:
+            self._index.add_many(keys[added], np.arange(before, len(self._signatures)))
 
-    def _group(self, of_text: Signatures, keys: Keys, records: set[int]) -> int:
-        """Return the number of the group of a text by its signature; `records` are signatures that may be similar."""
-        for record in sorted(records | self._index.recent(keys.tolist())):
+    def _similar_group(self, of_text: Signatures, records: set[int]) -> int | None:
+        """Return the number of the group of the first of the records whose signature is similar, None if none is."""
+        for record in sorted(records):
             if similarity(of_text, self._signatures[record][None])[0] >= THRESHOLD:
                 return self._group_of_signature[record]
-        group = len(self._group_of_text)
-        self._index.add(keys, len(self._signatures))
-        self._signatures.append(of_text)
-        self._group_of_signature.append(group)
-        return group
+        return None

@@ -42,17 +42,27 @@ TREE_SETTINGS = {
 }
 """The settings of LightGBM. Larger trees and more of them were no better on writers, instructions and sources left
 out."""
+EFFORT_DIRECTIONS = {
+    **dict.fromkeys(("log_words", "log_words_gap", "log_new_words", "log_new_words_gap", "coverage_gap"), -1),
+    **dict.fromkeys(
+        (
+            "unknown_words log_stray_marks half_word stops_midway missing_items declines log_blanks repeated_sentences"
+        ).split(),
+        1,
+    ),
+}
+"""The features whose growth can only lower (-1) or raise (1) the probability of low effort."""
 FEWEST_IN_LEAF = 60
 """The least number of training rows in a leaf; fewer for small files."""
 RIDGE = 100.0
 """The penalty of the expectations."""
-LABEL_WEIGHTS = {"brevity": 3.0}
+LABEL_WEIGHTS = {"brevity": 4.0}
 """Labels whose rows count more than others: there are few writers of brief answers."""
 MIN_SPREAD = 1e-6
 MIN_LOG_WORDS = 2.5
 """In the training of the expected length, answers below a dozen words count as a dozen words: very short answers such
 as "Test" say nothing about the usual length."""
-ADVERSARIAL_WEIGHT = 0.25
+ADVERSARIAL_WEIGHT = 1.0
 """The weight of all adversarial answers together relative to all real ones: the ratio that is assumed in use."""
 ADVERSARIAL_SHARE, MOST_SMALL = 0.25, 5000
 """The share of good answers that each family is made from, and the number of adversarial rows that is not too large
@@ -145,7 +155,7 @@ def fit(rows: LabelledRows) -> ShirkerModel:
     expected = _expectations(rows)
     features = with_expectations(rows.raw, as_arrays(expected))
     real = ~rows.adversarial
-    effort = fit_trees(features[real], rows.low[real], _effort_weights(rows)[real])
+    effort = fit_trees(features[real], rows.low[real], _effort_weights(rows)[real], EFFORT_DIRECTIONS)
     adversarial = rows.adversarial.astype(np.int64)
     share = ADVERSARIAL_WEIGHT * real.sum() / max(adversarial.sum(), 1)
     return ShirkerModel(
@@ -171,13 +181,21 @@ def _effort_weights(rows: LabelledRows) -> Floats:
     return weights
 
 
-def fit_trees(features: Floats, low: NDArray[np.int64], weights: Floats) -> TreeModel:
-    """Return the trees that separate `low` = 1 from 0. Raises `ConfigError` if LightGBM is not installed."""
+def fit_trees(
+    features: Floats, low: NDArray[np.int64], weights: Floats, directions: dict[str, int] | None = None
+) -> TreeModel:
+    """Return the trees that separate `low` = 1 from 0.
+
+    `directions` has the features whose growth can only lower (-1) or raise (1) the log-odds. Raises `ConfigError` if
+    LightGBM is not installed.
+    """
     try:
         import lightgbm  # takes a second to import
     except (ImportError, OSError) as error:  # OSError: the system has no libgomp
         raise ConfigError(f"filters calibrate needs LightGBM: pip install 'skillmill[calibrate]' ({error})") from None
     settings = {**TREE_SETTINGS, "min_data_in_leaf": min(FEWEST_IN_LEAF, max(len(low) // 20, 1))}
+    if directions:
+        settings["monotone_constraints"] = [directions.get(name, 0) for name in FEATURES]
     data = lightgbm.Dataset(features, low, weight=weights / weights.mean())
     stored = lightgbm.train(settings, data, TREES).dump_model()
     return TreeModel(0.0, [_tree(one["tree_structure"]) for one in stored["tree_info"]])

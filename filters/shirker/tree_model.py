@@ -126,14 +126,14 @@ class TreeModel:
         return probability
 
     @cached_property
-    def _of_leaves(self) -> Floats:
-        """What each feature contributes to the value of each leaf, float64 (trees * leaves, FEATURES).
+    def _of_leaves(self) -> NDArray[np.float32]:
+        """What each feature contributes to the value of each leaf, float32 (trees * leaves, FEATURES).
 
         On the way from the root to the leaf, the change of the value at each node is the contribution of the feature
         that the node compares.
         """
         most = self._arrays.paths.shape[2]
-        table = np.zeros((len(self.trees), most, len(FEATURES)))
+        table = np.zeros((len(self.trees), most, len(FEATURES)), np.float32)
         for number, tree in enumerate(self.trees):
             for leaf, (node, path) in enumerate(zip(tree.leaves, tree.paths(), strict=True)):
                 below = [*(above for above, _ in path[1:]), node]
@@ -150,8 +150,7 @@ class TreeModel:
         if not self.trees:
             return np.zeros((len(features), len(FEATURES)))
         reached = self._reached(features).transpose(1, 0, 2).reshape(len(features), len(self._of_leaves))
-        contributions: Floats = reached.astype(np.float64) @ self._of_leaves
-        return contributions
+        return (reached.astype(np.float32) @ self._of_leaves).astype(np.float64)
 
     def as_stored(self) -> dict[str, Any]:
         """Return the model as plain data.

@@ -56,6 +56,8 @@ EXPLICIT = re.compile(
     rf"just|around|approximately|write|give(?: me)?|provide|as|state)(?: only| just| about| a| one)?\s+{COUNT}[- ]+"
     r"(?:(?:very |short |simple |single |brief |complete )*)(?P<unit>word|sentence|line|phrase)s?\b"
 )
+EXPLICIT_SIGNS = ("word", "sentence", "line", "phrase")
+"""The signs of `EXPLICIT`."""
 CHILD = re.compile(
     r"\b(?:(?:\d|ten|five|six|seven|eight)[- ]?(?:years?|yrs?)[- ]old|toddlers?|kindergart\w+|preschool\w*"
     r"|small child(?:ren)?"
@@ -63,9 +65,13 @@ CHILD = re.compile(
     r"|like i'?m five|eli5"
     r"|bedtime story)\b"
 )
+CHILD_SIGNS = ("old", "child", "kid", "toddler", "kindergart", "preschool", "five", "eli5", "bedtime")
+"""The signs of `CHILD`, see `contains_any`."""
 SHORT_STORY = re.compile(
     r"\b(?:very short|short|brief|tiny|mini|little) (?:\w+ ){0,2}(?:story|tale|poem|fable|verse)\b"
 )
+SHORT_STORY_SIGNS = ("story", "tale", "poem", "fable", "verse")
+"""The signs of `SHORT_STORY`."""
 MADE_UP = re.compile(
     r"\b(?:haiku|limerick|couplet|riddle|joke|pun|slogan|motto|tagline|catchphrase|headline|title|subject line"
     r"|caption|tweet"
@@ -161,7 +167,7 @@ def requested_form(low: str, ends: str, given: str, words: int) -> RequestedForm
     `low` is the instruction in lower case, `ends` its beginning and end, where the request is, `given` the text after
     its first line, `words` its number of words.
     """
-    if match := EXPLICIT.search(ends):
+    if contains_any(ends, EXPLICIT_SIGNS) and (match := EXPLICIT.search(ends)):
         number = COUNTS.get(match["count"]) or int(match["count"] if match["count"].isdigit() else 1)
         size = number * WORDS_OF[match["unit"]]
         if size <= 150:
@@ -169,9 +175,9 @@ def requested_form(low: str, ends: str, given: str, words: int) -> RequestedForm
                 FEWEST_OF_LIMIT * size if match["unit"] == "word" and number > 3 else 1 if size < 20 else number * 4
             )
             return RequestedForm("limit", fewest, MOST_OF_LIMIT * size + 3)
-    if CHILD.search(ends):
+    if contains_any(ends, CHILD_SIGNS) and CHILD.search(ends):
         return RequestedForm("child", 25, 180)
-    if SHORT_STORY.search(ends):
+    if contains_any(ends, SHORT_STORY_SIGNS) and SHORT_STORY.search(ends):
         return RequestedForm("short text", 12, 160)
     more = WHY.search(ends) is not None
     chooses = CLASSIFY.search(ends) is not None

@@ -3,11 +3,12 @@
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skillmill.data.text.phrases import contains_any
 from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS
 from skillmill.filters.shirker.features.rarity import prefix, rarity_table
 from skillmill.filters.shirker.features.word_vectors import word_vectors
@@ -54,8 +55,13 @@ USUAL_MARKS = frozenset(
 """Marks that stand alone in lists, tables, headings, code and formulas."""
 
 
-ALNUM, INNER_MARK = re.compile(r"\w"), re.compile(r"[A-Za-z][#@^~§¤¬|{}<>�][A-Za-z]|�|^(?:##|@@|Ġ|▁)\w|[Ġ▁Ċ]")
-"""A letter or digit; a mark between two letters that no English word has, or a mark of a tokenizer."""
+MARKS = re.compile(r"[^\w\s]{2,}(?!\S)")
+"""Several marks before white space or the end. A look at the character before them would double the time."""
+INNER_MARK = re.compile(r"[A-Za-z][#@^~§¤¬|{}<>�][A-Za-z]|�|^(?:##|@@|Ġ|▁)\w|[Ġ▁Ċ]")
+"""A mark between two letters that no English word has, or a mark of a tokenizer."""
+INNER_SIGNS = tuple("#@^~§¤¬|{}<>�Ġ▁Ċ")
+"""The signs of `INNER_MARK`."""
+ENDS_OF_WORDS = ".,:;!?'\"()*`"
 
 
 @cache
@@ -70,6 +76,7 @@ def _known_prefixes() -> frozenset[str]:
     return frozenset(map(prefix, word_vectors().words)) | frozenset(rarity_table())
 
 
+@lru_cache(maxsize=2**16)
 def is_known(word: str) -> bool:
     """Return whether an English word, in lower case, is known: it, or another word with its first five letters."""
     if len(word) < 3:
@@ -87,21 +94,16 @@ def words_of_forms(words: Sequence[str]) -> NDArray[np.float64]:
 def stray_marks(text: str) -> int:
     """Return the number of stray marks among the pieces of the first 400 and last 200 characters of a text.
 
-    A stray mark is a piece without letters and digits that is none of `USUAL_MARKS`, or a piece with a mark of
-    `INNER_MARKS` between two letters.
+    A stray mark is a piece with an `INNER_MARK`, or a piece of different marks that is none of `USUAL_MARKS`.
     """
     part = text if len(text) <= 600 else f"{text[:400]} {text[-200:]}"
-    odd = [piece for piece in part.split() if not piece.strip(ENDS_OF_WORDS).isalnum()]
-    return sum(map(_is_stray, odd))
-
-
-ENDS_OF_WORDS = ".,:;!?'\"()*`"
-
-
-def _is_stray(piece: str) -> bool:
-    if INNER_MARK.search(piece):
-        return True
-    return not ALNUM.search(piece) and piece not in USUAL_MARKS and len(set(piece)) > 1
+    marked = 0
+    if contains_any(part, INNER_SIGNS):
+        pieces = [piece for piece in part.split() if not piece.strip(ENDS_OF_WORDS).isalnum()]
+        odd = [piece for piece in pieces if INNER_MARK.search(piece)]
+        marked, part = len(odd), " ".join(piece for piece in pieces if piece not in odd)
+    alone = [run[0] for run in MARKS.finditer(part) if not run.start() or part[run.start() - 1].isspace()]
+    return marked + sum(piece not in USUAL_MARKS and len(set(piece)) > 1 for piece in alone)
 
 
 def ends_in_half_word(last: str, others: frozenset[str]) -> bool:
