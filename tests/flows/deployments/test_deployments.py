@@ -20,7 +20,7 @@ from deployed_site import POOL, Site, deployed_site, wait_until
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from skillmill.flows.deployments.flows import FLOWS
-from skillmill.flows.runtime.output_lock import hold_output, read_holder
+from skillmill.flows.runtime.output_lock import read_holder
 from tests.conftest import SUPPORT
 from tests.train.tiny_students import write_student
 
@@ -146,10 +146,15 @@ def run_every_flow(site: Site) -> None:
     published = site.finish("publish", f"export.repo_id={REPOSITORY}", "export.private=false", without_license=True)
     assert f"| repository | {REPOSITORY} |" in site.artifacts(published["id"])["counts"]["data"]
     assert site.hub.repos[REPOSITORY].tags.keys() == {"v3"}
-    made = site.server.call(
-        "events/filter", {"filter": {"event": {"name": ["prefect.asset.materialization.succeeded"]}}}
-    )
-    assert [each["resource"]["prefect.resource.id"] for each in made["events"]] == [f"hf://datasets/{REPOSITORY}/v3"]
+    assets = wait_until(lambda: materialized_assets(site), "the asset of the version arrives")
+    assert assets == [f"hf://datasets/{REPOSITORY}/v3"]
+
+
+def materialized_assets(site: Site) -> list[str]:
+    """Return the assets of Prefect that were made; the server stores events some seconds after they came."""
+    event = {"name": ["prefect.asset.materialization.succeeded"]}
+    found = site.server.call("events/filter", {"filter": {"event": event}})
+    return [each["resource"]["prefect.resource.id"] for each in found["events"]]
 
 
 def table_of_versions(site: Site, run: dict[str, Any]) -> list[dict[str, Any]]:
@@ -276,8 +281,7 @@ def test_a_review_suspends_the_refresh_until_a_person_decides(site: Site, here: 
         told = site.server.call(f"flow_runs/{run}/input/{keys['description']}")
         assert "report.html" in told
         assert f"v{number} waits for a review" in told
-        with hold_output(site.folder / "reviewed", site.folder / "reviewed" / ".work"):
-            pass  # nobody holds the directory in the meantime
+        wait_until(lambda: not read_holder(site.folder / "reviewed")[1], "nobody holds the directory in the meantime")
         assert len(site.versions("reviewed")) == number - 1
         site.server.call(f"flow_runs/{run}/resume", {"run_input": {"decision": decision}})
         site.completed(run)
