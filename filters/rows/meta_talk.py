@@ -31,7 +31,7 @@ _MADE_FROM = re.compile(
 """Mentions of the required skills, the prompt or the system message."""
 _TALK_OF_PROMPTS = re.compile(
     r"\bthe (?:prompt|instruction) (?:asks|asked|requires|required|says|said|wants|wanted|specifies)\b"
-    r"|^[\W_]*query type[*_]*:|\bthe (?:task|instruction) (?:requires|asks|wants|tells) me\b"
+    r"|^(?:[^\w\n]|_)*query type[*_]*:|\bthe (?:task|instruction) (?:requires|asks|wants|tells) me\b"
     r"|\bthis question tests \w[\w-]*(?: \w+)? skills\b",
     re.IGNORECASE | re.MULTILINE,
 )

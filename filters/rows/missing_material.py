@@ -132,7 +132,7 @@ AFTER = re.compile(
 )
 """Material after the reference: what follows a colon or a dash, numbered options, a statement after the question."""
 ANYWHERE = re.compile(
-    r"\n\s*\S"  # another line
+    r"\n[^\S\n]*\S"  # another line
     r"|[\"“”«](?:[^\s\"“”«»]+\s+){2,}[^\s\"“”«»]+"  # three words in quotation marks
     r"|(?:^|\s)['‘](?:[^\s'‘’]+\s+){2,}[^\s'‘’]+['’]"
     r"|`|</?[a-z]|[{;|]|\\[a-z]|\w\(\w*\)"  # code and mark-up

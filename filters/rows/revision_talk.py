@@ -98,7 +98,7 @@ _ON_FEEDBACK = re.compile(
 STRAY_EMPHASIS = re.compile(r"\s*(?:\*{2,3}|_{2,3})[ \t]*\n|\s*\][*_]*:")
 """The rest of a label at the head of a text, such as "**" of "**Response:**" where a parser cut the label off."""
 TRAILING_LABEL = re.compile(
-    r"\n\s*[*_#]*(?:revised|refined|improved|updated|rewritten|final)(?: (?:instruction|version|response|answer))?"
+    r"\n[^\S\n]*[*_#]*(?:revised|refined|improved|updated|rewritten|final)(?: (?:instruction|version|response|answer))?"
     r"[*_: ]*\Z",
     re.IGNORECASE,
 )
@@ -118,7 +118,7 @@ _REQUESTS_EDITING = re.compile(
     re.IGNORECASE,
 )
 _GIVEN = re.compile(
-    r"\n\s*\S+(?:\s+\S+){3}|:\s+\S+(?:\s+\S+){3}|[\"“”](?:[^\s\"“”]+\s+){3,}[^\s\"“”]+[\"“”]|`|[{};]\s*$|</",
+    r"\n[^\S\n]*\S+(?:\s+\S+){3}|:\s+\S+(?:\s+\S+){3}|[\"“”](?:[^\s\"“”]+\s+){3,}[^\s\"“”]+[\"“”]|`|[{};]\s*$|</",
     re.MULTILINE,
 )
 """A text that the user gave: four words after a line break or a colon, four in quotation marks, or code."""

@@ -70,7 +70,9 @@ def export(config: ConfigFile, formats: Formats = None, overrides: Overrides = N
 def accelerate(name: LaunchName) -> None:
     """Print the path of a shipped configuration of `accelerate launch` for several GPUs.
 
-    Example: accelerate launch --config_file $(skillmill train accelerate fsdp) -m skillmill.flows.cli train sft -c FILE
+    Example: skillmill train accelerate fsdp
+
+    accelerate launch --config_file $(skillmill train accelerate fsdp) -m skillmill.flows.cli train sft -c FILE
     """
     from skillmill.data.errors import ConfigError
     from skillmill.train.presets import LAUNCH_FILES

@@ -6,7 +6,7 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.freed import freed_cells
-from skillmill.data.store import ShardStore
+from skillmill.data.store import ShardStore, sample_store
 from skillmill.filters.grading.grade import Grader
 from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
 from skillmill.flows.commands.evaluate_instruct import InstructPart, check_instruct, evaluate_instruct
@@ -63,8 +63,8 @@ def run_evaluation(config: Config, student: str | None = None, baseline: str | N
     settings = config.evaluate or EvaluateConfig()
     given = {"student": student, "baseline": baseline}
     settings = settings.model_copy(update={key: value for key, value in given.items() if value is not None})
+    checked = _check(config, settings)
     with open_workspace(config, recover=False) as workspace, Progress("evaluate") as progress:
-        checked = _check(workspace, settings)
         answers = [_answers(workspace, checked, model, progress) for model in checked.models]
         evaluation = Evaluation(
             settings=settings,
@@ -100,9 +100,8 @@ def held_out_of(
     return taxonomy, seen, held_out_cells(settings, taxonomy, seen, config.seed)
 
 
-def _check(workspace: Workspace, settings: EvaluateConfig) -> Checked:
-    config = workspace.config
-    taxonomy, seen, cells = held_out_of(config, settings, workspace.samples)
+def _check(config: Config, settings: EvaluateConfig) -> Checked:
+    taxonomy, seen, cells = held_out_of(config, settings, sample_store(config.output))
     graded_by = _graded_by(config, settings, cells)
     student, baseline = find_students(settings, config.output / "train", config.train.student if config.train else None)
     instruct = check_instruct(config, settings, [student, *([baseline] if baseline else [])])

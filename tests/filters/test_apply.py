@@ -109,7 +109,8 @@ def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> N
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
-    "piece", ["!", "\n", " ", "a ", "1. ", "```\n", "|\n", "[insert ", "i am sorry ", ". ", "\n \n", "*", ", "]
+    "piece",
+    ["!", "?\n", "\n", " ", "a ", "1. ", "```\n", "|\n", "[insert ", "i am sorry ", ". ", "\n \n", "*", ", ", "“a "],
 )
 def test_long_texts_take_no_time_to_speak_of(piece: str) -> None:
     text = piece * (100_000 // len(piece))

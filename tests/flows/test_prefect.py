@@ -104,7 +104,7 @@ def test_the_deployments_of_the_repository_are_taken_by_a_server(prefect_server:
     prefect_server.prefect("work-pool", "create", "--type", "process", "skillmill")
     prefect_server.prefect("deploy", "--all", cwd=ROOT)
     deployments = {row["name"]: row for row in prefect_server.rows("deployments")}
-    assert set(deployments) == {"run", "refresh", "taxonomy", "generate", "filter", "publish", "train"}
+    assert set(deployments) == {"run", "refresh", "taxonomy", "generate", "filter", "publish", "train", "evaluate"}
     for deployment in deployments.values():
         assert deployment["entrypoint"].startswith("flows/deployments/flows.py:")
         assert (ROOT / deployment["parameters"]["config_path"]).is_file()

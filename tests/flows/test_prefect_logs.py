@@ -45,7 +45,7 @@ def test_a_message_of_another_thread(
     assert message["flow_run_id"] == flow_run_id
     assert message["level"] == logging.WARNING
     assert message["name"] == log.name
-    assert not recwarn.list  # Prefect's own handler warns that it finds no flow run
+    assert not [each for each in recwarn if "flow run" in str(each.message)]  # as Prefect's own handler warns
 
 
 def test_without_the_command_line_messages_of_level_info_are_on(sent: list[dict[str, Any]], flow_run_id: str) -> None:

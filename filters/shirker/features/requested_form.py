@@ -117,8 +117,8 @@ NUMBER_TASK = re.compile(
     r"|\d\s*[-+*/×÷^=%]\s*\d|\d\s?%"
 )
 FACT = re.compile(
-    r"(?:^|[.:?!\n]\s*)(?:who|whom|whose|when|where|in (?:which|what)|on (?:which|what)|which|what (?:year|country"
-    r"|city|color|colour|kind|type|day|date|"
+    r"(?:^|[.:?!]\s*|\n[^\S\n]*)(?:who|whom|whose|when|where|in (?:which|what)|on (?:which|what)|which"
+    r"|what (?:year|country|city|color|colour|kind|type|day|date|"
     r"language|animal|is the (?:\w+ ){0,3}(?:name|capital|symbol|largest|smallest|longest|tallest|highest|oldest"
     r"|fastest|biggest|most|"
     r"currency|author|date|year|time|answer|result|value|color|colour|number|population|language|formula|unit|first"
@@ -147,7 +147,7 @@ CODE_LINE = re.compile(
 )
 DEFINE = re.compile(r"\b(?:define|definition|what does .{1,40} (?:mean|stand for)|meaning of|stand for)\b")
 YES_NO = re.compile(
-    r"(?:^|[.:!?\n]\s*)(?:is|are|was|were|do|does|did|has|have|had|will|would|could|should|can|may|must)(?:n't)?\s+"
+    r"(?:^|[.:!?]\s*|\n[^\S\n]*)(?:is|are|was|were|do|does|did|has|have|had|will|would|could|should|can|may|must)(?:n't)?\s+"
     r"(?!(?:you|we|there (?:any|a way)|i|my)\b)[^?\n]{3,160}\?"
 )
 NAMED = re.compile(

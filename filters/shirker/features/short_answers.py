@@ -31,8 +31,6 @@ NO_MARK_BEFORE = re.compile(r"(?:^|[\s\"'(])[^\W\d_]+$")
 """A last word after a space or quotation mark. "h" in "km/h" is none."""
 WORD_KINDS = frozenset(("word", "made up"))
 """The kinds whose right answer has a word that the instruction does not have."""
-OPTION_A = re.compile(r"\ba\b.*\bb\b")
-"""The letters of options."""
 MOST_REPEATED = 0.5
 
 
@@ -60,7 +58,7 @@ def _is_broken(instruction: InstructionFeatures, text: str, words: Sequence[str]
     if is_cut_off(text, frozenset(asked)) or EVASIVE.search(text) or BLANK.search(text):
         return True
     content = [word for word in words if word not in FUNCTION_WORDS]
-    if words == ["a"] and not OPTION_A.search(" ".join(instruction.tokens)):
+    if words == ["a"] and not _has_options(instruction.tokens):
         return True
     if len(words) > 1 and len(set(words)) <= MOST_REPEATED * len(words) and not all(map(str.isdigit, words)):
         return True
@@ -71,6 +69,11 @@ def _is_broken(instruction: InstructionFeatures, text: str, words: Sequence[str]
 
 BLANK = re.compile(r"_{3,}|\[(?:insert|blank|mask)")
 """A blank that was not filled in."""
+
+
+def _has_options(words: list[str]) -> bool:
+    """Return whether an instruction has the letters "a" and, after it, "b" of options."""
+    return "a" in words and "b" in words[words.index("a") :]
 
 
 def is_cut_off(text: str, asked: frozenset[str]) -> bool:

@@ -15,7 +15,7 @@ from skillmill.filters.rows.refusal import REFUSAL
 
 BREAK = re.compile(
     rf"[{END_MARKS}\n{WIDE_END_MARKS}]"
-    rf"(?:(?<=[{END_MARKS}])[{END_MARKS}]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[{WIDE_END_MARKS}]))"
+    rf"(?:(?<=[{END_MARKS}])(?<![{END_MARKS}].)[{END_MARKS}]*[\"')\]*_]*\s+|(?<=\n)\n*|(?<=[{WIDE_END_MARKS}]))"
 )
 """The break between two sentences: end marks, closers and white space; line ends; or a full-width end mark.
 
