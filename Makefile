@@ -18,11 +18,12 @@ PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile
 compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test test-vllm test-evaluators lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export bench-train
+.PHONY: help venv demo test coverage test-vllm test-evaluators lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export bench-train
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
 	@echo "make test    the tests (at most 15 minutes)"
+	@echo "make coverage          the tests, and which lines they run (twice as slow)"
 	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
 	@echo "make test-evaluators   the tasks for inspect_ai and lm-evaluation-harness, in .venv-evaluators (240 MB)"
 	@echo "make bench-filters     rows/s and memory of the filters on one core"
@@ -50,7 +51,11 @@ demo: $(INSTALLED)
 	@$(BIN)/skillmill run -c docs/demo.yaml --prefect
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+
+# Coverage makes the tests about twice as slow, so CI does without.
+coverage:
+	@$(MAKE) test PYTEST_OPTIONS=--cov
 
 test-vllm: $(VLLM_INSTALLED)
 	@$(VLLM_BIN)/python -m pytest -q tests/teachers/engines/test_vllm.py

@@ -247,12 +247,12 @@ def test_the_same_name() -> None:
 def test_the_embedded_model_names_something_to_combine(tmp_path: Path) -> None:
     teacher = Embedded(None, 4, {})
     try:
-        config = TaxonomyConfig(source="teacher", topics=2, skills_per_topic=3, query_types=2)
+        config = TaxonomyConfig(source="teacher", topics=2, skills_per_topic=2, query_types=2)
         taxonomy = asyncio.run(extract(config, teacher, Sampling(), 42))
     finally:
         teacher.close()
     assert len(taxonomy.topics) == 2
-    assert 4 <= len(taxonomy.skills) <= 6
+    assert 3 <= len(taxonomy.skills) <= 4
     assert len(taxonomy.query_types) == 2
     assert not [finding for finding in find_faults(taxonomy) if finding.severity == "error"]
     path = tmp_path / "taxonomy.yaml"
