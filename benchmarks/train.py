@@ -5,8 +5,8 @@
 The same rows, settings and student (SmolLM2-135M, an adapter) are trained by `skillmill train sft` and by
 `trl.SFTTrainer` with the same arguments, in turn, each in a process of its own. The ratio is of tokens per second of
 CPU time of the steps, because other programs of the machine change the wall time. Held-out measurements are not steps.
-The first step is timed with a student of random weights, so that it is the time of the preparation. The exit code is 1
-if a target is missed.
+The first step is timed with a student of random weights, so that it is the time of the preparation, also in CPU
+seconds. The exit code is 1 if a target is missed.
 """
 
 import argparse
@@ -69,9 +69,9 @@ def first_step(folder: Path, rows: int) -> list[str]:
     write_rows(folder / "many", rows)
     started = child("start", folder / "many", 1)
     seconds, cpu = started["wall_s"], started["cpu_s"]
-    print(f"first step on {rows:,} rows: {seconds:.1f} s, {cpu:.1f} s of CPU (target {LONGEST_START_S:.0f} s)")
+    print(f"first step on {rows:,} rows: {cpu:.1f} s of CPU (target {LONGEST_START_S:.0f} s), {seconds:.1f} s")
     print(f"peak memory: {started['peak_mb']:,.0f} MB")
-    return [] if seconds <= LONGEST_START_S else [f"first step after {seconds:.1f} s"]
+    return [] if cpu <= LONGEST_START_S else [f"first step after {cpu:.1f} s of CPU"]
 
 
 def child(kind: str, folder: Path, steps: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from skillmill.train.result import TrainResult
 from skillmill.train.rows.config import LOSS
 from skillmill.train.rows.difficulty import easiest_first
 from skillmill.train.rows.methods import COLUMNS
-from skillmill.train.rows.tokens import PREPARED, prepared
+from skillmill.train.rows.prepared import SKIPPED, prepared
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config
 from skillmill.train.tokenizer import check_added_tokens, load_tokenizer
@@ -47,18 +47,18 @@ def sft_job(config: TrainConfig, dataset_dir: Path, output_dir: Path, seed: int)
 def sft_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
     """Return the `trl.SFTTrainer` of the job for two `datasets.Dataset` with the job's columns.
 
-    Its attribute `row_tokens` has the `Tokens` of the rows, None if TRL made them itself.
+    Its attribute `row_sizes` has the `Sizes` of the rows, None if TRL made their tokens itself.
     """
     from trl import SFTConfig, SFTTrainer
 
     tokenizer = load_tokenizer(job, student)
     check_added_tokens(job, student, tokenizer)
     args = trl_arguments(SFTConfig, job, model_init_kwargs=model_arguments(job.settings))
-    tokens = prepared(rows, tokenizer, args)
-    if tokens is not None:
-        args.dataset_kwargs = PREPARED
-        rows, measured = tokens.dataset, held_out and prepared(held_out, tokenizer, args)
-        held_out = measured.dataset if measured else None
+    made = prepared(rows, tokenizer, args)
+    if made is not None:
+        measured = held_out and prepared(held_out, tokenizer, args)
+        rows, held_out = made.dataset, measured and measured.dataset
+        args.dataset_kwargs = None if args.packing else SKIPPED
     trainer = SFTTrainer(
         model=student,
         args=args,
@@ -69,5 +69,5 @@ def sft_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
     )
     if job.settings.order == LOSS:
         trainer.train_dataset = easiest_first(trainer)
-    trainer.row_tokens = tokens
+    trainer.row_sizes = made and made.sizes
     return trainer

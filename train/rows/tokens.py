@@ -1,124 +1,109 @@
-"""The tokens of conversations, made in batches: what TRL makes of each row alone, in a fraction of the time.
+"""The tokens of conversations, made in batches: what TRL makes of each row alone, in a fraction of the time."""
 
-TRL takes rows that have `input_ids` and `labels` as they are. On 100,000 rows its own preparation takes minutes.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from operator import eq
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skillmill.train.quiet import environment
+from skillmill.train.rows.answer_starts import answer_starts, common_prefix, splits_of
 
-IGNORED = -100
-"""The label of a token that is not learnt."""
+StartsAndIds = tuple[list[int], list[list[int]]]
+
 BATCH = 1000
-PREPARED = {"skip_prepare_dataset": True}
-"""The value of TRL's argument `dataset_kwargs` for rows that need no preparation."""
+"""The number of rows whose tokens are made together."""
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """The tokens of rows. `dataset` has `input_ids` and `labels`, without rows of which no answer is left.
+class Conversations:
+    """The tokens of rows.
 
-    `starts` and `lengths`: the number of tokens before the answer, and of the whole conversation, of all rows before
-    anything was cut.
+    `starts`: the number of tokens before the answers, by row. `whole`: the tokens of the whole conversations, by column
+    of answers and row.
     """
 
-    dataset: Any
+    starts: list[int]
+    whole: list[list[list[int]]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The number of tokens of rows before anything was cut.
+
+    `starts` (rows,): before the answers. `lengths` (rows, columns of answers): of whole conversations.
+    """
+
     starts: NDArray[np.int32]
     lengths: NDArray[np.int32]
 
+    def left(self, max_length: int | None, keeps_end: bool) -> NDArray[np.int32]:
+        """Return the number of tokens of each answer that a cut to `max_length` leaves, (rows, columns of answers).
 
-def prepared(rows: Any, tokenizer: Any, args: Any) -> Tokens | None:
-    """Return the tokens of rows for a `trl.SFTConfig`, None if TRL has to prepare the rows itself.
+        `keeps_end`: the last tokens of a conversation are kept instead of the first ones.
+        """
+        starts = self.starts[:, None]
+        left: NDArray[np.int32] = self.lengths - starts
+        if max_length is not None and keeps_end:
+            left = np.minimum(left, np.int32(max_length))
+        elif max_length is not None:
+            left = np.maximum(np.minimum(self.lengths, np.int32(max_length)) - starts, np.int32(0))
+        return left
 
-    TRL packs, shuffles and masks by its own means, gives a template with new tokens to the student, and says what is
-    wrong if no answer is left.
+
+def conversations(batch: Mapping[str, list[Any]], tokenizer: Any, answers: Sequence[str]) -> Conversations:
+    """Return the tokens of rows with a column `prompt` and the columns `answers`, each of lists of messages.
+
+    As in TRL, an answer starts where the tokens of the prompt and of the whole conversation diverge. Of several
+    answers the first such place counts.
     """
-    template = args.chat_template_path
-    if args.packing or args.shuffle_dataset or args.assistant_only_loss or args.dataset_kwargs not in (None, PREPARED):
-        return None
-    if not tokenizer.is_fast or not hasattr(rows, "__len__") or (template and not Path(template).is_file()):
-        return None
-    if template:
-        tokenizer.chat_template = Path(template).read_text(encoding="utf-8")
-    keeps_end, answer_only = args.truncation_mode == "keep_end", args.completion_only_loss is not False
-    tokens = tokens_of(rows, tokenizer, args.max_length, keeps_end, answer_only)
-    return tokens if len(tokens.dataset) else None
+    prompts = batch["prompt"]
+    chats = [[prompt + answer for prompt, answer in zip(prompts, batch[column], strict=True)] for column in answers]
+    starts_of = _starts_by_texts if tokenizer.is_fast else _starts_by_tokens
+    starts, whole = zip(*starts_of(tokenizer, prompts, chats), strict=True)
+    return Conversations(list(map(min, zip(*starts, strict=True))), list(whole))
 
 
-def tokens_of(rows: Any, tokenizer: Any, max_length: int | None, keeps_end: bool, answer_only: bool) -> Tokens:
-    """Return the tokens of a `datasets.Dataset` with `prompt` and `completion`, as TRL makes them.
+def sizes_of(rows: Any, tokenizer: Any, answers: Sequence[str]) -> Sizes:
+    """Return the number of tokens of a `datasets.Dataset` with a column `prompt` and the columns `answers`."""
+    batches: Iterable[Mapping[str, list[Any]]] = rows.select_columns(["prompt", *answers]).iter(BATCH)
+    starts: list[int] = []
+    lengths: list[tuple[int, ...]] = []
+    for batch in batches:
+        made = conversations(batch, tokenizer, answers)
+        starts += made.starts
+        lengths += zip(*(map(len, column) for column in made.whole), strict=True)
+    return Sizes(np.array(starts, np.int32), np.array(lengths, np.int32).reshape(len(starts), len(answers)))
 
-    `max_length`: the most tokens of a conversation, None for any number; `keeps_end` keeps the last instead of the
-    first ones. `answer_only`: only the tokens of the answer are learnt.
-    """
-    from datasets import Features, List, Value
 
-    kept = slice(-max_length, None) if max_length and keeps_end else slice(None, max_length)
+def _starts_by_texts(tokenizer: Any, prompts: list[Any], columns: list[list[Any]]) -> Iterator[StartsAndIds]:
+    """Yield the starts of answers and the tokens of chats for each column, by the texts that a fast tokenizer reads."""
+    asked, splits = rendered(tokenizer, prompts, add_generation_prompt=True), splits_of(tokenizer)
+    for chats in columns:
+        whole = rendered(tokenizer, chats)
+        ids = encoded(tokenizer, whole)
+        yield answer_starts(asked, whole, ids, splits, partial(encoded, tokenizer)), ids
 
-    def tokenise(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        prompts, completions = batch["prompt"], batch["completion"]
-        asked = token_ids(tokenizer, prompts, add_generation_prompt=True)
-        whole = token_ids(tokenizer, [prompt + answer for prompt, answer in zip(prompts, completions, strict=True)])
-        starts = [common_prefix(one, other) for one, other in zip(asked, whole, strict=True)]
-        labels = [
-            [*[IGNORED] * start, *ids[start:]] if answer_only else ids for start, ids in zip(starts, whole, strict=True)
-        ]
-        return {
-            "input_ids": [ids[kept] for ids in whole],
-            "labels": [each[kept] for each in labels],
-            "start": starts,
-            "length": list(map(len, whole)),
-        }
 
-    lists, numbers = List(Value("int32")), Value("int32")
-    types = {"input_ids": lists, "labels": lists, "start": numbers, "length": numbers}
+def _starts_by_tokens(tokenizer: Any, prompts: list[Any], columns: list[list[Any]]) -> Iterator[StartsAndIds]:
+    """Yield the same for a tokenizer in Python, which may have no texts between chats and tokens."""
+    asked = tokenizer.apply_chat_template(prompts, add_generation_prompt=True, return_dict=True)["input_ids"]
+    for chats in columns:
+        ids = tokenizer.apply_chat_template(chats, return_dict=True)["input_ids"]
+        yield list(map(common_prefix, asked, ids)), ids
+
+
+def rendered(tokenizer: Any, chats: Sequence[list[Any]], **options: Any) -> list[str]:
+    """Return the texts of chats by the chat template of the tokenizer; `options` are those of the template."""
+    texts: list[str] = tokenizer.apply_chat_template(list(chats), tokenize=False, **options)
+    return texts
+
+
+def encoded(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Return the tokens of texts by a fast tokenizer, without special tokens that the texts do not have."""
+    tokenizer("", add_special_tokens=False)  # ends truncation and padding that the tokenizer was saved with
     with environment({"TOKENIZERS_PARALLELISM": "true"}):
-        made = rows.map(
-            tokenise,
-            batched=True,
-            batch_size=BATCH,
-            remove_columns=rows.column_names,
-            features=Features(types),
-            load_from_cache_file=False,
-        )
-    starts, lengths = (np.array(made.data.column(name), np.int32) for name in ("start", "length"))
-    left = answers_left(starts, lengths, max_length, keeps_end)
-    dataset = made.select_columns(["input_ids", "labels"])
-    if answer_only and (left == 0).any():
-        dataset = dataset.select(np.flatnonzero(left))
-    return Tokens(dataset, starts, lengths)
-
-
-def answers_left(
-    starts: NDArray[np.int32], lengths: NDArray[np.int32], max_length: int | None, keeps_end: bool
-) -> NDArray[np.int32]:
-    """Return the number of tokens of each answer that a cut to `max_length` leaves."""
-    if max_length is None:
-        left = lengths - starts
-    elif keeps_end:
-        left = np.minimum(max_length, lengths - starts)
-    else:
-        left = np.maximum(np.minimum(max_length, lengths) - starts, 0)
-    return left.astype(np.int32)
-
-
-def token_ids(tokenizer: Any, conversations: Sequence[list[Any]], **options: Any) -> list[list[int]]:
-    """Return the tokens of conversations by the chat template of the tokenizer."""
-    texts = tokenizer.apply_chat_template(list(conversations), tokenize=False, **options)
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    return ids
-
-
-def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return the number of tokens with which both begin."""
-    if list(second[: len(first)]) == list(first):  # almost always, and fast
-        return len(first)
-    return sum(1 for _ in takewhile(bool, map(eq, first, second)))
+        encodings = tokenizer.backend_tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [encoding.ids for encoding in encodings]

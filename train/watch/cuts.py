@@ -5,13 +5,13 @@ out the rows of which no token of an answer is left. An answer without its end t
 with the strategies `bfd_split` and `wrapped` loses no token.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
 from skillmill.train.job import Job
-from skillmill.train.rows.tokens import Tokens, answers_left, common_prefix
+from skillmill.train.rows.tokens import Sizes, sizes_of
+from skillmill.train.watch.held_out import as_dataset
 
 ANSWERS = ("completion", "chosen", "rejected")
 """The columns of answers. GRPO has none, because the student answers."""
@@ -52,32 +52,22 @@ def count_cuts(job: Job, trainer: Any, rows: Any) -> Cuts:
     answers = [column for column in job.columns if column in ANSWERS]
     if not answers:
         return Cuts(len(rows), 0, 0, 0, 0)
-    if job.settings.streaming:
-        rows = list(rows.take(STREAMED))
-    if tokens := getattr(trainer, "row_tokens", None):
-        return _cuts_of(tokens, limit, keeps_end, args.completion_only_loss is not False)
-    cut = emptied = longest = 0
-    for row in rows:
-        asked, *whole = _token_ids(trainer.processing_class, row["prompt"], [row[column] for column in answers])
-        start = min(common_prefix(asked, ids) for ids in whole)
-        longest = max(longest, *map(len, whole))
-        if limit is None or max(map(len, whole)) <= limit:
-            continue
-        left = [min(limit, len(ids) - start) if keeps_end else min(limit, len(ids)) - start for ids in whole]
-        if max(left) <= 0 and getattr(args, "completion_only_loss", True):
-            emptied += 1
-        else:
-            cut += sum(kept < len(ids) - start for kept, ids in zip(left, whole, strict=True))
-    return Cuts(len(rows), len(rows) * len(answers), cut, emptied, longest)
+    sizes = getattr(trainer, "row_sizes", None)
+    if sizes is None:
+        counted = as_dataset(rows.take(STREAMED)) if job.settings.streaming else rows
+        sizes = sizes_of(counted, trainer.processing_class, answers)
+    return cuts_of(sizes, limit, keeps_end, getattr(args, "completion_only_loss", None) is not False)
 
 
-def _cuts_of(tokens: Tokens, limit: int | None, keeps_end: bool, answer_only: bool) -> Cuts:
-    """Return the cuts of SFT rows whose tokens are known."""
-    left = answers_left(tokens.starts, tokens.lengths, limit, keeps_end)
-    emptied = int((left == 0).sum()) if answer_only else 0
-    cut = int((left < tokens.lengths - tokens.starts).sum()) - emptied
-    rows = len(tokens.lengths)
-    return Cuts(rows, rows, cut, emptied, int(tokens.lengths.max(initial=0)))
+def cuts_of(sizes: Sizes, limit: int | None, keeps_end: bool, answer_only: bool) -> Cuts:
+    """Return what a cut to `limit` tokens does to answers.
+
+    `answer_only`: rows of which no answer is left are not trained on.
+    """
+    left = sizes.left(limit, keeps_end)
+    emptied = (left.max(axis=1, initial=0) == 0) & answer_only & (limit is not None)
+    cut = int((left < sizes.lengths - sizes.starts[:, None])[~emptied].sum())
+    return Cuts(len(left), left.size, cut, int(emptied.sum()), int(sizes.lengths.max(initial=0)))
 
 
 def check_cuts(job: Job, max_length: int | None, cuts: Cuts) -> None:
@@ -94,12 +84,3 @@ def check_cuts(job: Job, max_length: int | None, cuts: Cuts) -> None:
             f"{cuts.left_out} of {cuts.rows} rows, more than {key}.max_cut of {job.settings.max_cut:g} allows; "
             f"expected {cuts.longest}, which cuts no answer"
         )
-
-
-def _token_ids(tokenizer: Any, prompt: list[Any], answers: Sequence[list[Any]]) -> list[list[int]]:
-    """Return the tokens of the prompt, and of the prompt with each answer, as TRL makes them."""
-    encodings = [
-        tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True),
-        *(tokenizer.apply_chat_template(prompt + answer, return_dict=True) for answer in answers),
-    ]
-    return [list(encoding["input_ids"]) for encoding in encodings]

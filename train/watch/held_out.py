@@ -45,7 +45,7 @@ def hold_out(rows: Any, validation: Any | None, share: float) -> HeldOut:
     if validation is not None:
         return HeldOut(rows, _first(validation), VALIDATION)
     if not hasattr(rows, "__len__"):
-        return HeldOut(rows.skip(MOST_ROWS), _as_dataset(rows.take(MOST_ROWS)), SET_ASIDE)
+        return HeldOut(rows.skip(MOST_ROWS), as_dataset(rows.take(MOST_ROWS)), SET_ASIDE)
     order = _in_order_of_their_prompts(rows)
     if len(rows) < FEWEST_ROWS:
         return HeldOut(rows, rows.select(sorted(index for _, index in order[:MOST_ROWS])), TRAINED_ON)
@@ -58,12 +58,13 @@ def hold_out(rows: Any, validation: Any | None, share: float) -> HeldOut:
 
 def _first(validation: Any) -> Any:
     if not hasattr(validation, "__len__"):
-        return _as_dataset(validation.take(MOST_ROWS))
+        return as_dataset(validation.take(MOST_ROWS))
     order = _in_order_of_their_prompts(validation)
     return validation.select(sorted(index for _, index in order[:MOST_ROWS]))
 
 
-def _as_dataset(stream: Any) -> Any:
+def as_dataset(stream: Any) -> Any:
+    """Return the rows of an `IterableDataset` as a `Dataset`."""
     import datasets
 
     return datasets.Dataset.from_list(list(stream), features=stream.features)

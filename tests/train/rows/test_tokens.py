@@ -1,5 +1,6 @@
 """Rows are tokenised as TRL does it, and prepared as TRL would prepare them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from skillmill.train.config import DpoConfig, SftConfig
 from skillmill.train.job import Job
 from skillmill.train.methods.sft import sft_job, sft_trainer
 from skillmill.train.quiet import offline_and_quiet, require_extra
+from skillmill.train.rows.answer_starts import answer_starts, common_prefix, splits_of
 from skillmill.train.rows.load import check_rows, load_rows
+from skillmill.train.rows.tokens import conversations, encoded
 from skillmill.train.watch.cuts import count_cuts
 
 from ..conftest import ROOMY, config
-from ..tiny_students import TEMPLATE, write_student
+from ..tiny_students import SPECIAL_TOKENS, TEMPLATE, write_student
 from .conftest import job_of
 
 pytestmark = pytest.mark.train
@@ -41,6 +44,9 @@ CASES: dict[str, dict[str, Any]] = {
     "keep end": {"max_length": 30, "truncation_mode": "keep_end"},
     "whole loss": {"max_length": 47, "completion_only_loss": False},
     "template": {"chat_template_path": "TEMPLATE", "max_length": 52},
+    "shuffled": {"shuffle_dataset": True, "max_length": 52},
+    "packed": {"packing": True, "packing_strategy": "wrapped", "max_length": 60},
+    "packed and cut": {"packing": True, "packing_strategy": "bfd", "max_length": 52, "shuffle_dataset": True},
 }
 
 
@@ -60,26 +66,108 @@ def test_the_prepared_rows_are_those_of_trl(
         counted = count_cuts(job, ours, rows)
         monkeypatch.setattr("skillmill.train.methods.sft.prepared", lambda *_: None)
         trls = sft_trainer(job, str(student), rows, held_out)
-    assert ours.row_tokens is not None and trls.row_tokens is None
+    assert ours.row_sizes is not None and trls.row_sizes is None
     for one, other in ((ours.train_dataset, trls.train_dataset), (ours.eval_dataset, trls.eval_dataset)):
         assert one["input_ids"][:] == other["input_ids"][:]
         assert one["labels"][:] == other["labels"][:]
     assert counted == count_cuts(job, trls, rows)
-    assert len(ours.train_dataset) == counted.rows - counted.left_out
+    if not args.get("packing"):
+        assert len(ours.train_dataset) == counted.rows - counted.left_out
     batch, expected = (next(iter(trainer.get_train_dataloader())) for trainer in (ours, trls))
-    assert {name: value.tolist() for name, value in batch.items()} == {
-        name: value.tolist() for name, value in expected.items()
-    }
+    assert values_of(batch) == values_of(expected)
 
 
-@pytest.mark.parametrize("args", [{"packing": True, "packing_strategy": "wrapped"}, {"shuffle_dataset": True}])
-def test_trl_prepares_rows_that_it_packs_or_shuffles(
-    args: dict[str, Any], student: Path, export: Path, tmp_path: Path
-) -> None:
-    job = job_with(student, export, tmp_path, **args)
-    with offline_and_quiet():
-        trainer = sft_trainer(job, str(student), load_rows(job, tmp_path / "work"), None)
-    assert trainer.row_tokens is None and len(trainer.train_dataset) > 0
+def values_of(batch: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in batch.items()}
+
+
+def each_alone(tokenizer: Any, row: dict[str, Any], answers: list[str]) -> tuple[int, list[list[int]]]:
+    """Return the start of the answers and the tokens of the conversations of one row, as TRL finds them."""
+    asked = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)["input_ids"]
+    whole = [
+        tokenizer.apply_chat_template(row["prompt"] + row[each], return_dict=True)["input_ids"] for each in answers
+    ]
+    return min(common_prefix(asked, ids) for ids in whole), whole
+
+
+def test_the_tokens_of_a_prompt_are_not_made_again(student: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    asked = [f"<|im_start|>user\n{n}<|im_end|>\n<|im_start|>assistant\n" for n in range(9)]
+    whole = [f"{prompt}{n}<|im_end|>\n" for n, prompt in enumerate(asked)]
+    made: list[str] = []
+
+    def encode(texts: Sequence[str]) -> list[list[int]]:
+        made.extend(texts)
+        return encoded(tokenizer, texts)
+
+    starts = answer_starts(asked, whole, encoded(tokenizer, whole), splits_of(tokenizer), encode)
+    assert starts == list(map(len, encoded(tokenizer, asked))) and made == ["<|im_start|>assistant\n"]
+
+
+def subwords(kind: str) -> Any:
+    """Return a tokenizer with merges that cross words or lines, and special tokens of the kind."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="?"))
+    tokenizer.normalizer = normalizers.Lowercase() if kind == "strips" else None
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.Metaspace(prepend_scheme="first") if kind == "adds spaces" else pre_tokenizers.ByteLevel()
+    )
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["?"], initial_alphabet=letters, show_progress=False)
+    tokenizer.train_from_iterator([*TEXTS, "user\n\nassistant\n\n\n long long"] * 9, trainer)
+    strips = kind == "strips"
+    texts = [*SPECIAL_TOKENS, "<|im_start|>assistant"] if kind == "longer" else SPECIAL_TOKENS
+    tokenizer.add_tokens([AddedToken(text, rstrip=strips, normalized=strips) for text in texts])
+    return tokenizer
+
+
+TEXTS = ["", "a", "Grüße <|im_end|> \n\n", "<|im_start|>assistant\nYes.", "long " * 30, "<|im_start|", "\n"]
+GENERATION = "{% if add_generation_prompt %}"
+TEMPLATES = {
+    "plain": TEMPLATE,
+    "no special token": TEMPLATE.replace("<|im_start|>", "### ").replace("<|im_end|>", ""),
+    "other answers": TEMPLATE.replace(GENERATION, GENERATION + "<|im_start|>thinking\n"),
+    "other prompts": "{{ messages | length }}" + TEMPLATE,
+    "merging": TEMPLATE.replace("assistant\n", "assistant\n\n\n"),
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("kind", ["bytes", "padded", "slow", "plain text", "merges", "adds spaces", "strips", "longer"])
+def test_tokens_of_a_batch_are_those_of_each_row(kind: str, template: str, student: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(student)
+    if kind == "slow":
+        tokenizer = ByT5Tokenizer()
+    elif kind == "padded":
+        tokenizer("x", truncation=True, max_length=3, padding="max_length")
+    elif kind == "plain text":
+        tokenizer.split_special_tokens = True
+    elif kind != "bytes":
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=subwords(kind))
+    tokenizer.chat_template = TEMPLATES[template]
+    assert tokenizer.is_fast == (kind != "slow")
+    roles, sizes = ("user", "assistant", "user"), (1, 3, 3, 1, 3, 1, 3)
+    chats = [
+        [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)][:size]
+        for *texts, size in zip(TEXTS, reversed(TEXTS), TEXTS, sizes, strict=True)
+    ]
+    pairs = [[{"role": "assistant", "content": text}] for text in TEXTS]
+    rows = [
+        {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+        for prompt in chats
+        for chosen, rejected in zip(pairs, [*pairs[1:], pairs[0]], strict=True)
+    ]
+    answers = ["chosen", "rejected"]
+    made = conversations({name: [row[name] for row in rows] for name in rows[0]}, tokenizer, answers)
+    expected = [each_alone(tokenizer, row, answers) for row in rows]
+    assert made.starts == [start for start, _ in expected]
+    assert made.whole == [list(column) for column in zip(*(whole for _, whole in expected), strict=True)]
+    assert (max(made.starts) > 30) == (template != "other prompts")
 
 
 def test_rows_are_ordered_by_the_loss_of_the_student(student: Path, export: Path, tmp_path: Path) -> None:
