@@ -93,6 +93,7 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     }.items()
 }
 """The values of `generation.language`, each with the ISO 639 codes whose probabilities are added up for it."""
+_NAMES = {codes[0]: name for name, codes in LANGUAGES.items()}
 
 
 class Language(RowFilter):
@@ -122,11 +123,26 @@ def likelihood(text: str, language: str) -> float:
 
     Returns 1.0 for a text with fewer than `FEWEST_LETTERS` letters.
     """
-    head = text[:READ_CHARACTERS]
-    if sum(map(str.isalpha, head)) + len(UNSPACED.findall(head)) < FEWEST_LETTERS:
+    if not (head := _head(text)):
         return 1.0
     probabilities = dict(_identifier().rank(head))
     return float(sum(probabilities.get(code, 0.0) for code in LANGUAGES[language]))
+
+
+def identified(text: str) -> str | None:
+    """Return the language of `LANGUAGES` that a text is most probably in, None for another one.
+
+    Returns None for a text with fewer than `FEWEST_LETTERS` letters.
+    """
+    if not (head := _head(text)):
+        return None
+    return _NAMES.get(_identifier().classify(head)[0])
+
+
+def _head(text: str) -> str:
+    """Return the part of the text that is read, "" if it has fewer than `FEWEST_LETTERS` letters."""
+    head = text[:READ_CHARACTERS]
+    return head if sum(map(str.isalpha, head)) + len(UNSPACED.findall(head)) >= FEWEST_LETTERS else ""
 
 
 @cache
