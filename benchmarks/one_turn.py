@@ -32,3 +32,10 @@ class OneTurn:
                 completion_tokens=reply.completion_tokens,
             )
         ]
+
+
+@dataclass(frozen=True)
+class OneAnswer(OneTurn):
+    """The same for cells of Instruct-SkillMix, to whose rows the shirker score applies."""
+
+    kind: str = "instruct_skill_mix"

@@ -1,6 +1,6 @@
 """Cost of the pipeline apart from its teacher: runs the command against a mock engine and prints one line per figure.
 
-    python benchmarks/teachers.py [occupancy evaluate throughput memory faults] [--json OUT]
+    python benchmarks/teachers.py [occupancy evaluate throughput defaults memory faults] [--json OUT]
 
 docs/benchmarks.md explains the figures. The exit code is 1 if a figure misses its target.
 """
@@ -96,18 +96,29 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def start(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn") -> "subprocess.Popen[bytes]":
-    """Start `skillmill generate` on the built-in taxonomy without filters and without Prefect."""
+PARTS = "parts.json"
+NO_FILTERS = {name: {"enabled": False} for name in (*row_filters(), "near_duplicates")}
+
+
+def start(
+    at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn", **sections: Any
+) -> "subprocess.Popen[bytes]":
+    """Start `skillmill generate` on the built-in taxonomy without Prefect, and without filters by default.
+
+    `sections` replaces sections of the configuration; if there are any, the CPU time by part is written to `PARTS`.
+    """
     config = {
         "name": "bench",
         "output_dir": str(at / "out"),
         "teacher": {"kind": "openai", "model": "mock", "base_url": f"{url}/v1", "max_in_flight": in_flight},
         "generation": {"kind": kind, "k": 3, "samples": rows},
-        "filters": {name: {"enabled": False} for name in (*row_filters(), "near_duplicates")},
+        "filters": NO_FILTERS,
+        **sections,
     }
     path = at / "skillmill.yaml"
     path.write_text(yaml.safe_dump(config))
-    return python(at, "-m", "skillmill.flows.cli", "generate", "-c", path)
+    command = ("cpu_by_part.py", at / PARTS) if sections else ("-m", "skillmill.flows.cli")
+    return python(at, *command, "generate", "-c", path)
 
 
 def python(at: Path, *arguments: object) -> "subprocess.Popen[bytes]":
@@ -126,10 +137,10 @@ def finish(process: "subprocess.Popen[bytes]", at: Path, begun: float) -> Run:
     return Run(time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def generate(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn") -> Run:
+def generate(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn", **sections: Any) -> Run:
     """Run `skillmill generate` to its end."""
     begun = time.monotonic()
-    return finish(start(at, url, rows, in_flight, kind), at, begun)
+    return finish(start(at, url, rows, in_flight, kind, **sections), at, begun)
 
 
 def bare_client(at: Path, url: str, rows: int, in_flight: int) -> Run:
@@ -217,6 +228,32 @@ def throughput() -> Iterator[Figure]:
         yield Figure(f"CPU of the mock engine, {in_flight} in flight", 1000 * stats["cpu_s"] / rows, "ms/request")
 
 
+def defaults() -> Iterator[Figure]:
+    """Measure what the default filters and the search for near-duplicates cost, against the same runs without them."""
+    rows, latency = 6_000, 0.5
+    settings: dict[str, dict[str, Any]] = {
+        "off": {"filters": NO_FILTERS},
+        "on, one process": {"filters": {}, "runner": {"workers": 1}},
+        "on": {"filters": {}},
+    }
+    for in_flight in (256, 1024):
+        for name, kind, calls in (("instruct", "one_turn:OneAnswer", 1), ("skill_mix", "skill_mix", 2)):
+            reached = {}
+            for filters, sections in settings.items():
+                with engine("--slots", in_flight, "--latency", latency) as mock, folder() as at:
+                    run = generate(at, mock.url, rows // calls, in_flight, kind, **sections)
+                    stats, parts = mock.stats(), json.loads((at / PARTS).read_text())
+                made, of = rows // calls, f"{name}, {in_flight} in flight, filters {filters}"
+                assert stats["served"] == rows, stats
+                reached[filters] = made / stats["window_s"]
+                yield Figure(f"rows/s, {of}", reached[filters], "rows/s")
+                yield Figure(f"CPU with its processes, {of}", 1000 * run.cpu_s / made, "ms/row")
+                for part, seconds in parts.items():
+                    yield Figure(f"  {part}, {of}", 1000 * seconds / made, "ms/row")
+            ratio = reached["on"] / reached["off"]
+            yield Figure(f"rows/s with filters over without, {name}, {in_flight}", ratio, "", ">=", 0.95)
+
+
 def memory() -> Iterator[Figure]:
     """Measure peak memory without near-duplicate search, whose memory per row `near_duplicates.py` prints."""
     peak: dict[int, float] = {}
@@ -274,6 +311,7 @@ GROUPS = {
     "occupancy": occupancy,
     "evaluate": evaluate,
     "throughput": throughput,
+    "defaults": defaults,
     "memory": memory,
     "faults": faults,
 }

@@ -173,11 +173,12 @@ class RunnerConfig(Section):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: Literal["local", "ray", "dask"] = "local"
+    workers: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
-    def _local_has_no_options(self) -> "RunnerConfig":
+    def _local_has_no_other_options(self) -> "RunnerConfig":
         if self.kind == "local" and self.model_extra:
-            raise ValueError(f"{next(iter(self.model_extra))}: kind local has no options, expected kind alone")
+            raise ValueError(f"{next(iter(self.model_extra))}: kind local has no such option, expected workers")
         return self
 
 

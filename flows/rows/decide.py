@@ -21,6 +21,7 @@ from skillmill.filters.overrides import Overrides, read_overrides
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
 from skillmill.flows.rows.grading import GradingSetup
+from skillmill.flows.runtime.filter_workers import FilterWorkers
 from skillmill.skill_taxonomy.cells import Cell
 
 
@@ -33,6 +34,8 @@ class Rules:
     overrides: Overrides = field(default_factory=Overrides)
     keep_draft: bool = True
     """Whether the draft of a row is its answer if filters reject the refined answer and none rejects the draft."""
+    workers: FilterWorkers | None = None
+    """What applies the filters beside the event loop; None applies them in it."""
 
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprints of the filters and of the overrides, which `run.json` records.
@@ -120,7 +123,10 @@ async def _filtered(sample: Sample, row: SampleRow, cell: Cell, rules: Rules, ke
 
     async def apply(answer: Sample) -> Sample:
         answer = answer if keeps_grade and answer.kept == sample.kept else without_grade(answer)
-        decided = apply_filters(answer, cell, rules.filters)
+        if rules.workers is None:
+            decided = apply_filters(answer, cell, rules.filters)
+        else:
+            decided = await rules.workers.apply(answer, cell)
         if rules.custom and decided.response:
             reasons = await custom_reasons(rules.custom, rules.overrides.apply(_with_decision(row, decided)))
             mask = masker(rules.filters.safety)  # a reason may quote the answer

@@ -4,7 +4,7 @@ import gc
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from skillmill.flows.rows.decide import Rules, decide, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
 from skillmill.flows.rows.grading import GradingSetup, generated_at_once, open_grading
 from skillmill.flows.rows.reason_warning import ReasonWarning
+from skillmill.flows.runtime.filter_workers import filter_workers
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace
@@ -131,11 +132,14 @@ async def generate(
     report(outcome)
     if not outcome.done and not outcome.hopeless:
         config, shared = workspace.config, (workspace.journal.of_plan(plan.fingerprint), workspace.usage)
+        rules = load_rules(config)
         async with (
             open_teacher(config.teacher, *shared) as teacher,
             open_grading(config, plan, *shared, teacher) as grading,
+            filter_workers(rules.filters, config.runner.workers) as workers,
         ):
-            await _generate_cells(workspace, plan, teacher, grading, outcome, report)
+            rules = replace(rules, workers=workers)
+            await _generate_cells(workspace, plan, teacher, rules, grading, outcome, report)
     outcome.missed = "" if outcome.stopped else _why_missed(outcome)
     workspace.grades.tidy()
     store.tidy()
@@ -203,12 +207,12 @@ async def _generate_cells(
     workspace: Workspace,
     plan: Plan,
     teacher: Teacher,
+    rules: Rules,
     grading: GradingSetup | None,
     outcome: GenerateOutcome,
     report: Report,
 ) -> None:
     config, usage = workspace.config, workspace.usage
-    rules = load_rules(config)
     duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=True)
     shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
     grades = workspace.grades if grading else None

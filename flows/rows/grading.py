@@ -89,9 +89,9 @@ def asks_a_model(config: Config, plan: Plan) -> bool:
     return config.grading.when != "never" and any(skill.checker is None for skill in plan.combinations.skills)
 
 
-def graded_at_once(config: Config, plan: Plan) -> int:
+def graded_at_once(config: Config) -> int:
     """Return how many rows to run at once if rows are only graded."""
-    return rows_at_once(grader_config(config).max_in_flight) if asks_a_model(config, plan) else 1
+    return rows_at_once(grader_config(config).max_in_flight)
 
 
 def generated_at_once(config: Config, plan: Plan) -> int:

@@ -6,7 +6,7 @@ A row that is decided or generated again has the same bytes as in a fresh run wi
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -17,7 +17,14 @@ from skillmill.flows.plan import Plan
 from skillmill.flows.rows.decide import Rules, decide
 from skillmill.flows.rows.duplicates import Duplicates
 from skillmill.flows.rows.generate import count_unanswered, generate_cell, is_unanswered
-from skillmill.flows.rows.grading import GradingSetup, generated_at_once, graded_at_once, open_grading
+from skillmill.flows.rows.grading import (
+    GradingSetup,
+    asks_a_model,
+    generated_at_once,
+    graded_at_once,
+    open_grading,
+)
+from skillmill.flows.runtime.filter_workers import filter_workers
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
@@ -64,11 +71,18 @@ async def redecide(
     """
     config = workspace.config
     duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=False)
-    at_once = generated_at_once(config, plan) if teacher else graded_at_once(config, plan)
-    ask = None if teacher is None else _asking_again(workspace, plan, teacher, rules)
     try:
         journal = workspace.journal.of_plan(plan.fingerprint)
-        async with open_grading(config, plan, journal, workspace.usage, lazy=True) as grading:
+        async with (
+            filter_workers(rules.filters, config.runner.workers) as workers,
+            open_grading(config, plan, journal, workspace.usage, lazy=True) as grading,
+        ):
+            beside = replace(rules, workers=workers)
+            ask = None if teacher is None else _asking_again(workspace, plan, teacher, beside)
+            if teacher is not None:
+                at_once = generated_at_once(config, plan)
+            else:
+                at_once = graded_at_once(config) if asks_a_model(config, plan) else workers.samples_at_once
 
             async def decide_shard(rows: list[SampleRow], gradings: list[GradingRow]) -> DecidedRow:
                 replies = known_replies(gradings) if same_grader else {}
@@ -80,7 +94,7 @@ async def redecide(
                         made = await ask(cell, grading)
                         if made is not None:
                             return made
-                    decided, of_row = await decide(sample_of(row), row, cell, rules, grading, replies.get(row["id"]))
+                    decided, of_row = await decide(sample_of(row), row, cell, beside, grading, replies.get(row["id"]))
                     return [decided], of_row
 
                 decided = [each async for each in in_order(rows, decide_row, at_once, lead=8 * at_once)]

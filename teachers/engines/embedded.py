@@ -11,12 +11,13 @@ import secrets
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.files import sha256_of
+from skillmill.data.processors import usable_cpus
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
 from skillmill.teachers.base import Reply, Request, RequestFailed, TransientError
 from skillmill.teachers.config import TeacherConfig
@@ -211,15 +212,6 @@ def _set(params: Any, dotted: str, value: Any) -> None:
         setattr(params, name, value)
     except TypeError:
         raise TypeError(f"expected {type(current).__name__}") from None
-
-
-def usable_cpus() -> int:
-    """Return how many cores this process may use: the cores of its affinity, at most its cgroup v2 quota."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, max(1, int(quota) // int(period)))  # without a quota the file says "max", a ValueError
-    return count
 
 
 def chat_body(request: Request) -> dict[str, Any]:

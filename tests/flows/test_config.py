@@ -99,7 +99,7 @@ def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
         ("output_dir: ''", r"^output_dir: .*at least 1 character"),
         ("teacher: null", r"^teacher: expected a section of keys and values, got None"),
         ("pairs: {sources: brevity}", r"^pairs\.sources: expected a list, got 'brevity'"),
-        ("runner: {kind: local, lanes: 2}", r"^runner\.lanes: kind local has no options"),
+        ("runner: {kind: local, lanes: 2}", r"^runner\.lanes: kind local has no such option"),
         ("generation: {kind: skill_mix, refine: needed}", r"^generation\.refine: kind skill_mix has no such option"),
         ("teacher: {kind: openai, model: m}", r"^teacher\.base_url: expected the server's address"),
         ("teacher: {kind: openai, model: m, base_url: 'ftp://h'}", r"^teacher\.base_url: expected an http or https"),
