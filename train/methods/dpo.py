@@ -11,6 +11,7 @@ from skillmill.train.job import Job
 from skillmill.train.methods.continued import continued_arguments, continued_job
 from skillmill.train.result import TrainResult
 from skillmill.train.run import run_job
+from skillmill.train.tokens.preferences import in_batches
 
 
 def train_dpo(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir: Path | None, seed: int) -> TrainResult:
@@ -26,4 +27,4 @@ def dpo_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
     """Return the `trl.DPOTrainer` of the job for two `datasets.Dataset` with the job's columns."""
     from trl import DPOConfig, DPOTrainer
 
-    return DPOTrainer(**continued_arguments(job, student, rows, held_out, DPOConfig))
+    return in_batches(DPOTrainer)(**continued_arguments(job, student, rows, held_out, DPOConfig))

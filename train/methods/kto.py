@@ -14,6 +14,7 @@ from skillmill.train.methods.continued import continued_arguments, continued_job
 from skillmill.train.result import TrainResult
 from skillmill.train.rows.methods import LABEL
 from skillmill.train.run import run_job
+from skillmill.train.tokens.preferences import in_batches
 
 
 def train_kto(config: TrainConfig, dataset_dir: Path, output_dir: Path, sft_dir: Path | None, seed: int) -> TrainResult:
@@ -32,4 +33,4 @@ def kto_trainer(job: Job, student: str, rows: Any, held_out: Any | None) -> Any:
     if hasattr(rows, "__len__") and len(labels := set(rows[LABEL])) == 1:
         absent = "rejected" if labels == {True} else "accepted"
         raise SkillmillError(f"train.kto: the dataset has no {absent} rows, and KTO needs both; train.dpo takes pairs")
-    return KTOTrainer(**continued_arguments(job, student, rows.shuffle(seed=job.seed), held_out, KTOConfig))
+    return in_batches(KTOTrainer)(**continued_arguments(job, student, rows.shuffle(seed=job.seed), held_out, KTOConfig))

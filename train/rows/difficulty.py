@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skillmill.train.rows.prepared import IGNORED
+from skillmill.train.tokens.prepared import IGNORED
 
 
 def easiest_first(trainer: Any) -> Any:

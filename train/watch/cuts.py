@@ -10,7 +10,7 @@ from typing import Any
 
 from skillmill.data.errors import SkillmillError
 from skillmill.train.job import Job
-from skillmill.train.rows.tokens import Sizes, sizes_of
+from skillmill.train.tokens.conversations import Sizes, sizes_of
 from skillmill.train.watch.held_out import as_dataset
 
 ANSWERS = ("completion", "chosen", "rejected")

@@ -1,4 +1,4 @@
-"""The tokens of conversations, made in batches: what TRL makes of each row alone, in a fraction of the time."""
+"""The tokens of conversations, made in batches by the chat template of a tokenizer."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skillmill.train.quiet import environment
-from skillmill.train.rows.answer_starts import answer_starts, common_prefix, splits_of
+from skillmill.train.tokens.answer_starts import answer_starts, common_prefix, splits_of
 
 StartsAndIds = tuple[list[int], list[list[int]]]
 

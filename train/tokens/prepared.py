@@ -3,6 +3,7 @@
 TRL prepares each row alone, which takes minutes on 100,000 rows.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from skillmill.train.rows.tokens import BATCH, Sizes, conversations
+from skillmill.train.rows.methods import LABEL
+from skillmill.train.tokens.conversations import BATCH, Conversations, Sizes, conversations
+
+Tokenise = Callable[[dict[str, list[Any]]], dict[str, list[Any]]]
 
 IGNORED = -100
 """The label of a token that is not learnt."""
@@ -67,38 +71,43 @@ def with_labels(rows: Any, tokenizer: Any, max_length: int | None, keeps_end: bo
             [*[IGNORED] * start, *ids[start:]] if answer_only else ids
             for start, ids in zip(made.starts, whole, strict=True)
         ]
-        return {
-            "input_ids": [ids[kept] for ids in whole],
-            "labels": [each[kept] for each in labels],
-            "start": made.starts,
-            "length": [[len(ids)] for ids in whole],
-        }
+        cut = {"input_ids": [ids[kept] for ids in whole], "labels": [each[kept] for each in labels]}
+        return {**cut, **sizes_in_lists(made)}
 
-    dataset, sizes = _mapped(rows, tokenise, ["input_ids", "labels"])
+    tokens = mapped(rows, tokenise, ["input_ids", "labels"])
     if answer_only and max_length is not None:
-        dataset = _where(dataset, sizes.left(max_length, keeps_end).max(axis=1) > 0)
-    return Prepared(dataset, sizes)
+        return where(tokens, tokens.sizes.left(max_length, keeps_end).max(axis=1) > 0)
+    return tokens
 
 
-def _mapped(rows: Any, tokenise: Any, columns: list[str]) -> tuple[Any, Sizes]:
-    """Return the columns of tokens that `tokenise` makes of each batch, and the sizes that it makes beside them."""
+def mapped(rows: Any, tokenise: Tokenise, columns: Sequence[str]) -> Prepared:
+    """Return rows with the columns of tokens that `tokenise` makes of each batch of a `datasets.Dataset`.
+
+    It also makes the columns `start` and `length` for the sizes. Columns of texts are left out.
+    """
     from datasets import Features, List, Value
 
     tokens, number = List(Value("int32")), Value("int32")
-    features = Features({**dict.fromkeys(columns, tokens), "start": number, "length": tokens})
+    kept = {name: of_column for name, of_column in rows.features.items() if name == LABEL}
+    features = Features({**kept, **dict.fromkeys(columns, tokens), "start": number, "length": tokens})
     made = rows.map(
         tokenise,
         batched=True,
         batch_size=BATCH,
-        remove_columns=rows.column_names,
+        remove_columns=[name for name in rows.column_names if name not in kept],
         features=features,
         load_from_cache_file=False,
     )
     starts, lengths = made.data.column("start"), pc.list_flatten(made.data.column("length"))
     sizes = Sizes(starts.to_numpy(), lengths.to_numpy().reshape(len(made), -1))
-    return made.select_columns(columns), sizes
+    return Prepared(made.select_columns([*kept, *columns]), sizes)
 
 
-def _where(dataset: Any, chosen: NDArray[np.bool_]) -> Any:
-    """Return the chosen rows of a dataset, which is returned itself if they are all its rows."""
-    return dataset if chosen.all() else dataset.select(np.flatnonzero(chosen))
+def sizes_in_lists(made: Conversations) -> dict[str, list[Any]]:
+    """Return the columns `start` and `length` of a batch."""
+    return {"start": made.starts, "length": [list(map(len, of_row)) for of_row in zip(*made.whole, strict=True)]}
+
+
+def where(made: Prepared, chosen: NDArray[np.bool_]) -> Prepared:
+    """Return the chosen rows, with the sizes of all."""
+    return made if chosen.all() else Prepared(made.dataset.select(np.flatnonzero(chosen)), made.sizes)

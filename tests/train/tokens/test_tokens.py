@@ -11,23 +11,17 @@ from skillmill.data.errors import ConfigError
 from skillmill.train.config import DpoConfig, SftConfig
 from skillmill.train.job import Job
 from skillmill.train.methods.sft import sft_job, sft_trainer
-from skillmill.train.quiet import offline_and_quiet, require_extra
-from skillmill.train.rows.answer_starts import answer_starts, common_prefix, splits_of
+from skillmill.train.quiet import offline_and_quiet
 from skillmill.train.rows.load import check_rows, load_rows
-from skillmill.train.rows.tokens import conversations, encoded
+from skillmill.train.tokens.answer_starts import answer_starts, common_prefix, splits_of
+from skillmill.train.tokens.conversations import conversations, encoded
 from skillmill.train.watch.cuts import count_cuts
 
 from ..conftest import ROOMY, config
-from ..tiny_students import SPECIAL_TOKENS, TEMPLATE, write_student
-from .conftest import job_of
+from ..rows.conftest import job_of
+from ..tiny_students import SPECIAL_TOKENS, TEMPLATE
 
 pytestmark = pytest.mark.train
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_extra()
-    return write_student(tmp_path_factory.mktemp("student") / "tiny")
 
 
 def job_with(student: Path, export: Path, folder: Path, **args: Any) -> Job:
