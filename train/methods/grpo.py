@@ -14,6 +14,7 @@ from skillmill.train.methods.continued import continued_arguments, continued_job
 from skillmill.train.methods.rewards import reward_functions
 from skillmill.train.result import TrainResult
 from skillmill.train.run import run_job
+from skillmill.train.tokens.conversations import BATCH
 
 
 def train_grpo(
@@ -36,7 +37,13 @@ def grpo_trainer(job: Job, student: str, rows: Any, held_out: Any | None, taxono
     from trl import GRPOConfig, GRPOTrainer
 
     assert isinstance(job.settings, GrpoConfig)
-    functions = reward_functions(job.settings.rewards, taxonomy, rows)
+    functions = reward_functions(job.settings.rewards, taxonomy, used_skills(rows))
     arguments = continued_arguments(job, student, rows, held_out, GRPOConfig, has_reference=False)
     arguments["args"].reward_weights = [job.settings.rewards[name] for name in functions]
     return GRPOTrainer(reward_funcs=list(functions.values()), **arguments)
+
+
+def used_skills(rows: Any) -> set[str]:
+    """Return the names of the skills of a `datasets.Dataset` with a column `skills`, whose values may be null."""
+    batches = rows.select_columns("skills").iter(BATCH)
+    return {name for batch in batches for names in batch["skills"] for name in names or ()}

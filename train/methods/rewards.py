@@ -4,7 +4,7 @@ Each reward is 0..1 for one answer, or None where it says nothing; TRL leaves No
 that grading by rules gives (`filters/grading/rules.py`), the filter `skill_named`, and the shirker score.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,14 +69,13 @@ REWARDS: dict[str, Reward] = {
 }
 
 
-def reward_functions(weights: Mapping[str, float], taxonomy: Path, rows: Iterable[Any]) -> dict[str, RewardFunction]:
+def reward_functions(weights: Mapping[str, float], taxonomy: Path, used: Collection[str]) -> dict[str, RewardFunction]:
     """Return the rewards with a weight other than 0 by name, as TRL calls them.
 
-    `taxonomy`: the file of the rows' skills. Raises `ConfigError` if it cannot be read, or if the reward `skills` is
-    asked for and no skill of the rows has a rule.
+    `taxonomy`: the file of the skills, `used`: the names of those that the rows have. Raises `ConfigError` if the file
+    cannot be read, or if the reward `skills` is asked for and no skill of the rows has a rule.
     """
     by_name = {skill.name: skill for skill in load_taxonomy(taxonomy).skills}
-    used = {name for row in rows for name in row["skills"]}
     if weights["skills"] and not any(skill.checker for name, skill in by_name.items() if name in used):
         raise ConfigError(
             "train.grpo.rewards.skills: no skill of the rows has a rule that could decide it; set it to 0, or use "

@@ -89,6 +89,23 @@ def test_grpo_continues_the_sft_with_rewards_by_rules(trained: tuple[TrainConfig
 
 
 @pytest.mark.train
+def test_grpo_takes_prompts_of_others_which_have_no_skills(
+    trained: tuple[TrainConfig, TrainResult], tmp_path: Path
+) -> None:
+    settings, sft = trained
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("\n".join(orjson.dumps({"prompt": f"Say {n}."}).decode() for n in range(8)))
+    block = settings.model_dump(mode="json", exclude_unset=True)
+    block["grpo"] |= {"data": str(file), "held_out": 0, "args": {**block["grpo"]["args"], "max_steps": 1}}
+    with pytest.raises(ConfigError, match=r"^train\.grpo\.rewards\.skills: no skill of the rows has a rule"):
+        train_grpo(TrainConfig.model_validate(block), tmp_path, tmp_path / "grpo", sft.path, 1, CHECKABLE)
+    block["grpo"]["rewards"] = {"skills": 0}
+    grpo = train_grpo(TrainConfig.model_validate(block), tmp_path, tmp_path / "grpo", sft.path, 1, CHECKABLE)
+    assert (grpo.rows, grpo.steps) == (8, 1)
+    assert {"rewards/makes_sense/mean"} <= {key for entry in log_of(grpo) for key in entry}
+
+
+@pytest.mark.train
 def test_kto_of_rows_with_one_label_is_one_line(trained: tuple[TrainConfig, TrainResult], tmp_path: Path) -> None:
     settings, sft = trained
     accepted = [row for row in rows_for(16) if row["verdict"] == "accepted"]
@@ -118,7 +135,7 @@ def test_a_reward_is_a_point_of_the_rules(name: str, text: str, expected: float 
 
 def test_the_reward_for_skills_is_the_share_that_their_rules_find() -> None:
     weights = dict.fromkeys(REWARDS, 1.0)
-    functions = reward_functions(weights, CHECKABLE, [{"skills": SKILLS}])
+    functions = reward_functions(weights, CHECKABLE, SKILLS)
     example = RULES[SKILLS[0]].example
     columns = {"kind": ["skill_mix"] * 2, "skills": [SKILLS, ["unknown"]], "topic": ["chess"] * 2}
     columns |= {"query_type": [None] * 2, "length": [None] * 2, "language": [None] * 2}
