@@ -1,6 +1,7 @@
 """The result of a training: its record, and the files beside the weights (model card, log, marker `train.json`)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -102,18 +103,29 @@ def check_losses(result: TrainResult, learning_rate: object) -> None:
         )
 
 
-def record(folder: Path, result: TrainResult, logs: list[dict[str, Any]], details: dict[str, Any]) -> None:
-    """Write log, model card and marker into `folder` and sync all its files to disk."""
+def record(
+    folder: Path,
+    result: TrainResult,
+    logs: list[dict[str, Any]],
+    details: dict[str, Any],
+    facts: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write log, model card and marker into `folder` and sync all its files to disk.
+
+    `facts`: further lines of the card's table, as (name, value).
+    """
     (folder / LOG).write_bytes(b"".join(orjson.dumps(entry) + b"\n" for entry in logs))
     versions = {name: version(name) for name in LIBRARIES}
-    (folder / CARD).write_text(_card(result, details, versions), encoding="utf-8")
+    (folder / CARD).write_text(_card(result, details, versions, facts), encoding="utf-8")
     marker = {"result": {**asdict(result), "path": None}, **details, "versions": versions}
     (folder / MARKER).write_bytes(orjson.dumps(marker, option=orjson.OPT_INDENT_2, default=str))
     for file in (file for file in folder.rglob("*") if file.is_file()):
         sync(file)
 
 
-def _card(result: TrainResult, details: dict[str, Any], versions: dict[str, str]) -> str:
+def _card(
+    result: TrainResult, details: dict[str, Any], versions: dict[str, str], facts: Sequence[tuple[str, str]]
+) -> str:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -123,5 +135,5 @@ def _card(result: TrainResult, details: dict[str, Any], versions: dict[str, str]
     environment.filters["cell"] = table_cell
     environment.filters["json"] = lambda value: orjson.dumps(value, default=str).decode()
     return environment.get_template("card.md.jinja").render(
-        result=result, title=TITLES[result.stage], versions=versions, **details
+        result=result, title=TITLES[result.stage], versions=versions, facts=facts, **details
     )

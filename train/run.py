@@ -22,6 +22,7 @@ from skillmill.train.job import Job, job_details, job_fingerprint
 from skillmill.train.processes import is_main_process, own_folder, wait_for_all
 from skillmill.train.quiet import offline_and_quiet, require_extra
 from skillmill.train.result import TrainResult, check_losses, finished, record
+from skillmill.train.rows.facts import row_facts
 from skillmill.train.rows.finish import finished_rows
 from skillmill.train.rows.load import CACHE, load_job_rows, load_validation_rows, rows_checksum
 from skillmill.train.student import student_name, student_path, window
@@ -96,7 +97,8 @@ def run_job(job: Job, make_trainer: MakeTrainer) -> TrainResult:
             _save_weights(job, trainer, student, work)
         if is_main_process():
             with _write_errors(job):
-                record(work, result, logs, {**job_details(job, checksum), "sources": loaded.sources})
+                details = {**job_details(job, checksum), "sources": loaded.sources}
+                record(work, result, logs, details, row_facts(job.settings))
             replace_folder(work, job.output_dir)
         _settle_checkpoints(job)
         wait_for_all()

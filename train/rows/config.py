@@ -39,6 +39,12 @@ class Part(BaseModel):
             raise ValueError("share and rows: expected one of them")
         return self
 
+    @property
+    def name(self) -> str:
+        """The name of the set for people and for `train.json`, without local folders."""
+        name = Path(self.data).name if self.data != EXPORT and Path(self.data).exists() else self.data
+        return name if self.subset is None else f"{name} ({self.subset})"
+
     def relative_to(self, folder: Path) -> "Part":
         """Return the part with a local path joined to `folder`, the folder of the configuration file."""
         return (
@@ -171,6 +177,8 @@ class RowsConfig(SetsConfig):
             raise ValueError("phases: expected without data and mixture, which each phase has")
         if self.order == LOSS and (self.phases or self.streaming):
             raise ValueError("order: loss is expected without phases and streaming")
+        if self.markers and self.response_only:
+            raise ValueError("markers: expected without response_only, which leaves nothing to mark")
         if self.phases and self.phases[0].rehearsal:
             raise ValueError("phases.0.rehearsal: expected 0, as there are no earlier rows")
         return self

@@ -37,10 +37,7 @@ class Source:
     @property
     def name(self) -> str:
         """The name of the set for people and for `train.json`, without local folders."""
-        if self.part.data == EXPORT:
-            return EXPORT
-        name = Path(self.part.data).name if Path(self.part.data).exists() else self.part.data
-        return name if self.part.subset is None else f"{name} ({self.part.subset})"
+        return self.part.name
 
     def checksum(self) -> str:
         """Return a SHA-256 over the rows. Raises `ConfigError` if there is no such set, `SkillmillError`."""

@@ -137,6 +137,7 @@ def test_a_column_that_no_set_has_is_named(
         ({"phases": [{"rehearsal": 0.1}, {}]}, "phases.0.rehearsal: expected 0, as there are no earlier rows"),
         ({"phases": [{}, {}], "data": "x"}, "phases: expected without data and mixture"),
         ({"markers": {"columns": []}}, "at least 1 item"),
+        ({"markers": {"columns": ["k"]}, "response_only": True}, "markers: expected without response_only"),
     ],
 )
 def test_settings_that_make_no_sense_are_errors(block: dict[str, Any], message: str) -> None:
@@ -186,22 +187,35 @@ def test_a_training_takes_the_rows_in_their_order(export: Path, tmp_path: Path) 
 
 
 @pytest.mark.train
-def test_a_training_with_all_of_it_is_recorded(export: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"response_only": True}, "| prompts | the turns of the user are empty (response_only) |"),
+        (
+            {"markers": {"columns": ["k"]}},
+            "| markers after prompts | k; on 0.5 of the rows, each left out of 0.5 of them (dropout) |",
+        ),
+    ],
+)
+def test_a_training_with_all_of_it_is_recorded(change: dict[str, Any], line: str, export: Path, tmp_path: Path) -> None:
     from skillmill.train.methods.sft import train_sft
 
     require_extra()
     student = write_student(tmp_path / "student")
-    sft: dict[str, Any] = {
-        "lora": None,
-        "response_only": True,
-        "order": "k",
-        "args": {**ROOMY, "max_steps": 2},
-    }
+    general = lines(tmp_path, 8, k=1)
+    phases = [{"data": "export", "epochs": 2}, {"data": general, "rehearsal": 0.1}]
+    sft: dict[str, Any] = {"lora": None, "phases": phases, "order": "k", **change}
+    sft["args"] = {**ROOMY, "max_steps": 2}
     result = train_sft(config(student=str(student), sft=sft, dpo=None), export, tmp_path / "sft", 1)
     assert result.steps == 2 and result.rows > 20
     marker = orjson.loads((result.path / "train.json").read_bytes())
-    assert marker["rows"] == {"order": "k", "response_only": True}
+    shown = [{"data": "export", "epochs": 2}, {"data": "general.jsonl", "rehearsal": 0.1}]
+    assert marker["rows"] == {"phases": shown, "order": "k", **change}
     assert marker["args"]["train_sampling_strategy"] == "sequential"
+    card = (result.path / "README.md").read_text()
+    assert "\n| phase 1 | export; 2 epochs |\n| phase 2 | general.jsonl; 1 epoch, with 0.1 of the rows of" in card
+    assert "| order | from the smallest value of k to the largest, within each phase |" in card
+    assert line in card and str(tmp_path) not in card
 
 
 @pytest.mark.train
