@@ -3,11 +3,11 @@
 import re
 
 from skillmill.data.text.code import without_code
+from skillmill.data.text.phrases import SignSearch
 from skillmill.teachers.chat_tokens import CONTROL_TOKEN
 
-_USER = (
-    r"(?:user|human|usuario|usuário|utilisateur|benutzer|nutzer|utente|пользователь|用户|使用者|人类|ユーザー|사용자)"
-)
+_USERS = "user|human|usuario|usuário|utilisateur|benutzer|nutzer|utente|пользователь|用户|使用者|人类|ユーザー|사용자"
+_USER = f"(?:{_USERS})"
 _ASSISTANT = (
     r"(?:(?:ai )?assistant|ai|bot|chatbot|asistente|assistente|assistent|ассистент|助手|助理|アシスタント|어시스턴트)"
 )
@@ -40,6 +40,13 @@ ABOUT_TOKENS = re.compile(
     re.IGNORECASE,
 )
 """An instruction whose answer may name tokens and tags."""
+SIGNS = {
+    CONTROL_TOKEN: ("<", "[", "]~b]"),
+    TEMPLATE_HEAD: ("user", "human", "assistant", "## instruction:", "##instruction:"),
+    USER_LABEL: tuple(f"{user}{end}" for user in _USERS.split("|") for end in (*":：*_])", " :", " ：", "\t:", "\t：")),
+}
+"""For each pattern its signs in lower case. Searching for them first is faster."""
+_SIGNS = SignSearch(SIGNS)
 LONGEST_ELEMENT = 200
 """The longest text in characters that the HTML element `<s>` strikes out."""
 _COMPLETE = re.compile(r"[.!?…。！？\"'”’»)\]}*_`~|;]\s*\Z")
@@ -51,11 +58,18 @@ def invented_turn(text: str, instruction: str) -> int | None:
     A turn begins with a control token of a chat template, with the head of a template, or with the label of a user
     whose turn is the last or is answered. Code, and answers to instructions about chats, are left alone.
     """
+    signs = _SIGNS.found(text.lower())
+    if not signs:
+        return None
     prose = without_code(text)
-    starts = [] if ABOUT_TOKENS.search(instruction) else [_control_token(prose)]
-    if not DIALOGUE.search(instruction):
-        starts += [_template_head(prose), _labelled_turn(prose)]
-    found = [start for start in starts if start is not None and text[:start].strip()]
+    found = [
+        start
+        for pattern, find, allowing in _TURNS
+        if pattern in signs
+        and (start := find(prose))
+        and text[:start].strip()
+        and not allowing.search(instruction)  # last, because most texts have no turn
+    ]
     return min(found, default=None)
 
 
@@ -97,3 +111,11 @@ def _labelled_turn(prose: str) -> int | None:
     answered = ASSISTANT_LABEL.search(prose, user.end()) is not None
     after_a_paragraph = prose[: user.start()].rstrip(" \t").endswith("\n\n") or answered
     return user.start() if after_a_paragraph and others < 2 else None
+
+
+_TURNS = (
+    (CONTROL_TOKEN, _control_token, ABOUT_TOKENS),
+    (TEMPLATE_HEAD, _template_head, DIALOGUE),
+    (USER_LABEL, _labelled_turn, DIALOGUE),
+)
+"""The pattern of each kind of turn, the function that finds where it begins, and the instructions that allow it."""

@@ -1,7 +1,16 @@
-"""Search for phrases in a text: a pattern for names, and a fast check before a slow pattern."""
+"""Search for phrases in a text: a pattern for names, and fast checks before slow patterns.
+
+The fast checks are for signs: substrings, one of which is in every match of a pattern. A text without any of them need
+not be searched for the pattern.
+"""
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from skillmill.data.text.words import UNSPACED_RANGES, WORD
 
@@ -16,11 +25,43 @@ NAME_END = rf"(?![^\W_{UNSPACED_RANGES}\uac00-\ud7a3]|[+#])"
 particles follow a name without a space."""
 
 
-def contains_any(text: str, signs: Iterable[str]) -> bool:
-    """Return whether the text contains one of the signs.
+Key = TypeVar("Key", bound=Hashable)
 
-    Signs are substrings, one of which is in every match of a pattern; a text without any of them need not be searched.
+
+class SignSearch(Generic[Key]):
+    """Searches a text for the signs of several patterns in one pass, whatever their number (Aho-Corasick).
+
+    For more than about ten signs it is faster than `contains_any`: 130 signs in an answer take a twentieth of the time.
+    A sign of one character, such as a digit, can be so frequent that `contains_any` is faster.
     """
+
+    def __init__(self, signs: Mapping[Key, Iterable[str]]) -> None:
+        """Take the signs of each pattern, by a key that stands for the pattern. Case matters."""
+        keys = defaultdict[str, set[Key]](set)
+        for key, signs_of_key in signs.items():
+            for sign in signs_of_key:
+                keys[sign].add(key)
+        self._signs, self._keys = list(keys), list(keys.values())
+
+    @cached_property
+    def _automaton(self) -> BytesAhoCorasick:
+        # Bytes, because the library takes no text with a lone surrogate. A sign is in the text if its bytes are.
+        return BytesAhoCorasick(map(_encoded, self._signs), implementation=Implementation.DFA)
+
+    def found(self, text: str) -> set[Key]:
+        """Return the keys of which the text contains a sign."""
+        found: set[Key] = set()
+        for sign, _, _ in self._automaton.find_matches_as_indexes(_encoded(text), overlapping=True):
+            found |= self._keys[sign]
+        return found
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def contains_any(text: str, signs: Iterable[str]) -> bool:
+    """Return whether the text contains one of the signs."""
     for sign in signs:  # noqa: SIM110 - half the time of any()
         if sign in text:
             return True

@@ -1,30 +1,31 @@
 """Measures of repetition: within a text, and of one text in another."""
 
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 
 def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     """Return all n-grams of the tokens, in order; fewer than n tokens have none."""
-    return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+    return list(zip(*(tokens[start:] for start in range(n)), strict=False))
 
 
 def repeated_share(items: Iterable[object]) -> float:
     """Return the share of items, 0..1, that are equal to an earlier item; 0 for no items."""
-    counts = Counter(items)
-    total = sum(counts.values())
-    return (total - len(counts)) / total if total else 0.0
+    every = list(items)
+    return (len(every) - len(set(every))) / len(every) if every else 0.0
 
 
 def covered_share(tokens: Sequence[str], source: Sequence[str], n: int) -> float:
     """Return the share of `tokens`, 0..1, that are in an n-gram which `source` also has; 0 for no tokens."""
     known = set(ngrams(source, n))
+    grams = ngrams(tokens, n) if known else []
+    if known.isdisjoint(grams):
+        return 0.0
     covered = [False] * len(tokens)
-    for i, gram in enumerate(ngrams(tokens, n)):
+    for i, gram in enumerate(grams):
         if gram in known:
             covered[i : i + n] = [True] * n
-    return sum(covered) / len(tokens) if tokens else 0.0
+    return sum(covered) / len(tokens)
 
 
 def compression_ratio(text: str) -> float:

@@ -8,7 +8,7 @@ Two other places split texts in their own way, from the same end marks: the feat
 import re
 from functools import lru_cache
 
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch
 from skillmill.data.text.words import LETTER, LETTER_OR_DIGIT, WORD
 
 END_MARKS = ".!?"
@@ -30,6 +30,7 @@ TITLES = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Jr|Sr|St|vs|etc|approx|e\.g|i\.e)\.
 TITLE_SIGNS = tuple("mr. mrs. ms. dr. prof. jr. sr. st. vs. etc. approx. e.g. i.e.".split())
 """Substrings in lower case, one of which is in every match of `TITLES`. Searching for them first saves most of the
 time."""
+_TITLE_SEARCH = SignSearch({"title": TITLE_SIGNS})
 LIST_NUMBER = re.compile(r"^[ \t]*\d{1,3}[.)][ \t]+", re.MULTILINE)
 
 # Every character that can begin a break is in the first class: this is much faster than three alternatives in turn.
@@ -62,10 +63,12 @@ def sentences(text: str) -> tuple[str, ...]:
     `count_sentences` defines what ends a sentence. Numbers of list items are dropped. The last results are cached.
     """
     shielded = LIST_NUMBER.sub("", text)
-    if contains_any(text.lower(), TITLE_SIGNS):
+    if _TITLE_SEARCH.found(text.lower()):
         shielded = TITLES.sub(lambda match: match.group().replace(".", "\0"), shielded)
-    pieces = (piece.replace("\0", ".").strip() for piece in SENTENCE_BREAK.split(shielded))
-    return tuple(piece for piece in pieces if WORD.search(piece))
+    pieces = SENTENCE_BREAK.split(shielded)
+    if "\0" in shielded:
+        pieces = [piece.replace("\0", ".") for piece in pieces]
+    return tuple(filter(WORD.search, map(str.strip, pieces)))
 
 
 def count_sentences(text: str, english: bool = True) -> int:

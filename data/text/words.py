@@ -40,7 +40,12 @@ def words(text: str) -> tuple[str, ...]:
 
     The last results are cached, because several filters need the words of the same two texts.
     """
-    return tuple(WORD.findall(text.lower().replace("’", "'")))
+    return tuple(word_list(text))
+
+
+def word_list(text: str) -> list[str]:
+    """Return the words as `words` does, without its cache: for parts of a text, which are needed once."""
+    return WORD.findall(text.lower().replace("’", "'"))
 
 
 def count_words(text: str) -> int:

@@ -52,6 +52,10 @@ class Contamination(RowFilter):
         """Return the same options with the paths of the sets taken relative to `folder`."""
         return self.model_copy(update={"sets": tuple(each.relative_to(folder) for each in self.sets)})
 
+    def applies_to(self, cell: Cell) -> bool:
+        """Return whether the rows of this cell are to be checked: there are evaluation sets to compare them with."""
+        return bool(self.sets) and super().applies_to(cell)
+
     def check(self, sample: Sample, cell: Cell) -> Verdict:
         """Return the verdict on instruction and response, with the signals that `shared_ngrams` describes."""
         from skillmill.filters.contamination.matching import contamination  # numpy loads at the first check

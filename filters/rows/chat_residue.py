@@ -17,7 +17,11 @@ from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.teachers.chat_tokens import CONTROL_TOKEN
 from skillmill.teachers.reasoning import UNMARKED_CHANNEL, WRAPPER_TAG
 
-_SIGNS = ("<", "[", "◁", "&lt;", ":", "：", "analysis", "assistant", "user\n", "human\n", "commentary", "thought\n")
+SIGNS = {
+    WRAPPER_TAG: ("<", "[", "◁", "&lt;"),
+    UNMARKED_CHANNEL: ("analysis", "commentary", "assistant"),
+}
+"""For each pattern its signs. Searching for them first is faster."""
 _OPENS_WITH_LABEL = re.compile(r"\s*(?:thought\n|(?:analysis|commentary|assistant(?:final|analysis))(?=[A-Z\n]))")
 """The label of a reasoning channel whose tokens were dropped."""
 _TOKENS = re.compile(f"{CONTROL_TOKEN.pattern}|{WRAPPER_TAG.pattern}", re.IGNORECASE)
@@ -38,11 +42,10 @@ class ChatResidue(RowFilter):
 
 
 def _has_residue(text: str, instruction: str) -> bool:
-    if not contains_any(text, _SIGNS):
-        return False
     if invented_turn(text, instruction) is not None or _OPENS_WITH_LABEL.match(text):
         return True
-    if ABOUT_TOKENS.search(instruction):
+    possible = [pattern for pattern, signs in SIGNS.items() if contains_any(text, signs)]
+    if not possible or ABOUT_TOKENS.search(instruction):
         return False
     prose = without_code(text)
-    return WRAPPER_TAG.search(prose) is not None or UNMARKED_CHANNEL.search(prose) is not None
+    return any(pattern.search(prose) for pattern in possible)

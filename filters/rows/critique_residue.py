@@ -10,7 +10,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch, contains_any
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows.revision_talk import (
     OPENING,
@@ -24,10 +24,11 @@ from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 
 _ANSWER = r"(?:responses?|answers?|repl(?:y|ies)|drafts?|instructions?)\b(?! (?:to(?! be\b)|of|from|by)\b)"
 _TEXT = r"(?:versions?|texts?|attempts?)\b(?! of\b)"
-_REVISED = (
-    r"(?:refined|revised|improved|rewritten|updated|reworked|polished|enhanced|shortened|reworded|rephrased|corrected|"
-    r"expanded)"
+_REVISED_WORDS = (
+    "refined|revised|improved|rewritten|updated|reworked|polished|enhanced|shortened|reworded|rephrased|corrected|"
+    "expanded"
 )
+_REVISED = rf"(?:{_REVISED_WORDS})"
 _FAULT = (
     r"(?:too|not (?:quite|very|really|as)|(?:a (?:bit|little)|somewhat|rather|quite|fairly|overly|more|less)) ?"
     r"(?:\w+ )?(?:vague|generic|general|wordy|verbose|long|short|brief|concise|clear|unclear|specific|concrete|"
@@ -64,11 +65,13 @@ RESIDUE = re.compile(
     re.IGNORECASE,
 )
 """Talk about a revision, wherever it is in the opening."""
-SIGNS = tuple(
-    "respons answer repl draft instruction version text attempt try go revising rewriting refining concise feedback "
-    "critique criticism weaknesses comments suggest reader tone wording made length strengths".split()
+SIGNS = (
+    *"respons answer repl draft instruction version text attempt try go revising rewriting refining concise feedback "
+    "critique criticism weaknesses comments suggest reader tone wording made length strengths".split(),
+    *(f"{revised} {text}" for revised in _REVISED_WORDS.split("|") for text in ("it", "this")),
 )
 """In lower case. Every match of `RESIDUE` contains one of them; searching for them first is faster."""
+_RESIDUE_SIGNS = SignSearch({"residue": SIGNS})
 OPENS_REVISED = re.compile(
     rf"[\W_]*(?:{_REVISED}(?: (?:and \w+ )?(?:{_ANSWER}|{_TEXT}))?|(?:final|second|third|new) "
     rf"(?:version|draft|response|attempt)|(?:response|answer|instruction) [(\[]{_REVISED}[)\]]|"
@@ -131,7 +134,7 @@ class CritiqueResidue(RowFilter):
 def _opens_revised(opening: str, response: str) -> bool:
     return (
         OPENS_REVISED.match(opening) is not None
-        or (contains_any(opening.lower(), SIGNS) and RESIDUE.search(opening) is not None)
+        or (bool(_RESIDUE_SIGNS.found(opening.lower())) and RESIDUE.search(opening) is not None)
         or (contains_any(response, REOPENING) and REOPENS_REVISED.search(response) is not None)
     )
 

@@ -59,7 +59,9 @@ class CutOff(RowFilter):
     def check(self, sample: Sample, cell: Cell) -> Verdict:
         """Return the verdict, without signals; an answer that reached the token limit is rejected too."""
         broken_end = BROKEN_END if cell.english else LOOSE_STOP
-        broken = broken_end.search(sample.instruction.rstrip()) or stops_in_the_middle(sample.response, cell.english)
+        broken = broken_end.search(sample.instruction.rstrip()[-LONGEST_END:]) or stops_in_the_middle(
+            sample.response, cell.english
+        )
         return self.verdict(sample.finish_reason == "length" or bool(broken))
 
 

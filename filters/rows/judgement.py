@@ -11,7 +11,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch, contains_any
 from skillmill.data.text.repetition import ngrams
 from skillmill.data.text.words import words
 from skillmill.filters.options import RowFilter
@@ -108,6 +108,7 @@ _SIDES = (
     "':",
 )
 """Every text with the labels or keys of a judgement contains one of them."""
+_SIGNS = SignSearch({"subject": _SUBJECTS, "side": _SIDES})
 DATA_FORM = re.compile(
     r"(?:[^\n{\[`]{0,120}:\s*)?(?:```[ \t]*(?:json5?|jsonl?|yaml|xml)?[ \t]*\n\s*)?"
     r"(?:\{\s*(?:[\"'“][^\"'”\n]{1,80}[\"'”]\s*:|\})|\[\s*(?:\{\s*[\"'“]|[\"“]))"
@@ -162,11 +163,12 @@ def judges(answer: str, instruction: str) -> bool:
     """Return whether an answer judges an answer or begins as data, and its instruction requests no such thing."""
     if DATA_FORM.match(answer) and not DATA.search(instruction):
         return True
-    if (_judges_in_prose(answer) or ASKER.match(answer)) and not (
+    signs = _SIGNS.found(answer)
+    if (("subject" in signs and _judges_in_prose(answer)) or ASKER.match(answer)) and not (
         JUDGEMENT.search(instruction) and TEXT_NOUN.search(instruction)
     ):
         return True
-    return _has_both_sides(answer) and not TWO_SIDES.search(instruction)
+    return "side" in signs and _has_both_sides(answer) and not TWO_SIDES.search(instruction)
 
 
 def _judges_in_prose(answer: str) -> bool:
@@ -175,8 +177,6 @@ def _judges_in_prose(answer: str) -> bool:
 
 def _has_both_sides(answer: str) -> bool:
     """Return whether the answer has the labels of good and bad sides, or a key of a critique in JSON."""
-    if not contains_any(answer, _SIDES):
-        return False
     return bool((STRENGTHS.search(answer) and WEAKNESSES.search(answer)) or CRITIQUE_KEYS.search(answer))
 
 

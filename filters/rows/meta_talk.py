@@ -4,7 +4,7 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch, contains_any
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
@@ -44,6 +44,7 @@ _SOURCES = (
     *("ystem message", "he instruction", "uery type"),
 )
 """Every line with a match of the first two patterns contains one of them; searching for them first is faster."""
+_SOURCE_SEARCH = SignSearch({"source": _SOURCES})
 _ABOUT_TASKS = re.compile(r"\b(?:skill|prompt|task|instruction|quer(?:y|ies)\b|users?\b)", re.IGNORECASE)
 """An instruction about skills, prompts or users. Its answer may mention them."""
 
@@ -67,7 +68,7 @@ class MetaTalk(RowFilter):
 
 
 def _lines_with_sources(text: str) -> str:
-    if not _has_source(text):
+    if not _SOURCE_SEARCH.found(text):
         return ""
     return "\n".join(filter(_has_source, text.split("\n")))
 

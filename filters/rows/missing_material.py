@@ -5,7 +5,7 @@ from functools import cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -105,6 +105,7 @@ REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
 
 Every match contains one of the signs in lower case; searching for them first is faster.
 """
+_REFERENCE_SIGNS = SignSearch({pattern: signs for signs, pattern in REFERENCES})
 
 OPENING = (
     rf"(?:based on|given|using|according to|look(?:ing)? at) the (?:[\w-]+ )?(?:{TEXT}|{FIGURE}) above\b"
@@ -177,9 +178,8 @@ def lacks_material(instruction: str) -> bool:
 
 def _reference_ends(text: str) -> list[int]:
     """Return where the references end that the text has."""
-    lowered = text.lower()
     found = [_compiled(OPENING).match(text)]
-    found += [_compiled(pattern).search(text) for signs, pattern in REFERENCES if contains_any(lowered, signs)]
+    found += [_compiled(pattern).search(text) for pattern in _REFERENCE_SIGNS.found(text.lower())]
     return [match.end() for match in found if match]
 
 

@@ -37,7 +37,8 @@ class PromptFragment(RowFilter):
         """Return the verdict; signal `prompt_runs` is the number of shared n-grams."""
         of_prompts = _prompt_ngrams(self.min_words)
         texts = (sample.response,) if cell.kind == SKILL_MIX else (sample.instruction, sample.response)
-        shared = sum(ngram in of_prompts for text in texts for ngram in ngrams(words(text), self.min_words))
+        found = [ngrams(words(text), self.min_words) for text in texts]
+        shared = sum(0 if of_prompts.isdisjoint(each) else sum(map(of_prompts.__contains__, each)) for each in found)
         return self.verdict(shared > 0, prompt_runs=shared)
 
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows import refusal_phrases as phrases
 from skillmill.filters.verdict import Verdict
@@ -64,13 +64,13 @@ class Refusal(RowFilter):
 
 def declines(instruction: str, response: str, within_characters: int) -> bool:
     """Return whether the assistant declines the instruction in the first characters of the response."""
-    response = _unquoted(response.translate(_STRAIGHT).strip(_MARKUP))
+    response = _unquoted(_straight(response).strip(_MARKUP))
     head = _QUOTATION.sub("…", response[:within_characters])
-    if not contains_any(head.lower(), phrases.SIGNS):
+    if not _SIGNS.found(head.lower()):
         return False
     return any(
         _is_own(match) and not _answers_nevertheless(response, match)
-        for pattern in _patterns(instruction.translate(_STRAIGHT), response)
+        for pattern in _patterns(_straight(instruction), response)
         for match in pattern.finditer(head)
     )
 
@@ -115,7 +115,15 @@ def _answers_nevertheless(response: str, match: re.Match[str]) -> bool:
     return bool(announces) and not phrases.OFFERS_OTHER.match(rest)
 
 
-_STRAIGHT = str.maketrans(dict.fromkeys("’‘ʼ", "'") | dict.fromkeys("“”„«»", '"'))
+def _straight(text: str) -> str:
+    """Return the text with straight quotation marks and apostrophes."""
+    for curled, straight in _STRAIGHT if not text.isascii() else ():
+        text = text.replace(curled, straight)
+    return text
+
+
+_SIGNS = SignSearch({"refusal": phrases.SIGNS})
+_STRAIGHT = (*((mark, "'") for mark in "’‘ʼ"), *((mark, '"') for mark in "“”„«»"))
 _MARKUP = " \t\r\n*_#>"
 _QUOTATION = re.compile(r"\"[^\"\n]{0,2000}(?:\"|$)")
 """Quoted speech, also if the searched part of the answer ends inside it."""

@@ -6,15 +6,17 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.phrases import contains_any
 from skillmill.data.text.repetition import compression_ratio, ngrams, repeated_share
 from skillmill.data.text.sentences import sentences
-from skillmill.data.text.words import words
+from skillmill.data.text.words import word_list, words
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 CODE_OR_TABLE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|^[ \t]*\|[^\n]*$", re.MULTILINE | re.DOTALL)
 """A fenced code block, or one line of a Markdown table. Both repeat by nature and are left out."""
+CODE_OR_TABLE_SIGNS = ("```", "~~~", "|")
 
 
 class Repetition(RowFilter):
@@ -37,9 +39,11 @@ class Repetition(RowFilter):
 
     def check(self, sample: Sample, cell: Cell) -> Verdict:
         """Return the verdict with the four measures as signals."""
-        prose = CODE_OR_TABLE.sub("\n", sample.response)
+        prose = sample.response
+        if contains_any(prose, CODE_OR_TABLE_SIGNS):
+            prose = CODE_OR_TABLE.sub("\n", prose)
         tokens = words(prose)
-        normalised = [" ".join(words(sentence)) for sentence in sentences(prose)]
+        normalised = [" ".join(word_list(sentence)) for sentence in sentences(prose)]
         normalised = [sentence for sentence in normalised if sentence.count(" ") >= 2]
         openings = [tuple(sentence.split()[:3]) for sentence in normalised]
         repeated_4grams = repeated_share(ngrams(tokens, 4))

@@ -12,6 +12,8 @@ words occurs, which takes a fifth of the time of a search.
 import re
 from collections.abc import Iterable, Iterator
 
+from skillmill.data.text.phrases import SignSearch
+
 _SURELY = "refined revised rewritten reworked reworded rephrased redrafted reformulated improved polished enhanced"
 """Adjectives that a good answer rarely gives to its own text, unless the user gave it a text."""
 _SURELY_REVISED = rf"(?:{_SURELY.replace(' ', '|')}|upgraded)"
@@ -37,19 +39,23 @@ _GAP = rf"(?:{_WORD}){{0,6}}?"
 _OF_PEOPLE = r"(?! (?:to|of|from|by)\b)"
 """Not "the improved response to stress"."""
 
-ANNOUNCING = tuple(
+ANNOUNCING = frozenset(
     "here's |here is |here are |below is |below are |this is |let's |let me |allow me to |i'll |i will |i've |i have |"
     "i can |i provide |i present ".split("|")
 )
 """The words with which an answer announces a text."""
-THIS = ("this ", "my ")
+THIS = frozenset(("this ", "my "))
 OPENING = 250
 """The number of characters at the beginning of an answer that count as its opening."""
 OPENING_WORDS = 15
 """The number of words that may stand before an announcement that opens an answer."""
-ADJECTIVES = (*_SURELY.split(), "upgraded", "shortened", "condensed", "streamlined", "tightened", "trimmed", "updated")
-EARLIER = ("previous ", "initial ", "earlier ", "original ")
-FEEDBACK = ("feedback", "critique", "criticism", "suggestions")
+ADJECTIVES = frozenset(
+    (*_SURELY.split(), "upgraded", "shortened", "condensed", "streamlined", "tightened", "trimmed", "updated")
+)
+EARLIER = frozenset(("previous ", "initial ", "earlier ", "original "))
+FEEDBACK = frozenset(("feedback", "critique", "criticism", "suggestions"))
+_PHRASES = SignSearch({phrase: (phrase,) for phrase in ANNOUNCING | THIS | ADJECTIVES | EARLIER | FEEDBACK})
+"""The phrases that are looked up one by one: where none of them is, no sentence of the grammar is."""
 
 _ANNOUNCED_OWN = re.compile(
     rf"{_GAP}(?:{_REVISED},? {_GAP}{_OWN}\b|{_REWRITE} of (?:the|my|your|this) (?:\w+ ){{0,2}}?{_OWN}\b"
@@ -139,14 +145,15 @@ def gives_text_to_edit(instruction: str) -> bool:
 def talks_of_revision(answer: str, instruction: str) -> bool:
     """Return whether an answer presents itself, anywhere, as the revision of an earlier text."""
     text = answer.lower().replace("’", "'")
-    announced = list(_clauses(text, ANNOUNCING))
-    this = list(_clauses(text, THIS))
-    revised = [(start - len("the "), start) for start, _ in _places(text, ADJECTIVES)]
+    phrases = _PHRASES.found(text)
+    announced = list(_clauses(text, ANNOUNCING & phrases))
+    this = list(_clauses(text, THIS & phrases))
+    revised = [(start - len("the "), start) for start, _ in _places(text, ADJECTIVES & phrases)]
     if (
         _any_match(_ANNOUNCED_OWN, text, announced)
         or _any_match(_THIS_OWN, text, this)
         or any(text.startswith("the ", the) and _THE_REVISED.match(text, start) for the, start in revised)
-        or _any_search(_EARLIER_DRAFT, text, EARLIER)
+        or _any_search(_EARLIER_DRAFT, text, EARLIER & phrases)
     ) and not (_ABOUT_RESPONSES.search(instruction) and _GIVEN.search(instruction)):
         return True
     if _any_match(_ANNOUNCED_SIZE, text, announced) and not _ABOUT_LENGTH.search(instruction):
@@ -156,7 +163,7 @@ def talks_of_revision(answer: str, instruction: str) -> bool:
         or _any_match(_ANNOUNCED_VERSION, text, (start for start in announced if _opens(text, start)))
         or _any_match(_THIS_TEXT, text, this)
         or any((not start or text[start - 1] in "\n*_# ") and _is_label(text, start) for _, start in revised)
-        or _any_search(_ON_FEEDBACK, text, FEEDBACK)
+        or _any_search(_ON_FEEDBACK, text, FEEDBACK & phrases)
     ) and not gives_text_to_edit(instruction)
 
 

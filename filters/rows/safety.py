@@ -14,7 +14,7 @@ from stdnum import luhn
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.phrases import contains_any
+from skillmill.data.text.phrases import SignSearch
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows import identity_data
 from skillmill.filters.verdict import Verdict
@@ -51,21 +51,34 @@ def mask(text: str) -> str:
 
 def masked(text: str) -> tuple[str, int]:
     """Return the masked text and the number of masked places."""
-    total = 0
-    for kind in _KINDS:
-        if not contains_any(text, kind.signs):
-            continue
-
-        def replace(match: re.Match[str], kind: _Kind = kind) -> str:
-            nonlocal total
-            label = match.groupdict().get("label") or ""
-            if not kind.is_valid(match.group().removeprefix(label)):
-                return match.group()
-            total += 1
-            return label + kind.placeholder
-
-        text = kind.pattern.sub(replace, text)
+    total, possible = 0, possible_kinds(text)
+    for number, kind in enumerate(KINDS if possible else ()):
+        if number in possible:
+            text, count = _without(kind, text)
+            if count:
+                total, possible = total + count, possible_kinds(text)
     return text, total
+
+
+def _without(kind: "_Kind", text: str) -> tuple[str, int]:
+    """Return the text with one kind of personal data masked, and the number of masked places."""
+    count = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal count
+        label = match.groupdict().get("label") or ""
+        if not kind.is_valid(match.group().removeprefix(label)):
+            return match.group()
+        count += 1
+        return label + kind.placeholder
+
+    return kind.pattern.sub(replace, text), count
+
+
+def possible_kinds(text: str) -> set[int]:
+    """Return the numbers of the kinds of personal data that the text can have by its signs."""
+    possible = _SIGNS.found(text) | _LOW_SIGNS.found(text.lower())
+    return possible | _NUMBERS if LONG_NUMBER.search(text) else possible
 
 
 _EMAIL = re.compile(
@@ -167,44 +180,66 @@ def _any(_: str) -> bool:
     return True
 
 
-class _Kind(NamedTuple):
-    """One kind of personal data. `is_valid` checks what the pattern matched, without its label."""
+LONG_NUMBER = re.compile(
+    r"[+\d](?:(?<=\+)[1-9]|(?:[ \u00a0\u202f.()/\u2010\u2011\u2013-]{0,2}[A-Z\d]){8}|[A-Za-z\d]{25})"
+)
+"""Nine digits or capitals with at most two separators between them, a country code, or 26 letters and digits."""
 
-    signs: tuple[str, ...]
-    """Every match contains one of them; searching for them first is faster."""
+
+class _Kind(NamedTuple):
+    """One kind of personal data. `is_valid` checks what the pattern matched, without its label.
+
+    Every match contains one of `signs`, or in lower case one of `low_signs`, or, if there are neither, a match of
+    `LONG_NUMBER`. Searching for them first is faster.
+    """
+
     placeholder: str
     pattern: re.Pattern[str]
     is_valid: Callable[[str], bool]
+    signs: tuple[str, ...] = ()
+    low_signs: tuple[str, ...] = ()
 
 
 _MARKS = tuple(
     "-----BEGIN sk- sk_ rk_ pk_ ghp_ gho_ ghu_ ghs_ ghr_ github_ glpat- hf_ npm_ pypi- whsec_ SG. xox xapp- "
     "hooks.slack AKIA ASIA AIza GOCSPX- ya29. eyJ".split()
 )
-_DIGITS = tuple("0123456789")
-_LABELS = tuple("hone HONE obile MOBILE fax Fax FAX hats HATS tel. Tel. TEL. tel: Tel: TEL: tel= cell: Cell:".split())
-
-_PASSWORDS = tuple("assw|ASSW|pwd|PWD|Pwd|assphrase|asscode|ontrase|ot de passe|achtwoord|enha|asło".split("|"))
-_WALLETS = ("bc1", "0x", *"13")
-_SPELT = tuple("(at|[at|{at|<at|( at|[ at|{ at|< at|(ät|[ät|(AT|[AT|(At|[At| dot | DOT | Dot ".split("|"))
+_AWS = ("access_key", "accesskey")
+_PASSWORDS = tuple(
+    "password|passwort|passwd|pwd|passphrase|passcode|contraseña|mot de passe|wachtwoord|senha|hasło".split("|")
+)
+_SPELT = tuple("(at|[at|{at|<at|(ät|[ät|{ät|<ät|( at|[ at|{ at|< at|( ät|[ ät|{ ät|< ät| dot ".split("|"))
+_ACRONYMS = tuple("SSN NIF NIE DNI CPF CNP BSN NINO NIR ITIN AHV PESEL".split())
 _IDENTITY = tuple(
-    "ecurity|nsurance|assport|ax id|ax ID|entification|dentity|icen|iscale|ersonnummer|adhaar|ESEL|esel|teuer|ausweis"
-    "|SSN|NIF|NIE|DNI|CPF|CNP|BSN|NINO|NIR|ITIN|AHV".split("|")
+    "social security|national insurance|passport|tax id|identity card|driving licen|driver's licen|codice fiscale"
+    "|personnummer|aadhaar|pesel|steuerid|steuer-id|personalausweis".split("|")
+)
+_LABELS = tuple(
+    f"{label}{end}" for label in ("phone", "tel", "mobile", "cell", "fax", "whatsapp") for end in (" n", " is", *".:=#")
 )
 
-_KINDS = (
-    _Kind(_MARKS, "[key]", _KEY, _any),  # first: the digits of a key may look like another kind
-    _Kind(("@",), "[e-mail address]", _EMAIL, _any),
-    _Kind(("access", "ACCESS", "Access"), "[key]", _AWS_SECRET, _any),
-    _Kind(_PASSWORDS, "[password]", identity_data.PASSWORD, identity_data.is_password),
-    _Kind(_SPELT, "[e-mail address]", identity_data.SPELT_EMAIL, _any),
-    _Kind(_WALLETS, "[wallet address]", identity_data.WALLET, identity_data.is_wallet),
-    _Kind(_DIGITS, "[account number]", _IBAN, _is_iban),
-    _Kind(_DIGITS, "[identity number]", identity_data.IDENTITY_NUMBER, identity_data.is_identity_number),
-    _Kind(_IDENTITY, "[identity number]", identity_data.LABELLED_IDENTITY_NUMBER, identity_data.has_six_digits),
-    _Kind(_DIGITS, "[card number]", _CARD, _is_card),
-    _Kind(_DIGITS, "[phone number]", _PHONE, _is_phone),
-    _Kind(("0",), "[phone number]", identity_data.NATIONAL_PHONE, identity_data.is_national_phone),
-    _Kind(("0",), "[phone number]", identity_data.LABELLED_NATIONAL_PHONE, _any),
-    _Kind(_LABELS, "[phone number]", _LABELLED_PHONE, _is_labelled_phone),
+KINDS = (
+    _Kind("[key]", _KEY, _any, _MARKS),  # first: the digits of a key may look like another kind
+    _Kind("[e-mail address]", _EMAIL, _any, ("@",)),
+    _Kind("[key]", _AWS_SECRET, _any, (), _AWS),
+    _Kind("[password]", identity_data.PASSWORD, identity_data.is_password, (), _PASSWORDS),
+    _Kind("[e-mail address]", identity_data.SPELT_EMAIL, _any, (), _SPELT),
+    _Kind("[wallet address]", identity_data.WALLET, identity_data.is_wallet),
+    _Kind("[account number]", _IBAN, _is_iban),
+    _Kind("[identity number]", identity_data.IDENTITY_NUMBER, identity_data.is_identity_number),
+    _Kind(
+        "[identity number]",
+        identity_data.LABELLED_IDENTITY_NUMBER,
+        identity_data.has_six_digits,
+        _ACRONYMS,
+        _IDENTITY,
+    ),
+    _Kind("[card number]", _CARD, _is_card),
+    _Kind("[phone number]", _PHONE, _is_phone),
+    _Kind("[phone number]", identity_data.NATIONAL_PHONE, identity_data.is_national_phone),
+    _Kind("[phone number]", identity_data.LABELLED_NATIONAL_PHONE, _any),
+    _Kind("[phone number]", _LABELLED_PHONE, _is_labelled_phone, (), _LABELS),
 )
+_SIGNS = SignSearch({number: kind.signs for number, kind in enumerate(KINDS)})
+_LOW_SIGNS = SignSearch({number: kind.low_signs for number, kind in enumerate(KINDS)})
+_NUMBERS = {number for number, kind in enumerate(KINDS) if not (kind.signs or kind.low_signs)}

@@ -4,8 +4,7 @@ All functions take many answers at once. See `word_arrays` for the meaning of "r
 arrays.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count, repeat
 
 import numpy as np
@@ -21,54 +20,27 @@ from skillmill.filters.shirker.features.word_vectors import (
     word_vectors,
 )
 
-MULTIPLIER = 0x5851F42D4C957F2D
-"""A large odd number. Multiplication by it and addition, modulo 2^64, hash a few small numbers to one."""
-LOW_BITS = 0xFFFF
 
-
-def echo_features(instructions: Sequence[InstructionFeatures], tokens: Tokens, row: Numbers) -> Columns:
+def echo_features(instructions: Sequence[InstructionFeatures], tokens: Tokens) -> Columns:
     """Return the overlap of 4-grams of instruction and answer.
 
     "instruction_echoed" is the share of the instruction's distinct 4-grams that the answer has, "echoed_4grams" the
-    share of the answer's distinct 4-grams that the instruction has. `row`, intp (tokens,), is the answer of each token.
+    share of the answer's distinct 4-grams that the instruction has.
     """
-    rows, numbers = len(instructions), dict(zip(tokens.words, count()))
-    sizes = [len(instruction.tokens) for instruction in instructions]
-    unknown = repeat(len(numbers))
-    instruction_words = np.array(
-        [number for instruction in instructions for number in map(numbers.get, instruction.tokens, unknown)], np.intp
-    )
-    answer_keys, answer_row = _four_gram_keys(tokens.numbers, row)
-    instruction_keys, _ = _four_gram_keys(instruction_words, np.repeat(np.arange(rows), sizes))
-
-    # A table of the keys' low 16 bits excludes nine of ten answer keys before the look-up in a Python set.
-    likely = np.zeros(LOW_BITS + 1, np.bool_)
-    likely[instruction_keys & LOW_BITS] = True
-    known, echoed = set(instruction_keys.tolist()), defaultdict[int, set[int]](set)
-    at = np.flatnonzero(likely[answer_keys & LOW_BITS])
-    for key, answer in zip(answer_keys[at].tolist(), answer_row[at].tolist(), strict=True):
-        if key in known:
-            echoed[answer].add(key)
-    shares = np.zeros((2, rows))
-    for answer, keys in echoed.items():
-        begin, end = np.searchsorted(answer_row, answer), np.searchsorted(answer_row, answer, "right")
-        distinct = np.unique(answer_keys[begin:end])
-        shares[:, answer] = len(keys) / len(instructions[answer].four_grams), len(keys) / len(distinct)
+    numbers, unknown = dict(zip(tokens.words, count())), repeat(-1)
+    shares = np.zeros((2, len(instructions)))
+    for row, instruction in enumerate(instructions):
+        known = set(_four_grams(list(map(numbers.get, instruction.tokens, unknown))))
+        answer = tokens.of(row).tolist()
+        if not known.isdisjoint(_four_grams(answer)):
+            distinct = set(_four_grams(answer))
+            shared = len(known & distinct)
+            shares[:, row] = shared / len(instruction.four_grams), shared / len(distinct)
     return dict(zip(("instruction_echoed", "echoed_4grams"), shares, strict=True))
 
 
-def _four_gram_keys(numbers: Numbers, row: Numbers) -> tuple[Numbers, Numbers]:
-    """Return a hash of each 4-gram together with its row, intp (4-grams,), and its row, intp (4-grams,).
-
-    `numbers` and `row`, intp (tokens,), are the word and the row of each token; no 4-gram extends over two rows. Two
-    keys are equal if the 4-grams and the rows are equal, otherwise with a probability of 2^-64.
-    """
-    keys = numbers[:-3]
-    for following in (numbers[1:-2], numbers[2:-1], numbers[3:], row[:-3]):
-        keys = keys * MULTIPLIER + following
-    keys ^= keys >> 32
-    inside = np.flatnonzero(row[:-3] == row[3:])
-    return keys[inside], row[inside]
+def _four_grams(words: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    return zip(words, words[1:], words[2:], words[3:], strict=False)
 
 
 def subject_features(

@@ -63,7 +63,10 @@ class SubjectWords(NamedTuple):
 
 def distinct_words(tokens: Tokens, row: Numbers) -> DistinctWords:
     """Return the distinct words of each answer; `row`, intp (tokens,), is the answer of each token."""
-    of_token, count, _ = number_keys(row * len(tokens.words) + tokens.numbers)
+    if len(tokens.ends) == 1:  # the words of a single text are numbered in this order already
+        of_token, count = tokens.numbers, len(tokens.words)
+    else:
+        of_token, count, _ = number_keys(row * len(tokens.words) + tokens.numbers)
     places = np.arange(len(of_token))
     first, last = np.empty(count, np.intp), np.empty(count, np.intp)
     last[of_token] = places  # of several values for one index, numpy keeps the last one

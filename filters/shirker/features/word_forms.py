@@ -77,18 +77,22 @@ def _known_prefixes() -> frozenset[str]:
 
 
 @lru_cache(maxsize=2**16)
-def is_known(word: str) -> bool:
-    """Return whether an English word, in lower case, is known: it, or another word with its first five letters."""
+def is_unknown(word: str) -> bool:
+    """Return whether a word, in lower case, is no English one: neither it nor one with its first five letters is known.
+
+    Whole numbers are known.
+    """
     if len(word) < 3:
-        return word in SHORT_WORDS or word.isdigit()
-    return word in FUNCTION_WORDS or "'" in word or word.isdigit() or prefix(word) in _known_prefixes()
+        return word not in SHORT_WORDS and not word.isdigit()
+    return not (word in FUNCTION_WORDS or "'" in word or word.isdigit() or prefix(word) in _known_prefixes())
 
 
 def words_of_forms(words: Sequence[str]) -> NDArray[np.float64]:
     """Return for each word whether it is unknown, and whether it is frequent in other languages, float64 (2, words)."""
-    known = [is_known(word) for word in words]
-    foreign = [word in FOREIGN_WORDS for word in words]
-    return np.array([np.logical_not(known), foreign], np.float64)
+    forms = np.empty((2, len(words)))
+    forms[0] = list(map(is_unknown, words))
+    forms[1] = list(map(FOREIGN_WORDS.__contains__, words))
+    return forms
 
 
 def stray_marks(text: str) -> int:

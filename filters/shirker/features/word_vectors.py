@@ -12,10 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from skillmill.filters.shirker.features.rarity import prefix, rarity
 
 Vectors = NDArray[np.float32]
+
+FEWEST_ON_THREADS, FEWEST_OF_VECTOR_ON_THREADS = 2**18, 9216
+"""The multiplications from which OpenBLAS computes a product of two matrices, or of a vector and a matrix, on several
+threads. To limit the threads takes as long as a smaller product, so that is done from these sizes on only."""
 
 
 class KnownWords(NamedTuple):
@@ -32,8 +37,7 @@ class KnownWords(NamedTuple):
     @property
     def sum(self) -> Vectors:
         """The weighted sum of the vectors, float32 (96,); zeros for no words."""
-        total: Vectors = self.weights @ self.directions
-        return total
+        return product(self.weights, self.directions)
 
 
 class WordVectors:
@@ -68,6 +72,27 @@ class WordVectors:
         """
         rows = np.array(sorted(row for row in map(self._rows.get, words) if row is not None), np.intp)
         return KnownWords(self.directions.take(rows, axis=0), self.weights.take(rows))
+
+
+def product(left: Vectors, right: Vectors) -> Vectors:
+    """Return the matrix product of two arrays, computed on one thread.
+
+    On several threads such a small product takes milliseconds of CPU time: OpenBLAS keeps its threads busy for a while
+    after it, so that the next product finds them awake.
+    """
+    multiplications = left.size * right.shape[-1]
+    if multiplications < (FEWEST_ON_THREADS if left.ndim == 2 else FEWEST_OF_VECTOR_ON_THREADS):
+        result: Vectors = left @ right
+    else:
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            result = left @ right
+    return result
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return the controller of the thread pools, found once: a search for them takes milliseconds."""
+    return ThreadpoolController()
 
 
 @cache
@@ -106,7 +131,7 @@ def nearest_similarities(subject: KnownWords, answer: KnownWords) -> tuple[float
     subject_weight, answer_weight = float(np.add.reduce(subject.weights)), float(np.add.reduce(answer.weights))
     if not subject_weight or not answer_weight:
         return 0.0, 0.0
-    cosines = subject.directions @ answer.directions.T  # (subject words, answer words)
+    cosines = product(subject.directions, answer.directions.T)  # (subject words, answer words)
     return (
         float(np.maximum.reduce(cosines, axis=1, initial=0) @ subject.weights) / subject_weight,
         float(np.maximum.reduce(cosines, axis=0) @ answer.weights) / answer_weight,

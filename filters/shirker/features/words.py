@@ -60,7 +60,7 @@ def word_features(instructions: Sequence[InstructionFeatures], texts: Sequence[s
         "foreign_words": foreign,
         "leans_back": _leans_back(tokens, starts, kind_of_word),
         "said_again": _repeated_beginnings(tokens, starts, words),
-        **echo_features(instructions, tokens, row),
+        **echo_features(instructions, tokens),
         **meaning_features(instructions, tokens, subject),
     }
     subject_counts, subject_shares = subject_features(instructions, tokens, subject, n)

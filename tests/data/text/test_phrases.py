@@ -1,8 +1,10 @@
 """Names are found as whole phrases."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from skillmill.data.text.phrases import contains_any, phrase_pattern
+from skillmill.data.text.phrases import SignSearch, contains_any, phrase_pattern
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,11 @@ def test_any_sign_is_enough() -> None:
     assert contains_any("feel free", ("good luck", "feel"))
     assert not contains_any("feel free", ("good luck",))
     assert not contains_any("feel free", ())
+
+
+@given(
+    st.dictionaries(st.integers(0, 5), st.sets(st.text("abé\ud800", min_size=1, max_size=3))),
+    st.text("abcé\ud800", max_size=20),
+)
+def test_one_pass_finds_the_signs_of_every_key(signs: dict[int, set[str]], text: str) -> None:
+    assert SignSearch(signs).found(text) == {key for key, these in signs.items() if contains_any(text, these)}
