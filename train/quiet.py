@@ -5,7 +5,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.terminal import shows_progress
@@ -16,6 +17,8 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",  # otherwise tokenizers warns at every fork
 }
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+"""The variables, and values of modules, that forbid access to the hub."""
 
 
 def require_extra() -> None:
@@ -53,6 +56,43 @@ def offline_and_quiet() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@dataclass(frozen=True)
+class Network:
+    """An access to the hub, for use inside `offline_and_quiet`.
+
+    `variables`: environment variables. `hub` and `datasets`: the values of the modules that read them at import.
+    """
+
+    variables: dict[str, str]
+    hub: dict[str, bool]
+    datasets: dict[str, bool]
+
+    @classmethod
+    def as_now(cls) -> Self:
+        """Return the access of this moment."""
+        import datasets
+        import huggingface_hub.constants as constants
+
+        def values_of(module: Any) -> dict[str, bool]:
+            return {name: getattr(module, name) for name in OFFLINE if hasattr(module, name)}
+
+        variables = {name: os.environ.get(name, "0") for name in OFFLINE}
+        return cls(variables, values_of(constants), values_of(datasets.config))
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Have this access in the block."""
+        import datasets
+        import huggingface_hub.constants as constants
+
+        with (
+            environment(self.variables),
+            _attributes(constants, **self.hub),
+            _attributes(datasets.config, **self.datasets),
+        ):
+            yield
 
 
 @contextmanager

@@ -117,10 +117,14 @@ def _split_rows(job: Job, dataset: Any, work: Path) -> HeldOut:
     if job.settings.select == "held_out" and (rows.measured is None or rows.origin == TRAINED_ON):
         raise ConfigError(
             f"train.{job.stage}.select: held_out expects validation rows (export.validation), or at least "
-            f"{FEWEST_ROWS} rows and train.{job.stage}.held_out above 0; found {len(rows.trained)} rows"
+            f"{FEWEST_ROWS} rows and train.{job.stage}.held_out above 0; found {_count(rows.trained)} rows"
         )
     measured = rows.measured and rows.measured.select_columns(list(job.columns))
     return replace(rows, trained=finished_rows(job, rows.trained), measured=measured)
+
+
+def _count(rows: Any) -> int | str:
+    return len(rows) if hasattr(rows, "__len__") else "streamed"
 
 
 def _streamed_rows(trainer: Any) -> int:

@@ -33,6 +33,11 @@ def is_data_file(name: str) -> bool:
     return not is_url(name) and _builder(name) is not None
 
 
+def is_hub_name(name: str) -> bool:
+    """Return whether a dataset name can only be that of a dataset on the Hugging Face Hub."""
+    return not is_url(name) and _builder(name) is None and not Path(name).exists()
+
+
 def resolve_dataset_name(folder: Path, name: str) -> str:
     """Return the dataset name `name` of a configuration file in `folder`, as a path if it is a local one.
 
@@ -64,9 +69,7 @@ def read_dataset(
         raise ConfigError(f"{key}: {name}: expected a name that ends in {', '.join(FORMATS)}")
     import datasets  # imported here because the import takes seconds
 
-    bars = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
+    with _load_errors(key, name):
         if builder is not None and not is_url(name):
             return _read_file(path, split, cache, columns, encoding)
         if (path / "state.json").is_file():
@@ -80,6 +83,38 @@ def read_dataset(
             return datasets.load_dataset(name, subset, split=split)
         with _without_patterns(path) as folder:
             return datasets.load_dataset(str(folder), subset, split=split, cache_dir=str(cache))
+
+
+def stream_dataset(key: str, name: str, subset: str | None, split: str, revision: str) -> "datasets.IterableDataset":
+    """Return a dataset on the Hugging Face Hub whose rows are read when they are iterated over, with its features.
+
+    `revision`: the commit to read. Raises `ConfigError` as `read_dataset` does.
+    """
+    import datasets
+
+    with _load_errors(key, name):
+        stream = datasets.load_dataset(name, subset, split=split, revision=revision, streaming=True)
+        return stream if stream.features else stream._resolve_features()
+
+
+def hub_revision(key: str, name: str) -> str:
+    """Return the newest commit of a dataset on the Hugging Face Hub. Raises `ConfigError` as `read_dataset` does."""
+    import datasets
+    from huggingface_hub import HfApi
+
+    with _load_errors(key, name):
+        return str(HfApi(endpoint=datasets.config.HF_ENDPOINT).dataset_info(name).sha)
+
+
+@contextmanager
+def _load_errors(key: str, name: str) -> Iterator[None]:
+    """Raise whatever cannot be loaded in the block as `ConfigError`, without progress bars."""
+    import datasets
+
+    bars = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
     except Exception as error:  # file readers and hub clients document no common base class
         cause = error.__cause__ if isinstance(error, datasets.exceptions.DatasetGenerationError) else None
         empty = isinstance(cause or error, StopIteration)  # raised by the reader of a file without lines

@@ -53,6 +53,8 @@ class HubServer:
         self.repos: dict[str, Repo] = {}
         self.tokens: dict[str, set[str]] = {"hf_writer": {"read", "write"}, "hf_reader": {"read"}, "hf_blind": set()}
         self.calls: list[str] = []
+        self.read: list[str] = []
+        """The path of each file that was read, or a part of it, in the order of the calls."""
         self.faults: dict[str, list[Fault]] = {}
         self.holds: dict[str, Hold] = {}
         self.expected: dict[str, tuple[str, int]] = {}
@@ -340,6 +342,8 @@ class HubServer:
         blob = commit.files.get(http.match_info["path"])
         if blob is None:
             raise Refused(404, "Entry not found", "EntryNotFound")
+        if http.method == "GET":
+            self.read.append(http.match_info["path"])
         etag = blob.sha256 if blob.is_lfs else blob.git_id
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit.id, "Accept-Ranges": "bytes"}
         if blob.is_lfs:

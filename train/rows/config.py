@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from skillmill.data.inputs.datasets import resolve_dataset_name
+from skillmill.data.inputs.datasets import is_hub_name, resolve_dataset_name
 
 LOSS = "loss"
 """The value of `order` for the loss of the student before the training."""
@@ -129,7 +129,8 @@ class RowsConfig(SetsConfig):
     trained from the smallest to the largest value. `markers`: facts that are added to prompts. `response_only`: empties
     the turns of the user, the control of arXiv 2409.14254. `thinking`: whether the student learns to write the column
     `thinking` of a set before its answers. `streaming`: TRL makes the tokens of a row when it comes to it, so that a
-    training on very many rows starts at once; of SFT, with `args.max_steps`.
+    training on very many rows starts at once; of SFT, with `args.max_steps`. The rows of a set on the Hub are then read
+    when the training comes to them too, if `is_lazy`.
     """
 
     sequential: ClassVar[dict[str, Any]] = {"train_sampling_strategy": "sequential"}
@@ -151,6 +152,19 @@ class RowsConfig(SetsConfig):
     def is_ordered(self) -> bool:
         """Whether the order of the rows matters, so that they are not shuffled."""
         return self.phases is not None or self.order is not None
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether rows of sets on the Hub are read when the training comes to them, which needs no count of rows."""
+        has_shares = len(self.parts) == 1 or all(part.share for part in self.parts)
+        is_counted = self.is_ordered or not has_shares or any(part.rows for part in self.parts)
+        on_hub = any(part.data != EXPORT and is_hub_name(part.data) for part in self.parts)
+        return self.streaming and on_hub and not is_counted
+
+    @property
+    def changes_prompts(self) -> bool:
+        """Whether prompts are changed before the training."""
+        return self.markers is not None or self.response_only
 
     @property
     def order_args(self) -> dict[str, Any]:

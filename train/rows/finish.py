@@ -13,6 +13,8 @@ from skillmill.data.records import Message
 from skillmill.train.job import Job
 from skillmill.train.rows.config import LOSS, Markers
 
+BUFFER_ROWS = 1000
+"""The number of rows of a stream from which the next row is drawn at random."""
 PHASE = "phase"
 """The column with the number of a row's phase, from 0."""
 
@@ -20,13 +22,17 @@ PHASE = "phase"
 def finished_rows(job: Job, rows: Any) -> Any:
     """Return the rows to train on, a `datasets.Dataset`, in their order and with their final prompts.
 
-    It is a `datasets.IterableDataset` with `streaming`.
+    It is a `datasets.IterableDataset` with `streaming`. Rows that are read lazily are shuffled within `BUFFER_ROWS`.
     Raises `ConfigError` if no row has a value in a column that order or markers name.
     """
     settings = job.settings
+    if settings.is_lazy:
+        rows = rows.shuffle(seed=job.seed, buffer_size=BUFFER_ROWS)
+        changed = rows.map(lambda row: {"prompt": changed_prompt(row, job)}) if settings.changes_prompts else rows
+        return changed.select_columns(list(job.columns))
     _check_columns(job, rows)
     order = training_order(job, rows)
-    if settings.markers or settings.response_only:
+    if settings.changes_prompts:
         rows = rows.map(lambda row: {"prompt": changed_prompt(row, job)}, load_from_cache_file=False)
     rows = (rows if order is None else rows.select(order)).select_columns(list(job.columns))
     if not settings.streaming:

@@ -6,15 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.export.splits import SPLITS
 from skillmill.data.inputs.row_files import BATCH_ROWS, open_rows
 from skillmill.data.records import Message
 from skillmill.train.job import Job
 from skillmill.train.rows.export import export_files
-from skillmill.train.rows.methods import REJECTED
+from skillmill.train.rows.methods import HELD_OUT, REJECTED
 from skillmill.train.rows.sources import Source
-
-HELD_OUT = tuple(split for split in SPLITS if split != "train")
 
 
 def check_leaks(job: Job, sources: Sequence[Source], datasets: Sequence[Any]) -> None:
@@ -26,8 +23,7 @@ def check_leaks(job: Job, sources: Sequence[Source], datasets: Sequence[Any]) ->
     others = [(source, rows) for source, rows in zip(sources, datasets, strict=True) if source.export() is not job]
     if not others:
         return
-    exports = [job, *(export for source in sources if (export := source.export()) and export is not job)]
-    held_out = {digest: split for split in HELD_OUT for export in exports for digest in _held_out(export, split)}
+    held_out = held_out_prompts(job, sources)
     for source, rows in others:
         _check_split_column(source)
         batches = rows.select_columns("prompt").with_format("arrow").iter(BATCH_ROWS) if held_out else ()
@@ -39,6 +35,12 @@ def check_leaks(job: Job, sources: Sequence[Source], datasets: Sequence[Any]) ->
             raise ConfigError(
                 f"{source.key}: {source.part.data} has the prompts of held-out rows ({of_splits}), expected none"
             )
+
+
+def held_out_prompts(job: Job, sources: Iterable[Source]) -> dict[bytes, str]:
+    """Return the splits of the held-out prompts of the run's export and of exports among the sources, by digest."""
+    exports = [job, *(export for source in sources if (export := source.export()) and export is not job)]
+    return {digest: split for split in HELD_OUT for export in exports for digest in _held_out(export, split)}
 
 
 def _check_split_column(source: Source) -> None:
@@ -57,6 +59,10 @@ def _held_out(export: Job, split: str) -> Iterable[bytes]:
 
 
 def _prompts(prompts: Iterable[list[Message]]) -> Iterable[bytes]:
-    for prompt in prompts:
-        text = next((message["content"] for message in reversed(prompt) if message["role"] == "user"), "")
-        yield hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=12).digest()
+    yield from map(prompt_digest, prompts)
+
+
+def prompt_digest(prompt: Sequence[Message]) -> bytes:
+    """Return a digest of the last message of the user, without regard to case and white space."""
+    text = next((message["content"] for message in reversed(prompt) if message["role"] == "user"), "")
+    return hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=12).digest()

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -22,6 +22,7 @@ from skillmill.train.rows.finish import PHASE
 from skillmill.train.rows.leaks import check_leaks
 from skillmill.train.rows.mixture import mix, mixed_counts
 from skillmill.train.rows.sources import Source, row_schema, sources
+from skillmill.train.rows.streams import streamed_rows
 from skillmill.train.rows.thinking import learns_thinking, think_first, thinking_field
 
 log = logging.getLogger(__name__)
@@ -31,16 +32,21 @@ CACHE = ".cache"
 
 
 class SourceFacts(TypedDict):
-    """What was taken from one set of rows: `rows` rows. `left_out` further rows have no request or no answer."""
+    """What was taken from one set of rows: `rows` rows. `left_out` further rows have no request or no answer.
+
+    Both are None for a set whose rows are read when the training comes to them.
+    """
 
     data: str
-    rows: int
-    left_out: int
+    rows: int | None
+    left_out: int | None
 
 
 @dataclass(frozen=True)
 class JobRows:
     """The rows of a job, a `datasets.Dataset`, and what was taken from each set.
+
+    They are a `datasets.IterableDataset` if `settings.is_lazy`.
 
     The rows have the job's columns and those that `finished_rows` needs.
     """
@@ -83,6 +89,8 @@ def load_job_rows(job: Job, work: Path) -> JobRows:
     reading = _reading(job)
     phases, facts = [], []
     found = sources(reading, work / CACHE)
+    if job.settings.is_lazy:
+        return _lazy_rows(job, reading, found[0])
     loaded = [
         [_mapped(source.job, source.batches(), source.cache / "made.arrow", phase) for source in of_phase]
         for phase, of_phase in enumerate(found)
@@ -94,6 +102,22 @@ def load_job_rows(job: Job, work: Path) -> JobRows:
         facts += [_facts(source, count) for source, count in zip(of_phase, counts, strict=True)]
     _log_sources(job, facts)
     return JobRows(_with_thinking(job, concatenate_datasets(phases) if len(phases) > 1 else phases[0]), facts)
+
+
+def _lazy_rows(job: Job, reading: Job, found: Sequence[Source]) -> JobRows:
+    local = [
+        None if source.is_lazy else _mapped(source.job, source.batches(), source.cache / "made.arrow", 0)
+        for source in found
+    ]
+    mapped = [(source, rows) for source, rows in zip(found, local, strict=True) if rows is not None]
+    check_leaks(reading, [source for source, _ in mapped], [rows for _, rows in mapped])
+    rows = streamed_rows(reading, found, local)
+    if learns_thinking(job):
+        field = thinking_field(job)
+        rows = rows.map(lambda row: think_first(row, field), features=_features(rows, field))
+    facts = [SourceFacts(data=source.name, rows=None, left_out=None) for source in found]
+    _log_sources(job, facts)
+    return JobRows(rows, facts)
 
 
 def load_rows(job: Job, work: Path) -> Any:
@@ -153,7 +177,10 @@ def _facts(source: Source, rows: int) -> SourceFacts:
 
 
 def _log_sources(job: Job, facts: list[SourceFacts]) -> None:
-    for each in facts if len(facts) > 1 or any(each["left_out"] for each in facts) else ():
+    for each in facts if len(facts) > 1 or any(each["left_out"] or each["rows"] is None for each in facts) else ():
+        if each["rows"] is None:
+            log.info(f"train {job.stage}: the rows of {each['data']} are read when the training comes to them")
+            continue
         left_out = f", {each['left_out']} without a request or an answer left out" if each["left_out"] else ""
         log.info(f"train {job.stage}: {each['rows']} rows of {each['data']}{left_out}")
 

@@ -1,5 +1,7 @@
 """The columns that each training method takes, and the configurations of an export that have them."""
 
+from skillmill.data.export.splits import SPLITS
+
 COLUMNS: dict[str, tuple[str, ...]] = {
     "sft": ("prompt", "completion"),
     "dpo": ("prompt", "chosen", "rejected"),
@@ -14,3 +16,5 @@ CONFIGURATIONS = {"sft": "sft", "dpo": "preference", "kto": "sft", "grpo": "sft"
 """The configuration of an export that each stage reads. KTO reads `REJECTED` too, for its false labels."""
 REJECTED = "rejected"
 LABEL = "label"
+HELD_OUT = tuple(split for split in SPLITS if split != "train")
+"""The splits of held-out rows."""

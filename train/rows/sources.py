@@ -9,17 +9,21 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import sha256_of, store_errors
-from skillmill.data.inputs.datasets import plain_text, read_dataset
+from skillmill.data.inputs.datasets import hub_revision, is_hub_name, plain_text, read_dataset, stream_dataset
 from skillmill.data.inputs.row_files import BATCH_ROWS
 from skillmill.data.schemas import MESSAGES, SAMPLE_SCHEMA
 from skillmill.train.job import Job
 from skillmill.train.rows.config import EXPORT, Part
 from skillmill.train.rows.export import export_batches, export_checksum
 from skillmill.train.rows.layouts import EXPECTED, Reader, find_reader
-from skillmill.train.rows.methods import COLUMNS, LABEL
+from skillmill.train.rows.methods import COLUMNS, HELD_OUT, LABEL
+
+STREAMED_ROWS = 100
+"""The number of rows of a set on the Hub that are read at a time when the training comes to them."""
 
 
 @dataclass
@@ -35,14 +39,34 @@ class Source:
     left_out: int = 0
 
     @property
+    def is_lazy(self) -> bool:
+        """Whether the rows are read from the Hub when the training comes to them."""
+        return self.job.settings.is_lazy and self.part.data != EXPORT and is_hub_name(self.part.data)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of a set that is no export."""
+        return list(self._dataset.column_names)
+
+    @property
     def name(self) -> str:
         """The name of the set for people and for `train.json`, without local folders."""
         return self.part.name
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has: all but the opened set, which it opens again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_dataset"}
+
     def checksum(self) -> str:
-        """Return a SHA-256 over the rows. Raises `ConfigError` if there is no such set, `SkillmillError`."""
+        """Return a SHA-256 over the rows, of a lazy set over the commit of the Hub that has them.
+
+        Raises `ConfigError` if there is no such set, `SkillmillError`.
+        """
         if export := self.export():
             return export_checksum(export)
+        if self.is_lazy:
+            place = [self.part.data, self._revision, self.part.subset, self.part.split]
+            return hashlib.sha256(orjson.dumps(place)).hexdigest()
         path = Path(self.part.data)
         with store_errors(f"{self.key}: cannot read {path}"):
             if path.is_file():
@@ -63,14 +87,15 @@ class Source:
 
     def splits(self) -> set[str]:
         """Return the values of the column `split` of rows of skillmill's own form, which also have a column `cell`."""
-        if self.export() is not None or not {"split", "cell"} <= set(self._dataset.column_names):
+        if self.export() is not None or not self._has_splits:
             return set()
         return {str(split) for split in self._dataset.unique("split")}
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows with the job's columns, in the types of `row_schema`.
 
-        Raises `ConfigError` if the set cannot be read, lacks columns or has no rows.
+        Held-out rows of a lazy set are left out. Raises `ConfigError` if the set cannot be read, has no rows, or lacks
+        columns.
         """
         schema = row_schema(self.job)
         if export := self.export():
@@ -107,7 +132,7 @@ class Source:
         return self.job if is_own else replace(self.job, dataset_dir=folder)
 
     def _reader(self) -> Reader:
-        names = list(self._dataset.column_names)
+        names = self.columns
         further = [column for column in self.job.columns if column not in COLUMNS[self.job.stage]]
         reader = find_reader(self.job.stage, names, further)
         if reader is None:
@@ -134,13 +159,27 @@ class Source:
             raise ConfigError(f"{self.key}: {self.part.data}: {error}") from None
 
     def _raw_batches(self, columns: tuple[str, ...] | None = None) -> Iterator[pa.RecordBatch]:
-        names = [column for column in self._dataset.column_names if columns is None or column in columns]
-        for table in self._dataset.select_columns(names).with_format("arrow").iter(BATCH_ROWS):
-            yield from table.combine_chunks().to_batches()
+        is_checked = self.is_lazy and self._has_splits
+        names = [column for column in self.columns if columns is None or column in columns]
+        rows = self._dataset.select_columns(list(dict.fromkeys((*names, "split"))) if is_checked else names)
+        for table in rows.with_format("arrow").iter(STREAMED_ROWS if self.is_lazy else BATCH_ROWS):
+            if is_checked:
+                table = table.filter(pc.invert(pc.is_in(table["split"], value_set=pa.array(HELD_OUT))))
+            yield from table.select(names).combine_chunks().to_batches()
+
+    @property
+    def _has_splits(self) -> bool:
+        return {"split", "cell"} <= set(self.columns)
+
+    @cached_property
+    def _revision(self) -> str:
+        return hub_revision(self.key, self.part.data)
 
     @cached_property
     def _dataset(self) -> Any:
         part = self.part
+        if self.is_lazy:
+            return stream_dataset(self.key, part.data, part.subset, part.split, self._revision)
         return read_dataset(self.key, part.data, part.subset, part.split, self.cache, encoding=part.encoding)
 
 

@@ -1,11 +1,13 @@
 """Real exports with accepted and rejected rows, in all splits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exports import export_stores, row_of
+from hub_server import HubServer
+from huggingface_hub import constants
 
 from skillmill.data.records import PairRow, SampleRow, pair_id
 from skillmill.data.store import grade_store, pair_store, sample_store
@@ -81,3 +83,25 @@ def job_of(stage: str, folder: Path, settings: StageConfig | None = None, studen
 @pytest.fixture(scope="session")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_export(tmp_path_factory.mktemp("rows"), rows_for(80), validation=0.25)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
+    """A Hub that `datasets` reads from."""
+    import datasets
+
+    with HubServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        changes: dict[Any, dict[str, object]] = {
+            constants: {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(tmp_path / "hub")},
+            datasets.config: {
+                "HF_HUB_OFFLINE": False,
+                "HF_ENDPOINT": server.address,
+                "HF_DATASETS_CACHE": tmp_path / "sets",
+            },
+        }
+        for module, values in changes.items():
+            for attribute, changed in values.items():
+                monkeypatch.setattr(module, attribute, changed, raising=False)
+        yield server

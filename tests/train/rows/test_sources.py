@@ -1,7 +1,6 @@
 """Rows come from other exports, from folders of datasets and from the Hub; a training says what it took."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from hub_server import HubServer
-from huggingface_hub import HfApi, constants
+from huggingface_hub import HfApi
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.train.config import DpoConfig, SftConfig
@@ -19,27 +18,6 @@ from skillmill.train.rows.load import check_rows, load_job_rows, load_rows, rows
 from ..conftest import ROOMY, config
 from ..tiny_students import write_student
 from .conftest import job_of, rows_for, write_export
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
-    import datasets
-
-    with HubServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        changes: dict[Any, dict[str, object]] = {
-            constants: {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(tmp_path / "hub")},
-            datasets.config: {
-                "HF_HUB_OFFLINE": False,
-                "HF_ENDPOINT": server.address,
-                "HF_DATASETS_CACHE": tmp_path / "sets",
-            },
-        }
-        for module, values in changes.items():
-            for attribute, changed in values.items():
-                monkeypatch.setattr(module, attribute, changed, raising=False)
-        yield server
 
 
 def test_a_set_on_the_hub_is_read_by_its_name(hub: HubServer, export: Path, tmp_path: Path) -> None:
