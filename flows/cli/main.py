@@ -34,6 +34,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "preview": runs.preview,
     "run": runs.run,
     "generate": steps.generate,
+    "merge": steps.merge,
     "filter": steps.filter_rows,
     "pairs": steps.pairs,
     "export": steps.export,

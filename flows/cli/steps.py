@@ -9,18 +9,40 @@ from skillmill.data.errors import SkillmillError
 from skillmill.flows.cli.options import ConfigFile, Overrides, load
 
 
-def generate(config: ConfigFile, overrides: Overrides = None) -> None:
+def generate(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--range", metavar="NUMBER/COUNT", help="Only this range of the cells, to be merged later."),
+    ] = None,
+) -> None:
     """Generate rows and decide them, up to the target.
 
     Example: skillmill generate -c skillmill.yaml --set generation.samples=1000
+
+    On many machines: skillmill generate -c skillmill.yaml --range 3/8, then skillmill merge.
     """
     from skillmill.flows.checks import check_settings
-    from skillmill.flows.steps.generate import generate_step
+    from skillmill.flows.ranges.split import Range
+    from skillmill.flows.steps.generate import generate_range, generate_step
 
+    where = None if part is None else Range.parse(part)
     check_settings(loaded := load(config, overrides))
-    outcome = generate_step(loaded)
+    outcome = generate_step(loaded) if where is None else generate_range(loaded, where)
     if outcome.missed:
         raise SkillmillError(outcome.missed)
+
+
+def merge(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Put the ranges that `generate --range` made into one run; sends no request.
+
+    Example: skillmill merge -c skillmill.yaml
+    """
+    from skillmill.flows.ranges.merge import merge_ranges
+
+    merged = merge_ranges(load(config, overrides))
+    print(f"merged {merged['ranges']} ranges: {merged['cells']} cells, {merged['accepted']} accepted")
 
 
 def filter_rows(config: ConfigFile, overrides: Overrides = None) -> None:

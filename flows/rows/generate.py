@@ -110,11 +110,11 @@ def count_unanswered(store: ShardStore, plan: str) -> int:
 
 
 async def generate(
-    workspace: Workspace, plan: Plan, report: Report = lambda _: None, start: Start | None = None
+    workspace: Workspace, plan: Plan, report: Report = lambda _: None, start: Start | None = None, first: int = 0
 ) -> GenerateOutcome:
     """Generate rows until the plan meets its target, starting from the rows that its shards hold.
 
-    `start` is given in a refresh.
+    `start` is given in a refresh. `first` is the position of the first cell, if the rest is generated elsewhere.
 
     The rows decided so far are committed whatever ends the run: Ctrl-C, a budget, a teacher that fails. `report` is
     called with the outcome so far at the start and after every cell.
@@ -139,7 +139,7 @@ async def generate(
             filter_workers(rules.filters, config.runner.workers) as workers,
         ):
             rules = replace(rules, workers=workers)
-            await _generate_cells(workspace, plan, teacher, rules, grading, outcome, report)
+            await _generate_cells(workspace, plan, teacher, rules, grading, outcome, report, first)
     outcome.missed = "" if outcome.stopped else _why_missed(outcome)
     workspace.grades.tidy()
     store.tidy()
@@ -211,6 +211,7 @@ async def _generate_cells(
     grading: GradingSetup | None,
     outcome: GenerateOutcome,
     report: Report,
+    first: int,
 ) -> None:
     config, usage = workspace.config, workspace.usage
     duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=True)
@@ -253,7 +254,7 @@ async def _generate_cells(
     left = None if outcome.samples_cap is None else outcome.samples_cap - outcome.cells
     at_once = generated_at_once(config, plan)
     cells = in_order(
-        next_cells(workspace.samples, plan, writer.stop, left),
+        next_cells(workspace.samples, plan, max(writer.stop, first), left),
         make,
         at_once,
         lead=max(8 * at_once, 2 * shard_cells),

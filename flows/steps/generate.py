@@ -3,10 +3,13 @@
 import logging
 from dataclasses import asdict
 
+from skillmill.data.errors import SkillmillError
 from skillmill.data.export.grading_counts import count_gradings
+from skillmill.data.store import sample_store
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys
 from skillmill.flows.predict import known_sizes, predict
+from skillmill.flows.ranges.split import Range, first_position, range_config, share_taxonomy
 from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.decide import load_rules
 from skillmill.flows.rows.generate import GenerateOutcome, Start, count_unanswered, generate
@@ -23,6 +26,20 @@ from skillmill.teachers.middleware.accounting import BudgetMet
 log = logging.getLogger(__name__)
 
 
+def generate_range(config: Config, part: Range) -> GenerateOutcome:
+    """Generate a range of the plan in a folder of its own.
+
+    Raises as `range_config` and `share_taxonomy` do, and `SkillmillError` if the run has rows of another plan: a range
+    does not know which of its cells that plan has tried.
+    """
+    own = range_config(config, part)
+    share_taxonomy(config, own)
+    if {shard.plan for shard in sample_store(config.output).shards} - {current_plan(own).fingerprint}:
+        raise SkillmillError(f"--range: {config.output} holds rows of another plan, expected an output_dir without")
+    cells = part.cells(config.generation.samples or 0)
+    return _generate(own, None, cells=cells)
+
+
 def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome:
     """Generate and decide rows up to the target; `start` is given in a refresh.
 
@@ -35,9 +52,13 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
     return _generate(config, start)
 
 
-def _generate(config: Config, start: Start | None, beside: bool = False) -> GenerateOutcome:
-    """Generate the rows of one plan; `run.json` goes on naming another one if this is a plan `beside` that."""
+def _generate(config: Config, start: Start | None, beside: bool = False, cells: range | None = None) -> GenerateOutcome:
+    """Generate the rows of one plan; `run.json` goes on naming another one if this is a plan `beside` that.
+
+    `cells`: which cells of the plan, counted from 0; None: from the first one on.
+    """
     plan = current_plan(config)
+    first = 0 if cells is None else first_position(plan, cells)
     with open_workspace(config) as workspace, Progress("generate") as progress, recorded_end(config.output):
         store_plan(config, plan, existing_taxonomy(config))
         if not beside:
@@ -51,8 +72,7 @@ def _generate(config: Config, start: Start | None, beside: bool = False) -> Gene
             asked_again = _ask_again_if_unanswered(workspace, plan, progress)
         if stopped := next((each.stopped for each in (redecided, asked_again) if each and each.stopped), ""):
             update_run_json(workspace, {"status": "partial", "reason": stopped})
-            cells, accepted = _stored_cells(workspace, plan)
-            return GenerateOutcome(cells, accepted, stopped=stopped)
+            return GenerateOutcome(*_stored_cells(workspace, plan), stopped=stopped)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
         pace, so_far, end = Pace(workspace.usage), GenerateOutcome(), {}
 
@@ -70,7 +90,7 @@ def _generate(config: Config, start: Start | None, beside: bool = False) -> Gene
             planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
             update_run_json(workspace, planned)
         try:
-            outcome = run(generate(workspace, plan, report, start), tick)
+            outcome = run(generate(workspace, plan, report, start, first), tick)
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
             end = {"status": status, "reason": outcome.stopped or outcome.missed}
         finally:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -129,6 +129,15 @@ class Usage:
         for name, numbers in stages.items():
             self.stages[name] = StageUsage(**{key: value for key, value in numbers.items() if key in known})
         self._began -= wall_s
+
+    def include(self, parts: Sequence["Usage"]) -> None:
+        """Add the totals of parts of the run that were worked on at the same time, and the longest of their times."""
+        for part in parts:
+            for name, used in part.stages.items():
+                mine = self.stage(name)
+                for key in fields(StageUsage):
+                    setattr(mine, key.name, getattr(mine, key.name) + getattr(used, key.name))
+        self._began -= max((part.wall_s for part in parts), default=0.0)
 
     @property
     def wall_s(self) -> float:

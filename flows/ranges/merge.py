@@ -1,0 +1,163 @@
+"""Merge the ranges of a plan: their rows become those of one run, with the bytes of a run in one process."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from skillmill.data.errors import SkillmillError
+from skillmill.data.export.grading_counts import count_gradings
+from skillmill.data.records import GradingRow, SampleRow
+from skillmill.data.store import grade_store, gradings_of, sample_store
+from skillmill.filters.overrides import Overrides
+from skillmill.flows.config import Config
+from skillmill.flows.plan import Plan
+from skillmill.flows.ranges.split import FOLDER, Range, range_config
+from skillmill.flows.refresh.stored_plans import store_plan
+from skillmill.flows.rows.decide import load_rules
+from skillmill.flows.rows.duplicates import Duplicates
+from skillmill.flows.rows.grading import grading_fingerprints
+from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json
+from skillmill.flows.runtime.shard_writer import ShardWriter
+from skillmill.flows.runtime.workspace import Workspace, open_workspace, read_ledger, read_state
+from skillmill.flows.steps.filter import DECIDED
+from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
+from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
+from skillmill.teachers.middleware.accounting import Usage
+
+log = logging.getLogger(__name__)
+
+MERGED = "merged"
+"""The key of `run.json` under which a plan has the number of ranges that it was merged from."""
+
+
+@dataclass(frozen=True)
+class CellOfRange:
+    """The rows of one cell, which a range decided, and their gradings."""
+
+    rows: list[SampleRow]
+    gradings: list[GradingRow]
+
+
+def merge_ranges(config: Config) -> dict[str, int]:
+    """Put the rows of all ranges into `output_dir`; return counts of `ranges`, `cells` and `accepted`.
+
+    Near-duplicates are found over all ranges. A merge that was stopped goes on, and a second call does nothing. The
+    ranges stay as they are. Raises `SkillmillError` if a range is missing, unfinished, of another plan or decided by
+    other filters, and `StoreError` if a shard is damaged.
+    """
+    parts = _ranges(config)
+    _share_back(config, parts[0])
+    plan = current_plan(config)
+    settings = [range_config(config, part) for part in parts]
+    for part, own in zip(parts, settings, strict=True):
+        _check(plan, part, own)
+    with open_workspace(config) as workspace, recorded_end(config.output):
+        store_plan(config, plan, existing_taxonomy(config))
+        if plan.fingerprint not in read_plan_note(workspace, MERGED):
+            _write_rows(workspace, plan, settings)
+            workspace.usage.include([_usage_of(own) for own in settings])
+            rules = {**load_rules(config).fingerprints(), **grading_fingerprints(config)}
+            notes: dict[str, Any] = {DECIDED: rules, MERGED: len(parts)}
+            state: dict[str, Any] = {
+                "plan": plan.fingerprint,
+                "plan_parts": plan.parts,
+                "status": "generated",
+                "reason": "",
+            }
+            for key, value in notes.items():
+                state[key] = read_plan_note(workspace, key) | {plan.fingerprint: value}
+            update_run_json(workspace, state, count_gradings(workspace.samples, workspace.grades, plan.fingerprint))
+        shards = workspace.samples.of_plan(plan.fingerprint)
+    return {
+        "ranges": len(parts),
+        "cells": sum(shard.cells for shard in shards),
+        "accepted": sum(shard.accepted for shard in shards),
+    }
+
+
+def _ranges(config: Config) -> list[Range]:
+    """Return all ranges of the run in order."""
+    found = [Range.parse(path.name.replace("-of-", "/")) for path in (config.output / FOLDER).glob("*-of-*")]
+    counts = {part.count for part in found}
+    if not counts:
+        raise SkillmillError(f"{config.output / FOLDER} holds no range: run `skillmill generate --range 1/N` first")
+    if len(counts) > 1:
+        of = " and ".join(f"of {count}" for count in sorted(counts))
+        raise SkillmillError(
+            f"{config.output / FOLDER} holds ranges {of}, expected those of one number: delete the others"
+        )
+    [count] = counts
+    for number in range(1, count + 1):
+        if Range(number, count) not in found:
+            raise SkillmillError(
+                f"range {number}/{count} is missing: run `skillmill generate --range {number}/{count}`"
+            )
+    return sorted(found)
+
+
+def _share_back(config: Config, part: Range) -> None:
+    """Give the run the taxonomy of its ranges, if it has none."""
+    path = config.output / "taxonomy.yaml"
+    if not path.exists():
+        save_taxonomy(load_taxonomy(range_config(config, part).output / "taxonomy.yaml"), path)
+
+
+def _check(plan: Plan, part: Range, own: Config) -> None:
+    """Raise `SkillmillError` if a range cannot be merged."""
+    again = f"run `skillmill generate --range {part}` again"
+    shards = sample_store(own.output).of_plan(plan.fingerprint)
+    if not shards:
+        raise SkillmillError(f"range {part} has no rows of the configured plan: {again}")
+    expected, cells = own.generation.samples or 0, sum(shard.cells for shard in shards)
+    if cells < expected:
+        raise SkillmillError(f"range {part} has {cells} of {expected} cells: {again}")
+    rules = {**load_rules(own).fingerprints(), **grading_fingerprints(own)}
+    if read_state(own.output).get(DECIDED, {}).get(plan.fingerprint) != rules:
+        raise SkillmillError(
+            f"range {part} was decided by other filters or another grading: {again}, which asks nothing"
+        )
+
+
+def _write_rows(workspace: Workspace, plan: Plan, settings: list[Config]) -> None:
+    generation, overrides = workspace.config.generation, load_rules(workspace.config).overrides
+    duplicates = Duplicates(workspace, plan, overrides, own_shards=True)
+    shard_cells = max(1, generation.shard_rows // generation.generations)
+    grades = workspace.grades if workspace.config.grading.when != "never" else None
+    writer = ShardWriter[SampleRow](workspace.samples, plan.fingerprint, shard_cells, grades, duplicates.sync)
+    try:
+        for own in settings:
+            for cell in _cells(own.output, plan, overrides):
+                index = cell.rows[0]["index"]
+                if index < writer.stop:  # an earlier call has merged it
+                    continue
+                rows = duplicates.mark(cell.rows)
+                accepted = any(row["verdict"] == "accepted" for row in rows)
+                writer.add(index, rows, accepted, cell.gradings)
+                if writer.full:
+                    writer.commit()
+        writer.commit()
+    finally:
+        duplicates.close()
+    workspace.grades.tidy()
+    workspace.samples.tidy()
+
+
+def _cells(folder: Path, plan: Plan, overrides: Overrides) -> Iterator[CellOfRange]:
+    """Yield the cells of a range in order, with the overrides of the run."""
+    samples, grades = sample_store(folder), grade_store(folder)
+    for shard in samples.of_plan(plan.fingerprint):
+        rows: list[SampleRow] = samples.rows(shard).to_pylist()
+        gradings = gradings_of(rows, shard, grades)
+        for _, of_cell in groupby(map(overrides.apply, rows), key=lambda row: row["index"]):
+            in_cell = list(of_cell)
+            ids = {row["id"] for row in in_cell}
+            yield CellOfRange(in_cell, [grading for grading in gradings if grading["id"] in ids])
+
+
+def _usage_of(own: Config) -> Usage:
+    ledger, usage = read_ledger(own), Usage(own.prices, own.budget)
+    usage.restore(ledger["usage"], ledger["wall_s"])
+    return usage

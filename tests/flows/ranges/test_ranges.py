@@ -1,0 +1,176 @@
+"""A plan that is generated in ranges and merged is the run of one process."""
+
+import os
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from killed_runs import finish, start, what_lies_there, write_config
+
+from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.flows.config import Config, load_config
+from skillmill.flows.ranges.merge import merge_ranges
+from skillmill.flows.ranges.split import Range
+from skillmill.flows.runtime.workspace import read_state
+from skillmill.flows.steps.generate import generate_range, generate_step
+
+Configure = Callable[..., Config]
+
+
+@pytest.fixture
+def configure(tmp_path: Path, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Return a configuration with an output directory of this name and changed sections."""
+    monkeypatch.chdir(tmp_path)
+    server, numbers = scripted_server(copies=30), map(str, count())
+
+    def configured(name: str, generation: dict[str, Any] | None = None, **sections: Any) -> Config:
+        path = write_config(
+            tmp_path / "configurations" / next(numbers), server.base_url, **(generation or {"samples": 23})
+        )
+        content = yaml.safe_load(path.read_text()) | {"output_dir": name} | sections
+        path.write_text(yaml.safe_dump(content))
+        return load_config(path)
+
+    return configured
+
+
+def ranges_of(config: Config, parts: int) -> None:
+    for number in range(parts, 0, -1):  # in any order
+        generate_range(config, Range(number, parts))
+
+
+def shards(config: Config) -> dict[str, bytes]:
+    """The files of rows and gradings, and their manifests."""
+    files = [path for folder in ("shards", "grades") for path in sorted((config.output / folder).rglob("*.*"))]
+    return {str(path.relative_to(config.output)): path.read_bytes() for path in files}
+
+
+def usage(config: Config) -> dict[str, tuple[int, int]]:
+    stages = read_state(config.output)["usage"]
+    return {name: (used["calls"], used["completion_tokens"]) for name, used in stages.items()}
+
+
+@given(st.integers(1, 10**6), st.integers(1, 50))
+def test_ranges_share_all_cells(total: int, of: int) -> None:
+    parts = [Range(number, of).cells(total) for number in range(1, of + 1)]
+    assert [cell for part in parts for cell in (part.start, part.stop)][1:-1:2] == [part.start for part in parts[1:]]
+    assert (parts[0].start, parts[-1].stop) == (0, total)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["3", "0/8", "9/8", "1/0", "a/b", "-1/8", "1/8/2", "²/8", ""])
+def test_what_is_no_range_is_one_line(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--range: expected .*, got "):
+        Range.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("generation", "sections"),
+    [
+        ({"samples": 23}, {}),
+        ({"samples": 20, "generations": 2}, {"grading": {"when": "always", "runs": 2}}),
+        ({"samples": 20, "k": {2: 0.5, 3: 0.5}}, {}),
+    ],
+    ids=["near-duplicates", "graded", "mixture"],
+)
+def test_merged_ranges_are_the_run_of_one_process(
+    configure: Configure, generation: dict[str, Any], sections: dict[str, Any]
+) -> None:
+    whole = configure("whole", generation, **sections)
+    generate_step(whole)
+    config = configure("parts", generation, **sections)
+    ranges_of(config, 3)
+    assert merge_ranges(config)["cells"] == generation["samples"]
+    assert shards(config) == shards(whole)
+    assert usage(config) == usage(whole)
+    before = shards(config)
+    assert merge_ranges(config)["ranges"] == 3  # a second call changes nothing
+    assert shards(config) == before
+
+
+class Died(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [0, 1, 4, 9])
+def test_a_merge_that_was_stopped_goes_on(configure: Configure, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, config = configure("whole"), configure("parts")
+    generate_step(whole)
+    ranges_of(config, 2)
+    left, real = iter(range(step)), os.fsync
+
+    def last_step(descriptor: int) -> None:
+        if next(left, None) is None:
+            raise Died
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", last_step)
+        with pytest.raises(Died):
+            merge_ranges(config)
+    merge_ranges(config)
+    assert shards(config) == shards(whole)
+
+
+def test_on_the_command_line_a_run_goes_on_from_the_merged_ranges(
+    tmp_path: Path, scripted_server: Callable[..., Any]
+) -> None:
+    whole = write_config(tmp_path / "whole", scripted_server().base_url, samples=16)
+    finish(whole)
+    server = scripted_server()
+    config = write_config(tmp_path / "parts", server.base_url, samples=16)
+    at_once = [start(config, "generate", "--range", f"{number}/2") for number in (1, 2)]
+    for process in at_once:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    generated = server.stats()["asked"]
+    finish(config, "merge")
+    assert server.stats()["asked"] == generated
+    finish(config)
+    found = {name: content for name, content in what_lies_there(config).items() if not name.startswith("ranges/")}
+    expected = what_lies_there(whole)
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert server.stats()["repeated"] == 0
+
+
+def test_what_cannot_be_merged_is_one_line(configure: Configure) -> None:
+    config = configure("parts")
+    with pytest.raises(SkillmillError, match=r"parts/ranges holds no range: run `skillmill generate --range 1/N`"):
+        merge_ranges(config)
+    generate_range(config, Range(1, 2))
+    with pytest.raises(SkillmillError, match=r"^range 2/2 is missing: run `skillmill generate --range 2/2`"):
+        merge_ranges(config)
+    generate_range(config, Range(2, 2))
+    more = configure("parts", {"samples": 40})
+    with pytest.raises(
+        SkillmillError, match=r"^range 1/2 has 11 of 20 cells: run `skillmill generate --range 1/2` again"
+    ):
+        merge_ranges(more)
+    other = configure("parts", {"samples": 23, "k": 3})
+    with pytest.raises(SkillmillError, match=r"^range 1/2 has no rows of the configured plan"):
+        merge_ranges(other)
+    strict = configure("parts", filters={"too_short": {"min_words": 99}})
+    with pytest.raises(SkillmillError, match=r"^range 1/2 was decided by other filters"):
+        merge_ranges(strict)
+    generate_range(config, Range(1, 3))
+    with pytest.raises(SkillmillError, match=r"holds ranges of 2 and of 3, expected those of one number"):
+        merge_ranges(config)
+
+
+def test_ranges_need_a_fixed_number_of_cells_and_one_taxonomy(configure: Configure) -> None:
+    for generation in ({"accepted": 5}, {"samples": 9, "accepted": 5}):
+        with pytest.raises(ConfigError, match=r"^--range: expected generation\.samples, .* no generation\.accepted"):
+            generate_range(configure("a", generation), Range(1, 2))
+    with pytest.raises(ConfigError, match=r"^--range: 2/9 expects generation\.samples of at least 9, got 3"):
+        generate_range(configure("b", {"samples": 3}), Range(2, 9))
+    with pytest.raises(SkillmillError, match=r"run `skillmill taxonomy extract` first"):
+        generate_range(configure("c", taxonomy={"source": "teacher"}), Range(1, 2))
+    generate_step(configure("d", {"samples": 3}))
+    with pytest.raises(SkillmillError, match=r"^--range: d holds rows of another plan"):
+        generate_range(configure("d", {"samples": 3, "k": 3}), Range(1, 2))
