@@ -34,13 +34,19 @@ def store_plan(config: Config, plan: Plan, taxonomy: Taxonomy) -> None:
 def stored_plan(config: Config, fingerprint: str) -> Plan | None:
     """Return a stored plan, None if it is of a version of skillmill that stored none.
 
-    It can decide rows again and cannot generate: its prompts may have changed since.
+    Its requests have the sampling of then. It can decide rows again, and make them again from the journal, and cannot
+    generate: its prompts may have changed since.
     """
     content = _content(config, fingerprint)
     if content is None:
         return None
+    sampling = type(config.teacher.sampling).model_validate_json(content["parts"]["teacher.sampling"])
     then = config.model_copy(
-        update={"seed": content["seed"], "generation": GenerationConfig.model_validate(content["generation"])}
+        update={
+            "seed": content["seed"],
+            "generation": GenerationConfig.model_validate(content["generation"]),
+            "teacher": config.teacher.model_copy(update={"sampling": sampling}),
+        }
     )
     return plan_of_cells(then, Taxonomy.model_validate(content["taxonomy"]), fingerprint, content["parts"])
 

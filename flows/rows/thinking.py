@@ -3,7 +3,9 @@
 No request is sent. A row whose replies are not in the journal any more stays as it is.
 """
 
-import pyarrow as pa
+from collections.abc import Callable, Iterable
+
+import orjson
 
 from skillmill.data.reasons import TRANSPORT
 from skillmill.data.records import KEPT_DRAFT, SCHEMA_VERSION, GradingRow, Sample, SampleRow, text_of
@@ -11,7 +13,6 @@ from skillmill.flows.plan import Plan
 from skillmill.flows.rows.redecide import FilterOutcome, rewrite_shards
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.teachers.base import Reply, Request, RequestFailed
-from skillmill.teachers.build import teacher_name
 from skillmill.teachers.middleware.journal import Journalled
 
 WITH_THINKING = 4
@@ -29,16 +30,26 @@ class NoTeacher:
         raise RequestFailed(TRANSPORT, "the reply is not in the journal")
 
 
+async def refill_plans(workspace: Workspace, names: Iterable[str], plan_of: Callable[[str], Plan | None]) -> int:
+    """Refill the thinking of the rows of some plans, given by their fingerprints; return how many rows it filled.
+
+    `plan_of` returns a plan with the settings that it was generated with; it is called for plans with rows of earlier
+    versions. The rows of a plan that it does not know stay as they are. Raises `StoreError`.
+    """
+    filled = 0
+    for name in names:
+        if _lacks_thinking(workspace, name) and (plan := plan_of(name)):
+            filled += await refill_thinking(workspace, plan)
+    return filled
+
+
 async def refill_thinking(workspace: Workspace, plan: Plan) -> int:
     """Make the rows of earlier versions again from the journal, for their thinking; return how many rows it filled.
 
     Such a row then has the bytes of a row of this version. Raises `StoreError`.
     """
-    if not any(_lacks_thinking(table) for table in workspace.samples.tables([plan.fingerprint], ["schema_version"])):
-        return 0
-    teacher_config = workspace.config.teacher
-    journal = workspace.journal.of_plan(plan.fingerprint)
-    teacher = Journalled(NoTeacher(teacher_name(teacher_config)), journal, teacher_config.extra_body)
+    name, extra_body = plan.parts["teacher.model"], orjson.loads(plan.parts["teacher.extra_body"])
+    teacher = Journalled(NoTeacher(name), workspace.journal.of_plan(plan.fingerprint), extra_body)
     filled = 0
 
     async def made_again(index: int) -> dict[int, Sample]:
@@ -61,8 +72,9 @@ async def refill_thinking(workspace: Workspace, plan: Plan) -> int:
     return filled
 
 
-def _lacks_thinking(table: pa.Table) -> bool:
-    return any(version < WITH_THINKING for version in table["schema_version"].to_pylist())
+def _lacks_thinking(workspace: Workspace, name: str) -> bool:
+    tables = workspace.samples.tables([name], ["schema_version"])
+    return any(version < WITH_THINKING for table in tables for version in table["schema_version"].to_pylist())
 
 
 def _filled(row: SampleRow, sample: Sample | None) -> SampleRow:

@@ -3,7 +3,7 @@
 import asyncio
 import glob
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from skillmill.data.export.dataset_folder import Exported, write_dataset_folder
 from skillmill.data.export.sft_rows import AnswersByPlan
@@ -11,8 +11,9 @@ from skillmill.data.versions import adopt_exported
 from skillmill.filters.rows.safety import masker
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
-from skillmill.flows.refresh.draft_version import draft_version
-from skillmill.flows.rows.thinking import refill_thinking
+from skillmill.flows.refresh.draft_version import draft_version, exported_plans
+from skillmill.flows.refresh.stored_plans import stored_plan
+from skillmill.flows.rows.thinking import refill_plans
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.card_facts import card_facts
@@ -39,9 +40,9 @@ def export_step(
         plans = [plan] if config.generation.test is None else [plan, make_plan(config.held_out, taxonomy)]
         for each in plans:
             apply_new_overrides(workspace, each)
-        if config.export.thinking != "drop" and (filled := asyncio.run(refill_thinking(workspace, plan))):
-            log.info(f"export: the thinking of {filled} rows of an earlier version filled in from the journal")
         versions = adopt_exported(config.output)
+        if config.export.thinking != "drop":
+            _refill(workspace, plans, exported_plans(workspace, versions) if every_plan else ())
         draft = draft_version(workspace, plans, versions, every_plan, scheduled_time, note)
         exported = write_dataset_folder(
             workspace.samples,
@@ -72,6 +73,17 @@ def export_step(
             f"load a copy in a folder of another name (skillmill reads this one)"
         )
     return exported
+
+
+def _refill(workspace: Workspace, plans: Sequence[Plan], others: Sequence[str]) -> None:
+    """Fill in the thinking of rows of an earlier version, of the given plans and of others by their fingerprints."""
+    known = {each.fingerprint: each for each in plans}
+
+    def plan_of(name: str) -> Plan | None:
+        return known.get(name) or stored_plan(workspace.config, name)
+
+    if filled := asyncio.run(refill_plans(workspace, dict.fromkeys([*known, *others]), plan_of)):
+        log.info(f"export: the thinking of {filled} rows of an earlier version filled in from the journal")
 
 
 def _price(config: Config) -> Callable[[int, int], float] | None:

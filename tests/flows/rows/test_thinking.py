@@ -1,5 +1,6 @@
 """What a reasoning teacher thought is kept in the rows and exported as asked, without asking the teacher again."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,9 @@ from graded_runs import Runs, all_rows, data, rows, run_to_the_export
 from skillmill.data.schemas import SAMPLE_SCHEMA
 from skillmill.data.store import ShardStore, sample_store
 from skillmill.flows.config import Config
+from skillmill.flows.refresh.refresh import refresh
 from skillmill.flows.steps.export import export_step
+from skillmill.generators.conversation import PROMPTS
 
 THOUGHT = "Let me {think} first."
 
@@ -108,3 +111,38 @@ def test_without_the_journal_the_rows_stay_as_they_are(thinking_runs: Callable[.
     export_step(config)
     assert runs.asked == asked
     assert [row["thinking"] for row in rows(config)] == [None] * len(rows(config))
+
+
+@pytest.mark.parametrize("prompts_change", [False, True])
+def test_a_refresh_refills_the_rows_of_all_plans(
+    prompts_change: bool, runs: Runs, scripted_server: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    runs.teacher = scripted_server(think="field")
+    own = runs.folder / "prompts"
+    shutil.copytree(PROMPTS / "instruct_skill_mix", own)
+
+    def config(k: int, temperature: float, **sections: Any) -> Config:
+        teacher = {"kind": "openai", "model": "teacher", "base_url": runs.teacher.base_url}
+        teacher |= {"sampling": {"max_tokens": 600, "temperature": temperature}}
+        generation = {"kind": "instruct_skill_mix", "samples": 6, "k": k, "prompts": str(own)}
+        return runs("out", teacher=teacher, generation=generation, export={"thinking": "column"}, **sections)
+
+    first = config(2, 0.8)
+    run_to_the_export(first)
+    thought = {row["id"]: row["thinking"] for row in all_rows(first)}
+    assert set(thought.values()) == {THOUGHT}
+    forget_thinking(first)
+    if prompts_change:  # so that the requests of the first plan cannot be made again
+        path = own / "response.jinja"
+        path.write_text(f"Please.\n{path.read_text()}")
+    second = config(3, 0.1, seed=7, refresh={"samples": 2})
+    refresh(second)
+    after = {row["id"]: row["thinking"] for row in all_rows(second)}
+    new = after.keys() - thought.keys()
+    assert len(new) == 2 and {after[name] for name in new} == {THOUGHT}
+    assert {after[name] for name in thought} == {None if prompts_change else THOUGHT}
+    exported = {row["id"]: row["thinking"] for row in [*rows(second), *rows(second, "rejected")]}
+    assert exported.keys() & thought.keys() and all(after[name] == kept for name, kept in exported.items())
+    line = "export: the thinking of 6 rows of an earlier version filled in from the journal"
+    assert (line in caplog.text) != prompts_change
