@@ -17,16 +17,16 @@ EXPLANATION = re.compile(
 QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'", "‘": "’"}
 
 
-def answer_and_explanation(text: str) -> tuple[str | None, str | None]:
+def answer_and_explanation(text: str, whole: bool = True) -> tuple[str | None, str | None]:
     """Return the answer and the explanation in a reply of Skill-Mix; each is None if it is missing or empty.
 
     The fields `answer` and `explanation` of a JSON object take precedence. A reply without them is read by its marks,
     as in the code of Skill-Mix (arXiv 2310.17567): the answer is the text after the last "Answer:" up to the first
-    "Explanation:" after it, the explanation is the text after that.
+    "Explanation:" after it, the explanation is the text after that. JSON with slips is read if the reply is `whole`.
     """
-    json_answer = string_field(text, "answer")
+    json_answer = string_field(text, "answer", whole)
     if json_answer:
-        return unquoted(json_answer) or None, string_field(text, "explanation")
+        return unquoted(json_answer) or None, string_field(text, "explanation", whole)
     answer_marks = list(ANSWER.finditer(text))
     if not answer_marks:
         return None, None
@@ -41,8 +41,9 @@ def instruction_parts(text: str, keys: list[str], whole: bool = True) -> list[st
     """Return the strings under `keys` in a reply, without quotes; [] if any is missing or empty.
 
     The keys are those of a JSON object, or headings if the reply is `whole`: "**Instruction:** …", "## Instruction".
+    JSON with slips is read if it is `whole`.
     """
-    parts = [unquoted(string_field(text, key) or "") for key in keys]
+    parts = [unquoted(string_field(text, key, whole) or "") for key in keys]
     if whole and not any(parts):
         parts = [unquoted(value) for value in _under_headings(text, keys)]
     return parts if all(parts) else []
@@ -94,9 +95,12 @@ def strengths_and_weaknesses(text: str) -> tuple[str, str]:
     return (strengths or "", weaknesses or "") if strengths or weaknesses else ("", text.strip())
 
 
-def string_field(text: str, key: str) -> str | None:
-    """Return the string under `key` of the JSON object in a reply, stripped; None if it is missing or blank."""
-    found = parse_object(text, (key,))
+def string_field(text: str, key: str, whole: bool = True) -> str | None:
+    """Return the string under `key` of the JSON object in a reply, stripped; None if it is missing or blank.
+
+    An object with slips is read if the reply is `whole`.
+    """
+    found = parse_object(text, (key,), whole=whole)
     value = found[key] if found else None
     return without_outer_tokens(value).strip() or None if isinstance(value, str) else None
 

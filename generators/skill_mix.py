@@ -73,12 +73,12 @@ class SkillMix:
         draft = draft_thinking = None
         if self.turns == 2:
             first_text = clean(last_reply.text)
-            draft = answer_and_explanation(first_text)[0] or first_text
+            draft = answer_and_explanation(first_text, last_reply.finish_reason != "length")[0] or first_text
             draft_thinking = thinking_of(last_reply)
             review_messages = [*draft_messages, assistant(first_text), user(self._task("review", cell))]
             review_seed = derived_seed(cell.seed, generation, "review")
             last_reply = await counting.chat(review_messages, review_seed, "review", schema)
-        answer, explanation = answer_and_explanation(clean(last_reply.text))
+        answer, explanation = answer_and_explanation(clean(last_reply.text), last_reply.finish_reason != "length")
         return Sample(
             instruction=self._with_targets(self.templates.render("request", **prompt_variables(cell)), cell),
             response=answer or "",

@@ -1,7 +1,8 @@
 r"""Reads JSON objects with the slips that models make, where there is one way to read them.
 
-Slips are trailing commas, raw newlines, single or curly quotes, Python's literals, missing quotes around keys, and
-escapes that JSON does not have. An object that was cut off stays unread: its end would be invented.
+Slips are trailing commas, raw newlines, single or curly quotes, raw quotes, Python's literals, missing commas, missing
+quotes around keys, comments, a reply given twice, and escapes that JSON does not have. An object that was cut off stays
+unread: its end would be invented.
 """
 
 import ast
@@ -9,35 +10,46 @@ import json
 import re
 from typing import Any
 
-from json_repair import repair_json
+from skillmill.teachers.json_repairs import ESCAPE, repaired
 
 LONGEST = 8_000
 """The longest object in characters that is repaired. The time of a repair grows with the square of the length."""
 MOST_OBJECTS = 40
-_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|(.)|\Z)', re.DOTALL)
 _PAIR = re.compile(r"(?<!\\)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_MARKS = re.compile(r"[\s\x00-\x1f\\\"'“”‘’«»`]+")
-_VALUE_ENDS = re.compile(r"(?:[\"'“”‘’»\]}]|:\s*(?:true|false|null|none|[-+.\d]+))\s*,?\s*}\Z", re.IGNORECASE)
-"""The end of an object whose last value is complete: a quote, a bracket, a number, or a literal."""
+_START = re.compile(r"""\{\s*+(?:["'“”]|[A-Za-z_]\w*+\s*+:|//|/\*|\#)""")
+"""The beginning of an object, unlike a brace in prose."""
+_AFTER = re.compile(r"\s*(?:\Z|\n|```)")
+"""What follows a complete object. Other text on its last line shows that the brace was part of a string."""
 
 
 def read_slips(text: str) -> Any:
     """Return the value of the outermost braces of a text, None if it cannot be read without doubt."""
-    source = text[text.find("{") : text.rfind("}") + 1]
+    start, end = _START.search(text), text.rfind("}") + 1
+    source = _once(text[start.start() : end]) if start else ""
     opened = source.count("{")
     if not source or len(source) > LONGEST or opened > MOST_OBJECTS or opened != source.count("}"):
         return None
-    if not _VALUE_ENDS.search(source):
+    if not _AFTER.match(text, end) or "{" in text[end:]:
         return None
-    escaped = _PAIR.sub(lambda pair: json.loads(f'"{pair[0]}"'), _ESCAPE.sub(_valid_escape, source))
-    for read in (_json_of_lines, _python, _repaired):
+    escaped = _PAIR.sub(lambda pair: json.loads(f'"{pair[0]}"'), ESCAPE.sub(_valid_escape, source))
+    readers = (lambda: _json_of_lines(escaped), lambda: _python(source), lambda: repaired(escaped, source))
+    for read in readers:
         try:
-            value = read(source if read is _python else escaped)
+            value = read()
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, IndexError):
             continue
-        if isinstance(value, dict) and _is_in(value, source):
+        if isinstance(value, dict) and _has_text_keys(value):
             return value
     return None
+
+
+def _once(source: str) -> str:
+    """Return the first half of a source that is one text twice, with nothing but spaces between."""
+    for gap in range(4):
+        half = (len(source) - gap) // 2
+        if half > 1 and not source[half : half + gap].strip() and source[:half] == source[half + gap :]:
+            return source[:half]
+    return source
 
 
 def _json_of_lines(source: str) -> Any:
@@ -47,10 +59,6 @@ def _json_of_lines(source: str) -> Any:
 
 def _python(source: str) -> Any:
     return ast.literal_eval(source) if source.startswith(("{'", "{ '", "{\n")) else None
-
-
-def _repaired(source: str) -> Any:
-    return repair_json(source, return_objects=True, skip_json_loads=True, strict=True)
 
 
 def _valid_escape(escape: re.Match[str]) -> str:
@@ -65,30 +73,8 @@ def _valid_escape(escape: re.Match[str]) -> str:
     return escape[2] if escape[2] == "'" else "\\" + escape[0]
 
 
-def _is_in(value: dict[str, Any], source: str) -> bool:
-    """Return whether every key and string of the value is in the source, apart from quotes, escapes and spaces."""
-    decoded = _ESCAPE.sub(lambda escape: _decoded(escape[1] or "") or (escape[2] or ""), source)
-    letters = _letters(decoded)
-    return all(_letters(text) in letters for text in _strings(value))
-
-
-def _letters(text: str) -> str:
-    """Return the text without spaces, quotes and escapes, and with pairs of surrogates joined."""
-    return _MARKS.sub("", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-
-
-def _decoded(escape: str) -> str:
-    """Return the character of an escape after its backslash, a letter for those of `_valid_escape`, "" for spaces."""
-    if escape[:1] == "u":
-        return chr(int(escape[1:], 16))
-    return escape if escape in ("b", "f") else ""
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, list):
-        return [text for item in value for text in _strings(item)]
+def _has_text_keys(value: Any) -> bool:
+    """Return whether all keys are strings: in Python's form they can be numbers."""
     if isinstance(value, dict):
-        return [text for key, item in value.items() for text in (*_strings(key), *_strings(item))]
-    return []
+        return all(isinstance(key, str) for key in value) and all(map(_has_text_keys, value.values()))
+    return all(map(_has_text_keys, value)) if isinstance(value, list) else True

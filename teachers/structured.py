@@ -14,28 +14,31 @@ OBJECT_START = re.compile(r'\{\s*"')
 MAX_STARTS = 100
 """Number of possible starts of an object that are tried: 100 KB of opening braces must not delay other requests."""
 
+_QUOTES = ('"', "'", "”")
+"""Quotes that show, right after a brace, that it was part of a string."""
 
 MAX_DEPTH = 3
 """The greatest depth at which the required keys are searched in an object."""
 
 
-def parse_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None:
+def parse_object(text: str, required: tuple[str, ...], *, whole: bool = True) -> dict[str, Any] | None:
     """Return the JSON object in a reply, None if there is none with all `required` keys.
 
     Text and code fences around the object are ignored. Keys may differ in case, and the object may be the only one
-    inside another. An object with slips is read if there is one way to read it (`json_slips`); one that gives a
-    required key twice with different values is not read. All strings are clean.
+    inside another. An object with slips is read if there is one way to read it (`json_slips`) and the reply is `whole`,
+    which one with the finish reason "length" is not. An object that gives a required key twice with different values is
+    not read. All strings are clean.
     """
     start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
+    if start < 0 or end < start or not _ends(text, start, end + 1):
         return None
     try:
-        whole, _ = without_surrogates(text[start : end + 1])
-        found = _fitting(orjson.loads(whole), required)
-        if any(whole.count(f'"{key}"') > 1 for key in required) and _contradicts_itself(whole, required):
+        source, _ = without_surrogates(text[start : end + 1])
+        found = _fitting(orjson.loads(source), required)
+        if any(source.count(f'"{key}"') > 1 for key in required) and _contradicts_itself(source, required):
             return None
     except orjson.JSONDecodeError:
-        found = _first_object(text, required) or _fitting(read_slips(text), required)
+        found = _first_object(text, required) or (_fitting(read_slips(text), required) if whole else None)
     return _cleaned(found) if found is not None else None
 
 
@@ -69,9 +72,14 @@ def _first_object(text: str, required: tuple[str, ...]) -> dict[str, Any] | None
         except (ValueError, RecursionError):  # int() raises a plain ValueError for a number of 5,000 digits
             end = opening.start() + 1
         else:
-            if (found := _fitting(value, required)) is not None:
+            if _ends(text, opening.start(), end) and (found := _fitting(value, required)) is not None:
                 return found
     return None
+
+
+def _ends(text: str, start: int, end: int) -> bool:
+    """Return whether an object can end at `end`: no quote follows its brace, unless one is before the object too."""
+    return text[end : end + 1] not in _QUOTES or text[max(start - 1, 0)] in _QUOTES
 
 
 def _fitting(value: Any, required: tuple[str, ...], depth: int = MAX_DEPTH) -> dict[str, Any] | None:

@@ -113,7 +113,7 @@ class Requester:
             reply = await self.teacher.chat(Request(messages, self.sampling, seed, schema, "taxonomy"))
         except RequestFailed:
             return None
-        return parse_object(reply.text, tuple(schema["properties"]))
+        return parse_object(reply.text, tuple(schema["properties"]), whole=reply.finish_reason != "length")
 
     def shuffled(self, items: Sequence[Any], *place: object) -> list[Any]:
         """Return the items in a random order for the request at `place`.

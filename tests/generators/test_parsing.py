@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmill.generators.parsing import answer_and_explanation, string_field, unquoted
+from skillmill.generators.parsing import answer_and_explanation, instruction_parts, string_field, unquoted
 from skillmill.teachers.chat_tokens import without_outer_tokens
 from skillmill.teachers.structured import clean
 
@@ -94,3 +94,11 @@ def test_long_replies_take_no_time_to_speak_of(piece: str) -> None:
     answer_and_explanation(text)
     string_field(text, "instruction")
     unquoted(text)
+
+
+def test_slips_of_a_reply_that_reached_the_limit_are_not_repaired() -> None:
+    reply = '{"answer": "x", "explanation": "y",}'
+    assert answer_and_explanation(reply) == ("x", "y")
+    assert answer_and_explanation(reply, whole=False) == (None, None)
+    assert instruction_parts('{"instruction": "x",}', ["instruction"]) == ["x"]
+    assert instruction_parts('{"instruction": "x",}', ["instruction"], whole=False) == []

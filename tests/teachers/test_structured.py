@@ -1,5 +1,9 @@
 r"""Replies in JSON with slips, and texts whose backslashes JSON's escapes ate."""
 
+import re
+from collections.abc import Callable
+
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +34,16 @@ KEY = "instruction"
         ('{"INSTRUCTION": "x\ny",}', "x\ny"),
         ('[{"instruction": "x"}]', "x"),
         ('{"instruction": "é \\u00e9 \\ud83d\\ude00",}', "é é 😀"),
+        ('{\n// the task\n"instruction": "x"}', "x"),
+        ('{"n": 1, /* the task */ "instruction": "see http://x.y // z",}', "see http://x.y // z"),
+        ('{"n": 1, # one\n"instruction": "x"}', "x"),
+        ('{"instruction": "x"\n"n": 1}', "x"),
+        ('{"instruction": "x"; "n": 1}', "x"),
+        ('{"instruction": "x", "n": True, "m": None}', "x"),
+        ('{"instruction": "x",}\n\n{"instruction": "x",}', "x"),
+        ('As {this} asks:\n{"instruction": "x",}\nI hope it helps.', "x"),
+        ('"{"instruction": "x"}"', "x"),
+        ('{"instruction": "f(\'{}\')",}', "f('{}')"),
     ],
 )
 def test_slips_are_read(reply: str, value: str) -> None:
@@ -49,6 +63,19 @@ def test_slips_are_read(reply: str, value: str) -> None:
         '{"instruction": "he goes\\',
         '{"a": {"instruction": "x"}, "b": {"instruction": "y"}}',
         '{"other": "x",}',
+        '{"instruction": "score: 8} and',
+        '{"instruction": "score: 8}',
+        '{"instruction": "say \\"}\\" and',
+        '{"instruction": "say \\"}',
+        '{"instruction": "print "}" to the',
+        '{"instruction": "[1, 2]}',
+        '{"instruction": x}',  # the end of a text without quotes is in doubt
+        '{"instruction": "the "hygge," which he likes, and "more"}',  # text would be lost
+        '{"instruction": "x", ...}',
+        '{"instruction": `x`}',
+        '{"instruction": "x" + "y"}',
+        '{"instruction": "x",}\n{"instruction": "y',
+        "{'other': 'x', 8: 'y'}",
         "{}",
         "}{",
     ],
@@ -155,3 +182,47 @@ def test_hostile_replies_are_read_at_once(piece: str) -> None:
     for text in (many, many + "}" * 100_000, f"{{'instruction': {few}}}", f'{{"instruction": "{few}"}}'):
         parse_object(text, (KEY,))
     clean(many)
+
+
+TEXTS = st.text(st.sampled_from("ab z.,:;'\"{}[]()\n\\é“”8/#\t"), min_size=1, max_size=30)
+SLIPS: dict[str, Callable[[str], str]] = {
+    "none": str,
+    "trailing comma": lambda reply: f"{reply[:-1]},}}",
+    "raw newlines": lambda reply: reply.replace("\\n", "\n"),
+    "Python": lambda reply: repr(orjson.loads(reply)),
+    "code fence": lambda reply: f"```json\n{reply[:-1]},}}\n```",
+    "unquoted keys": lambda reply: re.sub(r'"(instruction|n|last)":', r"\1:", reply),
+    "no comma": lambda reply: reply.replace('","last', '"\n"last'),
+    "comment": lambda reply: reply.replace("{", "{ // reply\n", 1),
+    "leading prose": lambda reply: f"Here it is {{as asked}}:\n{reply[:-1]},}}",
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@given(st.fixed_dictionaries({KEY: TEXTS, "last": TEXTS}), st.data())
+def test_a_cut_off_reply_is_never_read(slip: str, fields: dict[str, str], data: st.DataObject) -> None:
+    """The first field is complete if it is followed by the second one: then the object lacks the second."""
+    reply = SLIPS[slip](orjson.dumps(fields).decode())
+    cut = reply[: data.draw(st.integers(0, reply.rstrip("`\n").rindex("}")))]
+    for text in (cut, f"{cut}\n```"):
+        assert parse_object(text, (KEY,)) is None
+        assert parse_object(text, (KEY,), whole=False) is None
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@given(st.fixed_dictionaries({KEY: TEXTS, "last": TEXTS}))
+def test_a_reply_with_a_slip_is_read_whole_or_not_at_all(slip: str, fields: dict[str, str]) -> None:
+    found = parse_object(SLIPS[slip](orjson.dumps(fields).decode()), (KEY,))
+    expected = {key: clean(text) for key, text in fields.items()}
+    assert found is None or {key: letters(text) for key, text in found.items()} == {
+        key: letters(text) for key, text in expected.items()
+    }
+
+
+def letters(text: str) -> str:
+    return re.sub(r"[\s\"'“”\\]", "", text)
+
+
+def test_slips_of_a_reply_that_reached_the_limit_are_not_read() -> None:
+    assert parse_object('{"instruction": "x",}', (KEY,), whole=False) is None
+    assert parse_object('{"instruction": "x"} and', (KEY,), whole=False) == {KEY: "x"}
