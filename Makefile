@@ -5,6 +5,7 @@ INSTALLED := .venv/.installed
 VLLM_BIN := .venv-vllm/bin
 VLLM_INSTALLED := .venv-vllm/.installed
 EVALUATORS_INSTALLED := .venv-evaluators/.installed
+CLUSTER_INSTALLED := .venv-cluster/.installed
 DATATROVE_INSTALLED := .venv-datatrove/.installed
 # Switch off the usage statistics of all tools.
 export DO_NOT_TRACK = 1
@@ -18,7 +19,7 @@ PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-compile
 compiled = $(1)/bin/python -m compileall -q -j 0 -x '/(tests?|testing|models)/' $(2) >/dev/null || true
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test coverage test-vllm test-evaluators lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export bench-train
+.PHONY: help venv demo test coverage test-vllm test-evaluators test-cluster lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export bench-train
 
 help:
 	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
@@ -26,6 +27,7 @@ help:
 	@echo "make coverage          the tests, and which lines they run (twice as slow)"
 	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
 	@echo "make test-evaluators   the tasks for inspect_ai and lm-evaluation-harness, in .venv-evaluators (240 MB)"
+	@echo "make test-cluster      runs on a Ray and a Dask cluster of this machine, in .venv-cluster (300 MB)"
 	@echo "make bench-filters     rows/s and memory of the filters on one core"
 	@echo "make bench-teachers    costs of the pipeline apart from its teacher, against a mock engine (about 6 minutes)"
 	@echo "make bench-saturation  tokens/s through the pipeline over the bare engine: embedded, then vLLM"
@@ -33,8 +35,8 @@ help:
 	@echo "make bench-export      speed and memory of export and report, and what a refresh uploads"
 	@echo "make bench-train       tokens/s of skillmill train over TRL alone, and the time to the first step"
 	@echo "make lint    ruff and mypy"
-	@echo "make ci      lint, test; CI runs test-evaluators and test-vllm after it"
-	@echo "make clean   remove .venv, .venv-vllm, .venv-evaluators, .venv-datatrove and runs/demo"
+	@echo "make ci      lint, test; CI runs test-evaluators, test-cluster and test-vllm after it"
+	@echo "make clean   remove all .venv* and runs/demo"
 
 venv: $(INSTALLED)
 
@@ -62,6 +64,9 @@ test-vllm: $(VLLM_INSTALLED)
 
 test-evaluators: $(EVALUATORS_INSTALLED)
 	@.venv-evaluators/bin/python -m pytest -q -n 2 --dist loadfile tests/flows/harnesses
+
+test-cluster: $(CLUSTER_INSTALLED)
+	@.venv-cluster/bin/python -m pytest -q tests/flows/ranges/test_cluster.py
 
 bench-filters: $(INSTALLED) $(DATATROVE_INSTALLED)
 	@$(BIN)/python benchmarks/filters.py
@@ -93,15 +98,22 @@ $(VLLM_INSTALLED): pyproject.toml constraints/vllm.txt
 	@$(call compiled,.venv-vllm,.venv-vllm/lib)
 	@touch $@
 
-# inspect_ai and lm-evaluation-harness, in an environment that sees the packages of .venv (see constraints/evaluators.txt).
-$(EVALUATORS_INSTALLED): $(INSTALLED) constraints/evaluators.txt
-	@test -x .venv-evaluators/bin/python || $(PYTHON) -m venv --without-pip .venv-evaluators
-	@echo "installing inspect_ai and lm-evaluation-harness into .venv-evaluators (half a minute and 240 MB the first time)"
+# An environment $(1) that sees the packages of .venv, with the packages of constraints/$(2).txt besides.
+define environment_beside
+	@test -x $(1)/bin/python || $(PYTHON) -m venv --without-pip $(1)
+	@echo "installing the packages of constraints/$(2).txt into $(1) (half a minute the first time)"
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
-	  > "$$(.venv-evaluators/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
-	@$(BIN)/python -m pip --python .venv-evaluators install $(PIP_OPTIONS) --no-deps -r constraints/evaluators.txt
-	@$(call compiled,.venv-evaluators,.venv-evaluators/lib)
+	  > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@$(BIN)/python -m pip --python $(1) install $(PIP_OPTIONS) --no-deps -r constraints/$(2).txt
+	@$(call compiled,$(1),$(1)/lib)
 	@touch $@
+endef
+
+$(EVALUATORS_INSTALLED): $(INSTALLED) constraints/evaluators.txt
+	$(call environment_beside,.venv-evaluators,evaluators)
+
+$(CLUSTER_INSTALLED): $(INSTALLED) constraints/cluster.txt
+	$(call environment_beside,.venv-cluster,cluster)
 
 # datatrove, with which benchmarks/near_duplicates.py compares our search for near-duplicates.
 $(DATATROVE_INSTALLED):
@@ -120,4 +132,4 @@ lint: $(INSTALLED)
 ci: lint test
 
 clean:
-	rm -rf .venv .venv-vllm .venv-evaluators .venv-datatrove runs/demo
+	rm -rf .venv .venv-vllm .venv-evaluators .venv-cluster .venv-datatrove runs/demo

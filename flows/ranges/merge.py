@@ -14,7 +14,7 @@ from skillmill.data.store import grade_store, gradings_of, sample_store
 from skillmill.filters.overrides import Overrides
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
-from skillmill.flows.ranges.split import FOLDER, Range, range_config
+from skillmill.flows.ranges.split import Range, range_config, ranges_folder
 from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.decide import load_rules
 from skillmill.flows.rows.duplicates import Duplicates
@@ -80,15 +80,14 @@ def merge_ranges(config: Config) -> dict[str, int]:
 
 def _ranges(config: Config) -> list[Range]:
     """Return all ranges of the run in order."""
-    found = [Range.parse(path.name.replace("-of-", "/")) for path in (config.output / FOLDER).glob("*-of-*")]
+    folder = ranges_folder(config)
+    found = [Range.parse(path.name.replace("-of-", "/")) for path in folder.glob("*-of-*")]
     counts = {part.count for part in found}
     if not counts:
-        raise SkillmillError(f"{config.output / FOLDER} holds no range: run `skillmill generate --range 1/N` first")
+        raise SkillmillError(f"{folder} holds no range: run `skillmill generate --range 1/N` first")
     if len(counts) > 1:
         of = " and ".join(f"of {count}" for count in sorted(counts))
-        raise SkillmillError(
-            f"{config.output / FOLDER} holds ranges {of}, expected those of one number: delete the others"
-        )
+        raise SkillmillError(f"{folder} holds ranges {of}, expected those of one number: delete the others")
     [count] = counts
     for number in range(1, count + 1):
         if Range(number, count) not in found:

@@ -14,7 +14,7 @@ from skillmill.skill_taxonomy.sources import TEACHER_SOURCES
 log = logging.getLogger(__name__)
 
 FOLDER = "ranges"
-"""The folder in `output_dir` that holds a folder for each range, such as `3-of-8`."""
+"""The folder in `output_dir` that holds the ranges of a number of cells, such as `ranges/1000/3-of-8`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +43,11 @@ class Range:
         return range((self.number - 1) * total // self.count, self.number * total // self.count)
 
 
+def ranges_folder(config: Config) -> Path:
+    """Return the folder of all ranges of a run, which names the number of cells that they share."""
+    return config.output / FOLDER / str(config.generation.samples)
+
+
 def range_config(config: Config, part: Range) -> Config:
     """Return the configuration that generates a range in a folder of its own below `output_dir`.
 
@@ -52,19 +57,18 @@ def range_config(config: Config, part: Range) -> Config:
     generation = config.generation
     if generation.samples is None or generation.accepted is not None:
         raise ConfigError(
-            "--range: expected generation.samples, the number of cells that the ranges share, and no "
-            "generation.accepted"
+            "generation.samples: ranges expect the number of cells that they share, and no generation.accepted"
         )
     if generation.samples < part.count:
         raise ConfigError(
-            f"--range: {part} expects generation.samples of at least {part.count}, got {generation.samples}"
+            f"generation.samples: {part.count} ranges expect at least as many cells, got {generation.samples}"
         )
     name = f"{part.number}-of-{part.count}"
     near_duplicates = config.filters.near_duplicates.model_copy(update={"enabled": False})
     return config.model_copy(
         update={
-            "output_dir": str(config.output / FOLDER / name),
-            "work_dir": config.work_dir and str(Path(config.work_dir) / FOLDER / name),
+            "output_dir": str(ranges_folder(config) / name),
+            "work_dir": config.work_dir and str(Path(config.work_dir) / FOLDER / str(generation.samples) / name),
             "generation": generation.model_copy(update={"samples": len(part.cells(generation.samples)), "test": None}),
             "filters": config.filters.model_copy(update={"near_duplicates": near_duplicates}),
         }
@@ -79,7 +83,7 @@ def share_taxonomy(config: Config, of_range: Config) -> None:
         save_taxonomy(load_taxonomy(shared), own)
     elif not own.exists() and config.taxonomy.source in TEACHER_SOURCES:
         raise SkillmillError(
-            "--range: the ranges share one taxonomy, and there is none yet: run `skillmill taxonomy extract` first"
+            "taxonomy: the ranges share one, and there is none yet: run `skillmill taxonomy extract` first"
         )
 
 

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import asdict
 
-from skillmill.data.errors import SkillmillError
+from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.export.grading_counts import count_gradings
 from skillmill.data.store import sample_store
 from skillmill.flows.config import Config
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 def generate_range(config: Config, part: Range) -> GenerateOutcome:
     """Generate a range of the plan in a folder of its own.
 
-    Raises as `range_config` and `share_taxonomy` do, and `SkillmillError` if the run has rows of another plan: a range
-    does not know which of its cells that plan has tried.
+    Raises as `range_config` and `share_taxonomy` do, and `SkillmillError` if the run has rows: a range does not know
+    which cells they have tried.
     """
     own = range_config(config, part)
+    if sample_store(config.output).shards:
+        raise SkillmillError(f"output_dir: {config.output} holds rows already, ranges expect one without")
     share_taxonomy(config, own)
-    if {shard.plan for shard in sample_store(config.output).shards} - {current_plan(own).fingerprint}:
-        raise SkillmillError(f"--range: {config.output} holds rows of another plan, expected an output_dir without")
     cells = part.cells(config.generation.samples or 0)
     return _generate(own, None, cells=cells)
 
@@ -43,13 +43,33 @@ def generate_range(config: Config, part: Range) -> GenerateOutcome:
 def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome:
     """Generate and decide rows up to the target; `start` is given in a refresh.
 
-    The cells of `generation.test` come first. If the target is not reached, `missed` or `stopped` of the outcome says
-    why.
+    With `runner.kind` ray or dask, ranges of the plan are generated on that cluster. The cells of `generation.test`
+    come first in a local run. If the target is not reached, `missed` or `stopped` of the outcome says why.
     """
+    if config.runner.kind != "local":
+        _generate_on_cluster(config, start)
     if config.generation.test is not None:
         current_plan(config)  # raises before anything is generated
         _generate(config.held_out, None, beside=True)
     return _generate(config, start)
+
+
+def _generate_on_cluster(config: Config, start: Start | None) -> None:
+    """Generate the plan in ranges and merge them, unless the run has their rows; a stopped merge goes on.
+
+    Raises `ConfigError` in a refresh: its cells begin after those of the run.
+    """
+    if start is not None:
+        raise ConfigError(f"runner.kind: {config.runner.kind} does not refresh, expected local")
+    from skillmill.flows.ranges.cluster import generate_ranges  # imports Prefect, which takes seconds
+    from skillmill.flows.ranges.merge import merge_ranges
+
+    plan = current_plan(config)
+    cells = sum(shard.cells for shard in sample_store(config.output).of_plan(plan.fingerprint))
+    if not cells:
+        generate_ranges(config)
+    if cells < (config.generation.samples or 0):
+        merge_ranges(config)
 
 
 def _generate(config: Config, start: Start | None, beside: bool = False, cells: range | None = None) -> GenerateOutcome:

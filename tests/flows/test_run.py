@@ -262,7 +262,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
         (["run"], 2, "-c"),
         (["run", "-c", "bad.yaml"], 2, "sede: unknown key"),
         (["run", "-c", "good.yaml", "--set", "generation.k=999"], 2, "generation.k: 999 is larger than the number"),
-        (["run", "-c", "good.yaml", "--set", "runner.kind=ray"], 2, "runner.kind: ray is not there yet"),
+        (["run", "-c", "good.yaml", "--set", "runner.kind=spark"], 2, "runner.kind: "),
         (["run", "-c", "good.yaml", "--set", "taxonomy=none.yaml"], 2, "none.yaml: No such file"),
         (["run", "-c", "good.yaml"], 1, "teacher.base_url: cannot reach http://127.0.0.1:9/v1"),
         (["evaluate", "-c", "good.yaml"], 2, "grader: missing, and evaluate.grader is model"),

@@ -141,17 +141,19 @@ def test_on_the_command_line_a_run_goes_on_from_the_merged_ranges(
 
 def test_what_cannot_be_merged_is_one_line(configure: Configure) -> None:
     config = configure("parts")
-    with pytest.raises(SkillmillError, match=r"parts/ranges holds no range: run `skillmill generate --range 1/N`"):
+    with pytest.raises(SkillmillError, match=r"parts/ranges/23 holds no range: run `skillmill generate --range 1/N`"):
         merge_ranges(config)
     generate_range(config, Range(1, 2))
     with pytest.raises(SkillmillError, match=r"^range 2/2 is missing: run `skillmill generate --range 2/2`"):
         merge_ranges(config)
-    generate_range(config, Range(2, 2))
-    more = configure("parts", {"samples": 40})
+    generate_range(configure("parts", budget={"tokens": 15000}), Range(2, 2))
     with pytest.raises(
-        SkillmillError, match=r"^range 1/2 has 11 of 20 cells: run `skillmill generate --range 1/2` again"
+        SkillmillError, match=r"^range 2/2 has \d of 12 cells: run `skillmill generate --range 2/2` again"
     ):
-        merge_ranges(more)
+        merge_ranges(config)
+    generate_range(config, Range(2, 2))
+    with pytest.raises(SkillmillError, match=r"parts/ranges/40 holds no range"):
+        merge_ranges(configure("parts", {"samples": 40}))
     other = configure("parts", {"samples": 23, "k": 3})
     with pytest.raises(SkillmillError, match=r"^range 1/2 has no rows of the configured plan"):
         merge_ranges(other)
@@ -165,12 +167,14 @@ def test_what_cannot_be_merged_is_one_line(configure: Configure) -> None:
 
 def test_ranges_need_a_fixed_number_of_cells_and_one_taxonomy(configure: Configure) -> None:
     for generation in ({"accepted": 5}, {"samples": 9, "accepted": 5}):
-        with pytest.raises(ConfigError, match=r"^--range: expected generation\.samples, .* no generation\.accepted"):
+        with pytest.raises(ConfigError, match=r"^generation\.samples: ranges expect .* no generation\.accepted"):
             generate_range(configure("a", generation), Range(1, 2))
-    with pytest.raises(ConfigError, match=r"^--range: 2/9 expects generation\.samples of at least 9, got 3"):
+    with pytest.raises(ConfigError, match=r"^generation\.samples: 9 ranges expect at least as many cells, got 3"):
         generate_range(configure("b", {"samples": 3}), Range(2, 9))
-    with pytest.raises(SkillmillError, match=r"run `skillmill taxonomy extract` first"):
+    with pytest.raises(
+        SkillmillError, match=r"^taxonomy: the ranges share one, .* run `skillmill taxonomy extract` first"
+    ):
         generate_range(configure("c", taxonomy={"source": "teacher"}), Range(1, 2))
     generate_step(configure("d", {"samples": 3}))
-    with pytest.raises(SkillmillError, match=r"^--range: d holds rows of another plan"):
-        generate_range(configure("d", {"samples": 3, "k": 3}), Range(1, 2))
+    with pytest.raises(SkillmillError, match=r"^output_dir: d holds rows already, ranges expect one without"):
+        generate_range(configure("d", {"samples": 6}), Range(1, 2))

@@ -1,0 +1,113 @@
+"""Generate the ranges of a plan as Prefect tasks on a Ray or Dask cluster, then merge them.
+
+A range that is lost with its worker is done again by another one, which goes on from the range's shards and journal.
+"""
+
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import TaskRunner
+
+from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.flows.config import Config, RunnerConfig
+from skillmill.flows.ranges.split import Range, range_config
+from skillmill.flows.rows.generate import GenerateOutcome
+from skillmill.flows.steps.generate import generate_range
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 10.0
+"""How long a scheduler may take to accept a connection."""
+
+
+def generate_ranges(config: Config) -> None:
+    """Generate all `runner.workers` ranges on the cluster of the configuration, as tasks of a Prefect flow.
+
+    Raises `ConfigError` if a package or the number of ranges is missing or the cluster cannot be reached, and
+    `SkillmillError` if a range fails or ends early.
+    """
+    count = config.runner.workers
+    if count is None:
+        raise ConfigError(f"runner.workers: missing, kind {config.runner.kind} expects the number of ranges")
+    range_config(config, Range(1, count))  # raises before a cluster is started
+    runner = _task_runner(config.runner)
+    # A worker of the cluster has another working directory, and the ranges are its part of the run.
+    here = config.model_copy(
+        update={
+            "output_dir": str(config.output.absolute()),
+            "work_dir": config.work_dir and str(Path(config.work_dir).absolute()),
+            "runner": RunnerConfig(),
+        }
+    )
+    generate_part = task(
+        name="generate-range",
+        task_run_name="range {number} of {count}",
+        retries=2,
+        retry_delay_seconds=1,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(_generate_part)
+
+    # The configuration is no parameter of the flow: Prefect would store it, with the headers of the teacher.
+    @flow(name="skillmill-ranges", flow_run_name=f"{config.name}: {count} ranges", task_runner=runner)
+    def ranges() -> list[GenerateOutcome]:
+        futures = [generate_part.submit(here, number, count) for number in range(1, count + 1)]
+        return [future.result() for future in futures]
+
+    for number, outcome in enumerate(ranges(), 1):
+        if outcome.stopped or outcome.missed:
+            raise SkillmillError(f"range {number}/{count}: {outcome.stopped or outcome.missed}")
+    log.info(f"generate: {count} ranges are generated")
+
+
+def _generate_part(config: Config, number: int, count: int) -> GenerateOutcome:
+    """Generate a range in a worker of the cluster. An error is an outcome, because Prefect logs a raised one at length.
+
+    A worker that is lost raises nothing here; the cluster gives its range to another one.
+    """
+    try:
+        return generate_range(config, Range(number, count))
+    except SkillmillError as error:
+        return GenerateOutcome(missed=str(error))
+
+
+def _task_runner(runner: RunnerConfig) -> TaskRunner[Any]:
+    """Return Prefect's task runner for a cluster; without `runner.address` it starts one on this machine."""
+    if runner.address is not None:
+        _check_address(runner.address)
+    try:
+        if runner.kind == "ray":
+            from prefect_ray import RayTaskRunner
+
+            on_ray: TaskRunner[Any] = RayTaskRunner(runner.address)
+            return on_ray
+        from prefect_dask import DaskTaskRunner
+
+        logging.getLogger("distributed").setLevel(logging.WARNING)
+        local = None if runner.address else {"n_workers": runner.workers or 1, "threads_per_worker": 1}
+        on_dask: TaskRunner[Any] = DaskTaskRunner(address=runner.address, cluster_kwargs=local)
+        return on_dask
+    except ImportError as error:
+        raise ConfigError(
+            f"runner.kind: {runner.kind} needs more packages ({error}): pip install 'skillmill[{runner.kind}]'"
+        ) from None
+
+
+def _check_address(address: str) -> None:
+    """Raise `ConfigError` if no server listens at an address such as "tcp://host:8786" or "host:6379"."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port is None:
+        raise ConfigError(f"runner.address: expected HOST:PORT of the cluster's scheduler, got {address!r}")
+    try:
+        socket.create_connection((host, port), timeout=TIMEOUT_S).close()
+    except OSError as error:
+        raise ConfigError(f"runner.address: cannot reach {address} ({error.strerror or error})") from None
