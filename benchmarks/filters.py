@@ -1,4 +1,4 @@
-"""Rows per second and peak memory of the shirker model on one core, for files of 10^4 to 10^6 realistic rows.
+"""CPU time of the row filters for a row, and speed and memory of the shirker model for files of 10^4 to 10^6 rows.
 
     python benchmarks/filters.py [--rows 10000 100000]
 
@@ -13,19 +13,27 @@ import random
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skillmill.data.records import Sample
+from skillmill.filters.apply import apply_filters, row_filters
+from skillmill.filters.config import FiltersConfig
 from skillmill.filters.shirker.features.word_vectors import word_vectors
 from skillmill.filters.shirker.model import load_model
 from skillmill.filters.shirker.scoring import score_file
+from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
+from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 
 VOCABULARY = sorted(word for word in word_vectors().words if len(word) > 3)[::5]
 COMMON = "the of and to a in is that for it as with on by this are be or from your you can".split()
 CHUNK = 10_000
+SINGLE_ROWS = 2_000
+INSTRUCT_SKILL_MIX = "instruct_skill_mix"
 
 
 def answer(dice: random.Random) -> str:
@@ -70,21 +78,54 @@ def measure(path: Path, rows: int) -> None:
     print(f"{rows:>9,} rows  {rows / wall:>7,.0f} rows/s  {rows / cpu:>7,.0f} per CPU second  {peak:>6,.0f} MiB peak")
 
 
+def single_rows(kind: str) -> None:
+    """Print the CPU time per row of all row filters together, as a run applies them, and that of the dearest ones."""
+    skills = (Skill(name="red herring"), Skill(name="metaphor"))
+    theme = Topic(name="chess") if kind == SKILL_MIX else None
+    query_type = None if theme else QueryType(name="Advice", min_words=20)
+    cell = Cell(kind, 0, skills, theme, query_type, seed=1)
+    texts = [row for batch in chunks(SINGLE_ROWS) for row in batch.to_pylist()]
+    answers = [row["response"] if theme is None else row["response"].split(". ")[0] + "." for row in texts]
+    samples = [Sample(row["instruction"], answer) for row, answer in zip(texts, answers, strict=True)]
+    config = FiltersConfig()
+    filters = {name: one for name in row_filters() if (one := getattr(config, name)).applies_to(cell)}
+    for sample in samples[:100]:  # loads models and patterns
+        apply_filters(sample, cell, config)
+    used = time.process_time()
+    for sample in samples[100:]:
+        apply_filters(sample, cell, config)
+    rows = len(samples) - 100
+    print(f"{kind}: all row filters {(time.process_time() - used) / rows * 1e3:.2f} ms of CPU per row")
+    times = dict.fromkeys(filters, 0.0)
+    for sample in samples[:1000]:
+        for name, one in filters.items():
+            started = time.process_time()
+            one.check(sample, cell)
+            times[name] += time.process_time() - started
+    dearest = sorted(times.items(), key=itemgetter(1), reverse=True)[:8]
+    print("  " + ", ".join(f"{name} {seconds * 1e3:.0f} µs" for name, seconds in dearest))
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
+        for kind in (INSTRUCT_SKILL_MIX, SKILL_MIX):
+            _in_a_process(single_rows, kind)
         for rows in arguments.parse_args().rows:
             path = Path(folder) / f"{rows}.parquet"
             write(path, rows)
-            process = context.Process(target=measure, args=(path, rows))
-            process.start()
-            process.join()
-            if process.exitcode:
-                raise SystemExit(process.exitcode)
+            _in_a_process(measure, path, rows)
+
+
+def _in_a_process(function: Callable[..., None], *arguments: object) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(process.exitcode)
 
 
 if __name__ == "__main__":

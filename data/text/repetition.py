@@ -1,12 +1,22 @@
 """Measures of repetition: within a text, and of one text in another."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     """Return all n-grams of the tokens, in order; fewer than n tokens have none."""
     return list(zip(*(tokens[start:] for start in range(n)), strict=False))
+
+
+def spaced_ngrams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """Return n-grams of half the length at such distances that every n-gram of the tokens contains one of them.
+
+    If two texts share an n-gram, one of these of the first text is among all n-grams of half the length of the second.
+    They are a fifth as many for n = 8, so that texts which share nothing are told apart quickly.
+    """
+    half = (n + 1) // 2
+    return zip(*(tokens[start :: n - half + 1] for start in range(half)), strict=False)
 
 
 def repeated_share(items: Iterable[object]) -> float:
@@ -17,15 +27,14 @@ def repeated_share(items: Iterable[object]) -> float:
 
 def covered_share(tokens: Sequence[str], source: Sequence[str], n: int) -> float:
     """Return the share of `tokens`, 0..1, that are in an n-gram which `source` also has; 0 for no tokens."""
-    known = set(ngrams(source, n))
-    grams = ngrams(tokens, n) if known else []
-    if known.isdisjoint(grams):
+    if len(source) < n or set(ngrams(source, (n + 1) // 2)).isdisjoint(spaced_ngrams(tokens, n)):
         return 0.0
+    known = set(ngrams(source, n))
     covered = [False] * len(tokens)
-    for i, gram in enumerate(grams):
+    for i, gram in enumerate(ngrams(tokens, n)):
         if gram in known:
             covered[i : i + n] = [True] * n
-    return sum(covered) / len(tokens)
+    return sum(covered) / len(tokens) if tokens else 0.0
 
 
 def compression_ratio(text: str) -> float:

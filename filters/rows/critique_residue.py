@@ -66,8 +66,9 @@ RESIDUE = re.compile(
 )
 """Talk about a revision, wherever it is in the opening."""
 SIGNS = (
-    *"respons answer repl draft instruction version text attempt try go revising rewriting refining concise feedback "
+    *"respons answer repl draft instruction version text attempt revising rewriting refining concise feedback "
     "critique criticism weaknesses comments suggest reader tone wording made length strengths".split(),
+    *(f"{again} {try_}" for again in ("another", "second", "new") for try_ in ("try", "go")),
     *(f"{revised} {text}" for revised in _REVISED_WORDS.split("|") for text in ("it", "this")),
 )
 """In lower case. Every match of `RESIDUE` contains one of them; searching for them first is faster."""

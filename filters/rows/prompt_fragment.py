@@ -1,6 +1,7 @@
 """Rejects texts that repeat skillmill's own prompts."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
-from skillmill.data.text.repetition import ngrams
+from skillmill.data.text.repetition import ngrams, spaced_ngrams
 from skillmill.data.text.words import words
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
@@ -35,11 +36,16 @@ class PromptFragment(RowFilter):
 
     def check(self, sample: Sample, cell: Cell) -> Verdict:
         """Return the verdict; signal `prompt_runs` is the number of shared n-grams."""
-        of_prompts = _prompt_ngrams(self.min_words)
         texts = (sample.response,) if cell.kind == SKILL_MIX else (sample.instruction, sample.response)
-        found = [ngrams(words(text), self.min_words) for text in texts]
-        shared = sum(0 if of_prompts.isdisjoint(each) else sum(map(of_prompts.__contains__, each)) for each in found)
+        shared = sum(_shared_with_prompts(words(text), self.min_words) for text in texts)
         return self.verdict(shared > 0, prompt_runs=shared)
+
+
+def _shared_with_prompts(tokens: Sequence[str], n: int) -> int:
+    """Return the number of n-grams of the tokens that a prompt has."""
+    if _prompt_ngrams((n + 1) // 2).isdisjoint(spaced_ngrams(tokens, n)):
+        return 0
+    return sum(map(_prompt_ngrams(n).__contains__, ngrams(tokens, n)))
 
 
 @cache

@@ -97,14 +97,14 @@ def subject_features(
     return counts, shares
 
 
-def meaning_features(instructions: Sequence[InstructionFeatures], tokens: Tokens, subject: SubjectWords) -> Columns:
+def meaning_features(instructions: Sequence[InstructionFeatures], places: Numbers, subject: SubjectWords) -> Columns:
     """Return the similarity of the answer's words to the instruction's subject by word vectors.
 
     "subject_met" and "words_on_subject" compare words one by one (`nearest_similarities`), the others compare sums of
-    vectors (`half_similarities`).
+    vectors (`half_similarities`). `places`, intp (words,), is the row of each word in the table of vectors.
     """
     vectors, rows = word_vectors(), len(instructions)
-    places = vectors.rows(tokens.words)[subject.word]  # (entries of `subject`,): the row in the table of vectors
+    places = places[subject.word]  # (entries of `subject`,)
     known = np.flatnonzero(vectors.weights[places])
     places, row = places[known], subject.row[known]
     weights = vectors.weights[places]

@@ -2,11 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
-from functools import cache, lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import cache
 
 from skillmill.data.text.phrases import contains_any
 from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS
@@ -76,7 +72,6 @@ def _known_prefixes() -> frozenset[str]:
     return frozenset(map(prefix, word_vectors().words)) | frozenset(rarity_table())
 
 
-@lru_cache(maxsize=2**16)
 def is_unknown(word: str) -> bool:
     """Return whether a word, in lower case, is no English one: neither it nor one with its first five letters is known.
 
@@ -85,14 +80,6 @@ def is_unknown(word: str) -> bool:
     if len(word) < 3:
         return word not in SHORT_WORDS and not word.isdigit()
     return not (word in FUNCTION_WORDS or "'" in word or word.isdigit() or prefix(word) in _known_prefixes())
-
-
-def words_of_forms(words: Sequence[str]) -> NDArray[np.float64]:
-    """Return for each word whether it is unknown, and whether it is frequent in other languages, float64 (2, words)."""
-    forms = np.empty((2, len(words)))
-    forms[0] = list(map(is_unknown, words))
-    forms[1] = list(map(FOREIGN_WORDS.__contains__, words))
-    return forms
 
 
 def stray_marks(text: str) -> int:

@@ -6,7 +6,6 @@ words with 96 numbers each in 8 bits. Words without a vector are ignored.
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,10 +59,9 @@ class WordVectors:
         """The words that have a vector."""
         return self._rows
 
-    def rows(self, words: Sequence[str]) -> NDArray[np.intp]:
-        """Return the row of each word in the table, intp (words,)."""
-        unknown = repeat(len(self._rows))
-        return np.fromiter(map(self._rows.get, words, unknown), np.intp, len(words))
+    def row(self, word: str) -> int:
+        """Return the row of a word in the table."""
+        return self._rows.get(word, len(self._rows))
 
     def of(self, words: Iterable[str]) -> KnownWords:
         """Return the words that have a vector, in the order of the table.

@@ -3,9 +3,8 @@
 See `word_arrays` for the meaning of "row", "word" and "token" in the names of arrays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import repeat
 
 import numpy as np
 
@@ -17,8 +16,8 @@ from skillmill.filters.shirker.features.instruction_overlap import (
     subject_features,
 )
 from skillmill.filters.shirker.features.word_arrays import Columns, DistinctWords, Floats, distinct_words, subject_words
-from skillmill.filters.shirker.features.word_forms import words_of_forms
-from skillmill.filters.shirker.features.word_kinds import FUNCTION_COLUMN, LEANING_COLUMN, WORD_KINDS, kind_table
+from skillmill.filters.shirker.features.word_facts import combination_table, facts_of
+from skillmill.filters.shirker.features.word_kinds import FUNCTION_COLUMN, LEANING_COLUMN, WORD_KINDS
 
 MAX_BEGINNINGS = 50
 """The number of occurrences of the first word that are examined as a repeated beginning. A text that repeats one word
@@ -37,44 +36,37 @@ def word_features(instructions: Sequence[InstructionFeatures], texts: Sequence[s
     row = np.repeat(np.arange(rows), sizes)  # (tokens,): the answer of each token
     words = distinct_words(tokens, row)
 
-    kind_numbers, kinds = kind_table()
-    kind_of_word = np.fromiter(map(kind_numbers.get, tokens.words, repeat(0)), np.intp, len(tokens.words))
-    kind = kind_of_word[words.word]  # (entries of `words`,): the combination of kinds
-    of_combination = np.bincount(words.row * len(kinds) + kind, words.times, rows * len(kinds))
-    of_kind = (of_combination.reshape(rows, -1) @ kinds).T  # (kinds, answers): how many tokens are of each kind
-    subject = subject_words(words, starts + sizes // 2, kinds[kind, FUNCTION_COLUMN] == 0)
+    facts, counted = facts_of(tokens.words), combination_table()
+    combination = facts.combination[words.word]  # (entries of `words`,)
+    of_combination = np.bincount(words.row * len(counted) + combination, words.times, rows * len(counted))
+    times = (of_combination.reshape(rows, -1) @ counted).T  # (COUNTED, answers): how many tokens are of each kind
+    numbers, unknown, foreign = times[len(WORD_KINDS) :]
+    subject = subject_words(words, starts + sizes // 2, counted[combination, FUNCTION_COLUMN] == 0)
 
     n, distinct = np.maximum(sizes, 1), np.bincount(words.row, minlength=rows)
-    digits, letters = (words.times * _of_each(measure, tokens.words)[words.word] for measure in (str.isdigit, len))
-    unknown, foreign = (
-        np.bincount(words.row, words.times * of_form[words.word], rows) / n for of_form in words_of_forms(tokens.words)
-    )
-    counts = {"words": sizes, "distinct_words": distinct, "numbers": np.bincount(words.row, digits, rows)}
+    letters = np.bincount(words.row, words.times * facts.letters[words.word], rows)
+    counts = {"words": sizes, "distinct_words": distinct, "numbers": numbers}
     shares = {
-        **dict(zip(WORD_KINDS, of_kind * (100 / n), strict=True)),
+        **dict(zip(WORD_KINDS, times * (100 / n), strict=False)),
         "variety": distinct / np.sqrt(n),
         "once_only": np.bincount(words.row, words.times == 1, rows) / n,
-        "word_length": np.bincount(words.row, letters, rows) / n,
-        "function_words": of_kind[FUNCTION_COLUMN] / n,
-        "unknown_words": unknown,
-        "foreign_words": foreign,
-        "leans_back": _leans_back(tokens, starts, kind_of_word),
+        "word_length": letters / n,
+        "function_words": times[FUNCTION_COLUMN] / n,
+        "unknown_words": unknown / n,
+        "foreign_words": foreign / n,
+        "leans_back": _leans_back(tokens, starts, facts.combination),
         "said_again": _repeated_beginnings(tokens, starts, words),
         **echo_features(instructions, tokens),
-        **meaning_features(instructions, tokens, subject),
+        **meaning_features(instructions, facts.vector, subject),
     }
     subject_counts, subject_shares = subject_features(instructions, tokens, subject, n)
     return counts | subject_counts, shares | subject_shares
 
 
-def _of_each(measure: Callable[[str], int], words: Sequence[str]) -> Numbers:
-    return np.fromiter(map(measure, words), np.intp, len(words))
-
-
-def _leans_back(tokens: Tokens, starts: Numbers, kind_of_word: Numbers) -> Floats:
+def _leans_back(tokens: Tokens, starts: Numbers, combinations: Numbers) -> Floats:
     """Return 1 for each answer whose first word refers to an earlier sentence, otherwise 0; float64 (answers,)."""
     leans, not_empty = np.zeros(len(starts)), np.flatnonzero(starts < tokens.ends)
-    leans[not_empty] = kind_table()[1][kind_of_word[tokens.numbers[starts[not_empty]]], LEANING_COLUMN]
+    leans[not_empty] = combination_table()[combinations[tokens.numbers[starts[not_empty]]], LEANING_COLUMN]
     return leans
 
 

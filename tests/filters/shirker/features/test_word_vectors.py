@@ -28,7 +28,7 @@ def test_unknown_words_have_no_effect() -> None:
     vectors = word_vectors()
     assert not vectors.of(["qqqqq"]).sum.any()
     assert nearest_similarities(vectors.of(["qqqqq"]), vectors.of(WORDS)) == (0, 0)
-    (unknown,) = vectors.rows(["qqqqq"])
+    unknown = vectors.row("qqqqq")
     assert vectors.weights[unknown] == 0 and not vectors.directions[unknown].any()
 
 
