@@ -11,11 +11,11 @@ from skillmill.train.config import TrainConfig
 from skillmill.train.job import Job
 from skillmill.train.result import TrainResult
 from skillmill.train.rows.config import LOSS
-from skillmill.train.rows.difficulty import easiest_first
 from skillmill.train.rows.methods import COLUMNS
 from skillmill.train.run import run_job
 from skillmill.train.student import model_arguments, peft_config
 from skillmill.train.tokenizer import check_added_tokens, load_tokenizer
+from skillmill.train.tokens.difficulty import easiest_first
 from skillmill.train.tokens.prepared import SKIPPED, prepared
 from skillmill.train.trl_arguments import trl_arguments
 
