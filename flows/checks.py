@@ -20,12 +20,16 @@ from skillmill.train.check import check_train
 
 
 def check_settings(config: Config) -> None:
-    """Check the settings of the filters and of all models, without starting a model or connecting to a server.
+    """Check the settings of the filters, of all models and of the runner, without starting or asking a model.
 
     Raises `ConfigError` or `TeacherError` that names the key.
     """
     for model in [config.teacher, *_later_models(config)]:
         check_teacher(model)
+    if config.runner.kind != "local":
+        from skillmill.flows.ranges.cluster import check_cluster  # imports Prefect, which takes seconds
+
+        check_cluster(config)
     if config.filters.shirker.enabled and config.filters.shirker.model:
         from skillmill.filters.shirker.model import load_model  # imports numpy
 

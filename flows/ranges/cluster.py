@@ -25,17 +25,21 @@ TIMEOUT_S = 10.0
 """How long a scheduler may take to accept a connection."""
 
 
+def check_cluster(config: Config) -> None:
+    """Raise `ConfigError` if the run cannot be divided, a package is missing or the scheduler cannot be reached."""
+    if config.runner.workers is None:
+        raise ConfigError(f"runner.workers: missing, kind {config.runner.kind} expects the number of ranges")
+    range_config(config, Range(1, config.runner.workers))
+    _task_runner(config.runner)
+
+
 def generate_ranges(config: Config) -> None:
     """Generate all `runner.workers` ranges on the cluster of the configuration, as tasks of a Prefect flow.
 
-    Raises `ConfigError` if a package or the number of ranges is missing or the cluster cannot be reached, and
-    `SkillmillError` if a range fails or ends early.
+    Raises as `check_cluster` does, and `SkillmillError` if a range fails or ends early.
     """
-    count = config.runner.workers
-    if count is None:
-        raise ConfigError(f"runner.workers: missing, kind {config.runner.kind} expects the number of ranges")
-    range_config(config, Range(1, count))  # raises before a cluster is started
-    runner = _task_runner(config.runner)
+    check_cluster(config)
+    count, runner = config.runner.workers or 1, _task_runner(config.runner)
     # A worker of the cluster has another working directory, and the ranges are its part of the run.
     here = config.model_copy(
         update={

@@ -15,9 +15,9 @@ import yaml
 from killed_runs import finish, start, what_lies_there, write_config
 from prefect_server import PrefectServer, running_server
 
-from skillmill.data.errors import SkillmillError
+from skillmill.data.errors import ConfigError
+from skillmill.flows.checks import check_settings
 from skillmill.flows.config import load_config
-from skillmill.flows.steps.generate import generate_step
 
 pytest.importorskip("prefect_ray")
 pytestmark = pytest.mark.server
@@ -115,15 +115,17 @@ def test_a_range_that_fails_is_one_line(tmp_path: Path, dask_cluster: Any) -> No
 @pytest.mark.parametrize("kind", ["ray", "dask"])
 def test_what_no_cluster_can_run_is_one_line(tmp_path: Path, scripted_server: Callable[..., Any], kind: str) -> None:
     base_url = scripted_server().base_url
+    without_samples: dict[str, Any] = {"generation.samples": "null", "generation.accepted": 5}
 
     def fails(with_runner: dict[str, Any], **changes: Any) -> str:
         path = configured(tmp_path / str(len(list(tmp_path.iterdir()))), base_url, kind=kind, **with_runner)
         config = load_config(path, [f"{key}={value}" for key, value in changes.items()])
-        with pytest.raises(SkillmillError) as failed:
-            generate_step(config)
+        with pytest.raises(ConfigError) as failed:
+            check_settings(config)
         return str(failed.value)
 
     assert fails({}) == f"runner.workers: missing, kind {kind} expects the number of ranges"
+    assert fails({"workers": 2}, **without_samples).startswith("generation.samples: ranges expect the number of cells")
     assert fails({"address": "nowhere", "workers": 2}).startswith("runner.address: expected HOST:PORT of the cluster")
     assert fails({"address": "tcp://127.0.0.1:9", "workers": 2}) == (
         "runner.address: cannot reach tcp://127.0.0.1:9 (Connection refused)"
