@@ -44,5 +44,5 @@ class Shirker(RowFilter):
         score = float(model.scores(features)[0])
         if cell.length == "short":
             score *= BRIEF_SHARE
-        judged = not outside(instructions, responses, features)[0]
-        return self.verdict(judged and score >= threshold, shirker_score=round(score, 6))
+        rejected = score >= threshold and not outside(instructions, responses, features)[0]
+        return self.verdict(rejected, shirker_score=round(score, 6))
