@@ -1,5 +1,6 @@
 """Applies the row filters to a sample. The filters and what they give are derived from the configuration's fields."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -17,25 +18,52 @@ from skillmill.filters.config import FiltersConfig
 from skillmill.filters.dedup.options import NearDuplicates
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows.cut_off import CutOff
+from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
 
 
 def apply_filters(sample: Sample, cell: Cell, config: FiltersConfig) -> Sample:
-    """Return the sample with the reasons and signals of every enabled row filter added to its own.
+    """Return the sample with the reasons and signals of every enabled row filter added to its own."""
+    return apply_filters_to([(sample, cell)], config)[0]
+
+
+def apply_filters_to(rows: Sequence[tuple[Sample, Cell]], config: FiltersConfig) -> list[Sample]:
+    """Return samples as `apply_filters` does, in less time than one after another.
 
     A sample without a response is returned unchanged if it has a reason: the teacher gave no usable reply. If the
     token limit was reached before the first word of the response, it is cut off, and no filter has a text to look at.
     """
+    filters: dict[str, RowFilter] = {name: getattr(config, name) for name in row_filters(type(config))}
+    texts = [place for place, (sample, _) in enumerate(rows) if _without_text(sample) is None]
+    known: dict[str, dict[int, Verdict]] = {}
+    for name, row_filter in filters.items():
+        places = [place for place in texts if row_filter.applies_to(rows[place][1])]
+        verdicts = row_filter.check_many([rows[place] for place in places]) if places else None
+        if verdicts is not None:
+            known[name] = dict(zip(places, verdicts, strict=True))
+    return [
+        _without_text(sample)
+        or _decided(sample, cell, filters, {name: of[place] for name, of in known.items() if place in of})
+        for place, (sample, cell) in enumerate(rows)
+    ]
+
+
+def _without_text(sample: Sample) -> Sample | None:
+    """Return the decided sample if it has no text to look at, None if it has."""
     if sample.reasons and not sample.response:
         return sample
     if not sample.response.strip() and sample.finish_reason == "length":
         return sample.with_verdict([CutOff.reason], {})
+    return None
+
+
+def _decided(sample: Sample, cell: Cell, filters: Mapping[str, RowFilter], known: Mapping[str, Verdict]) -> Sample:
+    """Return the sample with the verdicts of all filters; those in `known` have been called."""
     reasons: list[str] = []
     signals: dict[str, float] = {}
-    for name in row_filters(type(config)):
-        row_filter: RowFilter = getattr(config, name)
+    for name, row_filter in filters.items():
         if row_filter.applies_to(cell):
-            verdict = row_filter.check(sample, cell)
+            verdict = known[name] if name in known else row_filter.check(sample, cell)
             reasons += verdict.reasons
             signals |= verdict.signals
     return sample.with_verdict(reasons, signals)

@@ -117,7 +117,9 @@ class TreeModel:
         if not self.trees:
             return np.full(len(features), self.intercept)
         values = self._arrays.values.reshape(len(self.trees), -1, 1)
-        sums: Floats = self.intercept + (self._reached(features) @ values).sum(axis=0)[:, 0]
+        of_trees = self._reached(features) @ values
+        # A running sum adds the trees one after another, so that a row has the same bits alone and among others.
+        sums: Floats = self.intercept + of_trees.cumsum(axis=0)[-1, :, 0]
         return sums
 
     def probability(self, features: Floats) -> Floats:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from skillmill.data.errors import SkillmillError
 from skillmill.data.processors import usable_cpus
 from skillmill.data.records import Sample
-from skillmill.filters.apply import apply_filters
+from skillmill.filters.apply import apply_filters_to
 from skillmill.filters.config import FiltersConfig
 from skillmill.skill_taxonomy.cells import Cell
 
@@ -50,7 +50,7 @@ class FilterWorkers:
     """Applies the row filters of a configuration, with at most `processes` processes beside this one.
 
     Samples that arrive while all processes are busy wait and go together to the next free one. As long as few samples
-    wait, this process applies the filters itself. The verdicts are the same either way.
+    wait, this process applies the filters itself, to all that have come in. The verdicts are the same either way.
     """
 
     def __init__(self, filters: FiltersConfig, processes: int) -> None:
@@ -63,12 +63,10 @@ class FilterWorkers:
     @property
     def samples_at_once(self) -> int:
         """How many samples keep all processes busy."""
-        return max(1, 3 * BATCH * self._processes)
+        return BATCH * max(1, 3 * self._processes)
 
     async def apply(self, sample: Sample, cell: Cell) -> Sample:
         """Return the sample as `apply_filters` does. Raises `SkillmillError` if a process ended by itself."""
-        if not self._processes:
-            return apply_filters(sample, cell, self._filters)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(sample, cell, loop.create_future())
         self._waiting.append(waiting)
@@ -86,44 +84,38 @@ class FilterWorkers:
 
     def _start_batches(self, loop: asyncio.AbstractEventLoop) -> None:
         self._scheduled = False
-        if self._pool is None and len(self._waiting) < WORTH_A_PROCESS:
-            while self._waiting:
-                _decide_here(self._waiting.popleft(), self._filters)
+        if not self._processes or (self._pool is None and len(self._waiting) < WORTH_A_PROCESS):
+            here = self._next(BATCH)
+            _settle(here, lambda: _verdicts(self._filters, [(each.sample, each.cell) for each in here]))
+            if self._waiting:  # replies are taken in before the next batch
+                self._scheduled = True
+                loop.call_soon(self._start_batches, loop)
             return
         # A second batch for each process lies ready, so that no process waits for this one.
         while self._waiting and self._batches < 2 * self._processes:
-            size = min(BATCH, -(-len(self._waiting) // self._processes))
-            batch = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
             self._batches += 1
-            self._submit(loop, batch)
+            self._submit(loop, self._next(min(BATCH, -(-len(self._waiting) // self._processes))))
+
+    def _next(self, most: int) -> list[_Waiting]:
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def _submit(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting]) -> None:
         def finished(future: "Future[list[Verdict]]") -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._finish, loop, batch, future)
+                loop.call_soon_threadsafe(self._finished, loop, batch, future)
 
         try:
-            future = self._open_pool().submit(_verdicts, [(each.sample, each.cell) for each in batch])
+            future = self._open_pool().submit(_verdicts_in_worker, [(each.sample, each.cell) for each in batch])
         except Exception as error:
             future = Future()
             future.set_exception(error)
         future.add_done_callback(finished)
 
-    def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], future: "Future[list[Verdict]]") -> None:
+    def _finished(
+        self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], future: "Future[list[Verdict]]"
+    ) -> None:
         self._batches -= 1
-        error = future.exception() if not future.cancelled() else BrokenExecutor("closed")
-        if isinstance(error, BrokenExecutor):
-            error = SkillmillError(
-                "runner.workers: a process that filters rows ended by itself, as when memory runs out; nothing is "
-                "lost: run again, with runner.workers: 1 to filter in one process"
-            )
-        for place, waiting in enumerate(batch):
-            if waiting.verdict.done():  # its row was cancelled
-                continue
-            if error is not None:
-                waiting.verdict.set_exception(error)
-            else:
-                waiting.verdict.set_result(future.result()[place])
+        _settle(batch, future.result)
         self._start_batches(loop)
 
     def _open_pool(self) -> "ProcessPoolExecutor":
@@ -151,15 +143,26 @@ async def filter_workers(filters: FiltersConfig, workers: int | None) -> AsyncIt
         opened.close()
 
 
-def _decide_here(waiting: _Waiting, filters: FiltersConfig) -> None:
-    if waiting.verdict.done():  # its row was cancelled
-        return
+def _settle(batch: Sequence[_Waiting], verdicts: Callable[[], list[Verdict]]) -> None:
+    """Give each sample of a batch its verdict, or the error that `verdicts` raises. Cancelled samples take neither."""
+    found: list[Verdict] = []
+    error: Exception | None = None
     try:
-        decided = apply_filters(waiting.sample, waiting.cell, filters)
-    except Exception as error:
-        waiting.verdict.set_exception(error)
-    else:
-        waiting.verdict.set_result((decided.reasons, decided.signals))
+        found = verdicts()
+    except BrokenExecutor:
+        error = SkillmillError(
+            "runner.workers: a process that filters rows ended by itself, as when memory runs out; nothing is "
+            "lost: run again, with runner.workers: 1 to filter in one process"
+        )
+    except Exception as fault:
+        error = fault
+    for place, waiting in enumerate(batch):
+        if waiting.verdict.done():
+            continue
+        if error is not None:
+            waiting.verdict.set_exception(error)
+        else:
+            waiting.verdict.set_result(found[place])
 
 
 _filters = FiltersConfig()
@@ -181,7 +184,9 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _verdicts(batch: Sequence[tuple[Sample, Cell]]) -> list[Verdict]:
-    """Return the verdicts of samples; this runs in a worker process."""
-    decided = (apply_filters(sample, cell, _filters) for sample, cell in batch)
-    return [(sample.reasons, sample.signals) for sample in decided]
+def _verdicts(filters: FiltersConfig, rows: Sequence[tuple[Sample, Cell]]) -> list[Verdict]:
+    return [(sample.reasons, sample.signals) for sample in apply_filters_to(rows, filters)]
+
+
+def _verdicts_in_worker(rows: Sequence[tuple[Sample, Cell]]) -> list[Verdict]:
+    return _verdicts(_filters, rows)

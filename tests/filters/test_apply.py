@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from skillmill.data.reasons import COMMON_REASONS, OVERRIDE, PROMPT_COPY, UNPARSABLE, Reason
 from skillmill.data.records import Sample
-from skillmill.filters.apply import apply_filters, decided_reasons, explanation_of, row_filters, signal_names, undecided
+from skillmill.filters.apply import (
+    apply_filters,
+    apply_filters_to,
+    decided_reasons,
+    explanation_of,
+    row_filters,
+    signal_names,
+    undecided,
+)
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows.too_short import TooShort
@@ -105,6 +113,15 @@ def test_filters_take_any_text(instruction: str, response: str, cell: Cell) -> N
     assert set(judged.signals) == signal_names() - not_given - (set() if cell is ADVICE_CELL else {"shirker_score"})
     assert apply_filters(judged, cell, FiltersConfig()) == judged  # deciding again changes nothing
     assert apply_filters(undecided(judged), cell, FiltersConfig()) == judged
+
+
+@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT, st.sampled_from([ADVICE_CELL, TEXT_CELL])), max_size=4))
+@settings(max_examples=50)
+def test_many_rows_at_once_get_the_verdicts_of_each_alone(texts: list[tuple[str, str, Cell]]) -> None:
+    rows = [(Sample(instruction, response), cell) for instruction, response, cell in texts]
+    rows += [(Sample(QUESTION, ANSWER), ADVICE_CELL), (Sample(QUESTION, "", reasons=(UNPARSABLE,)), ADVICE_CELL)]
+    alone = [apply_filters(sample, cell, FiltersConfig()) for sample, cell in rows]
+    assert apply_filters_to(rows, FiltersConfig()) == alone
 
 
 @pytest.mark.timeout(30)
