@@ -213,6 +213,7 @@ def test_generate_with_a_served_teacher_ends_it_with_the_run(tmp_path: Path, end
         "output_dir": str(tmp_path / "out"),
         "teacher": {"kind": "openai", "model": "m", "serve": f"{SCRIPTED} --faults 0.1"},
         "generation": {"kind": "skill_mix", "samples": 100_000 if ending else 20},
+        "runner": {"workers": 1},  # no other child than the one that keeps the server
     }
     (tmp_path / "c.json").write_bytes(orjson.dumps(config))
     run = subprocess.Popen(
