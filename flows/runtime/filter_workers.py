@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from skillmill.data.errors import SkillmillError
 from skillmill.data.processors import usable_cpus
 from skillmill.data.records import Sample
-from skillmill.filters.apply import apply_filters_to
+from skillmill.filters.apply import apply_filters, apply_filters_to, row_filters
 from skillmill.filters.config import FiltersConfig
 from skillmill.skill_taxonomy.cells import Cell
 
@@ -55,6 +55,7 @@ class FilterWorkers:
 
     def __init__(self, filters: FiltersConfig, processes: int) -> None:
         self._filters, self._processes = filters, processes
+        self._has_filters = any(getattr(filters, name).enabled for name in row_filters(type(filters)))
         self._waiting: deque[_Waiting] = deque()
         self._pool: ProcessPoolExecutor | None = None
         self._batches = 0
@@ -67,6 +68,8 @@ class FilterWorkers:
 
     async def apply(self, sample: Sample, cell: Cell) -> Sample:
         """Return the sample as `apply_filters` does. Raises `SkillmillError` if a process ended by itself."""
+        if not self._has_filters:
+            return apply_filters(sample, cell, self._filters)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(sample, cell, loop.create_future())
         self._waiting.append(waiting)
