@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+from processes import alive, children_of, ended
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.flows.config import parse_config
@@ -40,19 +41,6 @@ def stats(server: Server) -> dict[str, int]:
     with urllib.request.urlopen(server.base_url.removesuffix("/v1") + "/stats", timeout=10) as answer:
         found: dict[str, int] = orjson.loads(answer.read())
     return found
-
-
-def alive(pid: int) -> bool:
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
-
-
-def gone_within(seconds: float, pid: int) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 def requests(count: int) -> list[Request]:
@@ -108,7 +96,7 @@ def test_a_server_that_is_killed_in_the_middle_costs_no_request(
     assert alive(pids[1])  # for the next step of the run
     assert "starting it again (1 of 5); its log is" in caplog.text
     close_engines()
-    assert gone_within(1, pids[1])
+    assert ended(pids[1], within_s=1)
     assert "signal 9" in (tmp_path / "serve.log").read_text()
 
 
@@ -198,7 +186,7 @@ input()
     assert len(members) == 3  # the keeper, the server, the server's child
     process.kill()
     process.wait()
-    assert all(gone_within(5, pid) for pid in members)
+    assert all(ended(pid, within_s=5) for pid in members)
 
 
 def _group(path: Path) -> int:
@@ -227,19 +215,13 @@ def test_generate_with_a_served_teacher_ends_it_with_the_run(tmp_path: Path, end
         while run.poll() is None and (not log.exists() or not log.read_text().strip()):
             time.sleep(0.1)
         time.sleep(1)
-        keepers = [path for path in Path("/proc").glob("[0-9]*") if _parent(path) == run.pid]
+        keepers = list(children_of(run.pid))
         run.send_signal(ending)
     _, output = run.communicate(timeout=60)
     assert run.returncode == (130 if ending else 0), output
     assert "Traceback" not in output
     if ending:
         assert len(keepers) == 1
-        assert not any(_group(path) == int(keepers[0].name) for path in Path("/proc").glob("[0-9]*"))
+        assert not any(_group(path) == keepers[0] for path in Path("/proc").glob("[0-9]*"))
     else:
         assert "20 of 20 cells" in output
-
-
-def _parent(path: Path) -> int:
-    with suppress(OSError):
-        return int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
-    return 0
