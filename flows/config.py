@@ -148,6 +148,11 @@ class GenerationConfig(Section):
         return {name: getattr(self, name) for name in TARGETS if getattr(self, name)}
 
     @property
+    def shard_cells(self) -> int:
+        """How many cells a full shard has."""
+        return max(1, self.shard_rows // self.generations)
+
+    @property
     def held_out(self) -> "GenerationConfig":
         """The section for the cells that `test` counts."""
         return self.model_copy(update={"split": "test", "test": None, "samples": self.test, "accepted": None})

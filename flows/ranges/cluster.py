@@ -27,10 +27,7 @@ TIMEOUT_S = 10.0
 
 def check_cluster(config: Config) -> None:
     """Raise `ConfigError` if the run cannot be divided, a package is missing or the scheduler cannot be reached."""
-    if config.runner.workers is None:
-        raise ConfigError(f"runner.workers: missing, kind {config.runner.kind} expects the number of ranges")
-    range_config(config, Range(1, config.runner.workers))
-    _task_runner(config.runner)
+    _ranges_and_runner(config)
 
 
 def generate_ranges(config: Config) -> None:
@@ -38,8 +35,7 @@ def generate_ranges(config: Config) -> None:
 
     Raises as `check_cluster` does, and `SkillmillError` if a range fails or ends early.
     """
-    check_cluster(config)
-    count, runner = config.runner.workers or 1, _task_runner(config.runner)
+    count, runner = _ranges_and_runner(config)
     # A worker of the cluster has another working directory, and the ranges are its part of the run.
     here = config.model_copy(
         update={
@@ -78,6 +74,15 @@ def _generate_part(config: Config, number: int, count: int) -> GenerateOutcome:
         return generate_range(config, Range(number, count))
     except SkillmillError as error:
         return GenerateOutcome(missed=str(error))
+
+
+def _ranges_and_runner(config: Config) -> tuple[int, TaskRunner[Any]]:
+    """Return the number of ranges and the task runner. Raises as `check_cluster` does."""
+    count = config.runner.workers
+    if count is None:
+        raise ConfigError(f"runner.workers: missing, kind {config.runner.kind} expects the number of ranges")
+    range_config(config, Range(1, count))
+    return count, _task_runner(config.runner)
 
 
 def _task_runner(runner: RunnerConfig) -> TaskRunner[Any]:

@@ -1,8 +1,8 @@
 """Merge the ranges of a plan: their rows become those of one run, with the bytes of a run in one process."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.ranges.split import Range, range_config, ranges_folder
 from skillmill.flows.refresh.stored_plans import store_plan
-from skillmill.flows.rows.decide import load_rules
+from skillmill.flows.rows.decide import Rules, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
-from skillmill.flows.rows.grading import grading_fingerprints
+from skillmill.flows.rows.generate import CellRows
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace, open_workspace, read_ledger, read_state
-from skillmill.flows.steps.filter import DECIDED
+from skillmill.flows.steps.filter import DECIDED, rules_note
 from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.teachers.middleware.accounting import Usage
@@ -31,14 +31,6 @@ log = logging.getLogger(__name__)
 
 MERGED = "merged"
 """The key of `run.json` under which a plan has the number of ranges that it was merged from."""
-
-
-@dataclass(frozen=True)
-class CellOfRange:
-    """The rows of one cell, which a range decided, and their gradings."""
-
-    rows: list[SampleRow]
-    gradings: list[GradingRow]
 
 
 def merge_ranges(config: Config) -> dict[str, int]:
@@ -52,15 +44,18 @@ def merge_ranges(config: Config) -> dict[str, int]:
     _share_back(config, parts[0])
     plan = current_plan(config)
     settings = [range_config(config, part) for part in parts]
-    for part, own in zip(parts, settings, strict=True):
-        _check(plan, part, own)
+    rules_of_ranges = load_rules(settings[0])
+    notes_of_ranges = [
+        _checked_note(plan, part, own, rules_of_ranges) for part, own in zip(parts, settings, strict=True)
+    ]
+    last_note = notes_of_ranges[0] if all(note == notes_of_ranges[0] for note in notes_of_ranges) else {}
+    rules = load_rules(config)
     with open_workspace(config) as workspace, recorded_end(config.output):
         store_plan(config, plan, existing_taxonomy(config))
         if plan.fingerprint not in read_plan_note(workspace, MERGED):
-            _write_rows(workspace, plan, settings)
+            _write_rows(workspace, plan, settings, rules.overrides)
             workspace.usage.include([_usage_of(own) for own in settings])
-            rules = {**load_rules(config).fingerprints(), **grading_fingerprints(config)}
-            notes: dict[str, Any] = {DECIDED: rules, MERGED: len(parts)}
+            notes: dict[str, Any] = {DECIDED: rules_note(config, rules, last_note), MERGED: len(parts)}
             state: dict[str, Any] = {
                 "plan": plan.fingerprint,
                 "plan_parts": plan.parts,
@@ -104,8 +99,8 @@ def _share_back(config: Config, part: Range) -> None:
         save_taxonomy(load_taxonomy(range_config(config, part).output / "taxonomy.yaml"), path)
 
 
-def _check(plan: Plan, part: Range, own: Config) -> None:
-    """Raise `SkillmillError` if a range cannot be merged."""
+def _checked_note(plan: Plan, part: Range, own: Config, rules: Rules) -> dict[str, Any]:
+    """Return by which rules a range was decided. Raises `SkillmillError` if it cannot be merged."""
     again = f"run `skillmill generate --range {part}` again"
     shards = sample_store(own.output).of_plan(plan.fingerprint)
     if not shards:
@@ -113,17 +108,17 @@ def _check(plan: Plan, part: Range, own: Config) -> None:
     expected, cells = own.generation.samples or 0, sum(shard.cells for shard in shards)
     if cells < expected:
         raise SkillmillError(f"range {part} has {cells} of {expected} cells: {again}")
-    rules = {**load_rules(own).fingerprints(), **grading_fingerprints(own)}
-    if read_state(own.output).get(DECIDED, {}).get(plan.fingerprint) != rules:
+    decided_by: dict[str, Any] = read_state(own.output).get(DECIDED, {}).get(plan.fingerprint) or {}
+    if decided_by != rules_note(own, rules, decided_by):
         raise SkillmillError(
             f"range {part} was decided by other filters or another grading: {again}, which asks nothing"
         )
+    return decided_by
 
 
-def _write_rows(workspace: Workspace, plan: Plan, settings: list[Config]) -> None:
-    generation, overrides = workspace.config.generation, load_rules(workspace.config).overrides
+def _write_rows(workspace: Workspace, plan: Plan, settings: list[Config], overrides: Overrides) -> None:
     duplicates = Duplicates(workspace, plan, overrides, own_shards=True)
-    shard_cells = max(1, generation.shard_rows // generation.generations)
+    shard_cells = workspace.config.generation.shard_cells
     grades = workspace.grades if workspace.config.grading.when != "never" else None
     writer = ShardWriter[SampleRow](workspace.samples, plan.fingerprint, shard_cells, grades, duplicates.sync)
     try:
@@ -132,9 +127,8 @@ def _write_rows(workspace: Workspace, plan: Plan, settings: list[Config]) -> Non
                 index = cell.rows[0]["index"]
                 if index < writer.stop:  # an earlier call has merged it
                     continue
-                rows = duplicates.mark(cell.rows)
-                accepted = any(row["verdict"] == "accepted" for row in rows)
-                writer.add(index, rows, accepted, cell.gradings)
+                marked = CellRows(duplicates.mark(cell.rows), cell.gradings)
+                writer.add(index, marked.rows, marked.accepted, marked.gradings)
                 if writer.full:
                     writer.commit()
         writer.commit()
@@ -144,16 +138,17 @@ def _write_rows(workspace: Workspace, plan: Plan, settings: list[Config]) -> Non
     workspace.samples.tidy()
 
 
-def _cells(folder: Path, plan: Plan, overrides: Overrides) -> Iterator[CellOfRange]:
+def _cells(folder: Path, plan: Plan, overrides: Overrides) -> Iterator[CellRows]:
     """Yield the cells of a range in order, with the overrides of the run."""
     samples, grades = sample_store(folder), grade_store(folder)
     for shard in samples.of_plan(plan.fingerprint):
         rows: list[SampleRow] = samples.rows(shard).to_pylist()
-        gradings = gradings_of(rows, shard, grades)
+        gradings = defaultdict[str, list[GradingRow]](list)
+        for grading in gradings_of(rows, shard, grades):
+            gradings[grading["id"]].append(grading)
         for _, of_cell in groupby(map(overrides.apply, rows), key=lambda row: row["index"]):
             in_cell = list(of_cell)
-            ids = {row["id"] for row in in_cell}
-            yield CellOfRange(in_cell, [grading for grading in gradings if grading["id"] in ids])
+            yield CellRows(in_cell, [grading for row in in_cell for grading in gradings[row["id"]]])
 
 
 def _usage_of(own: Config) -> Usage:

@@ -215,7 +215,7 @@ async def _generate_cells(
 ) -> None:
     config, usage = workspace.config, workspace.usage
     duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=True)
-    shard_cells = max(1, config.generation.shard_rows // config.generation.generations)
+    shard_cells = config.generation.shard_cells
     grades = workspace.grades if grading else None
     writer = ShardWriter[SampleRow](workspace.samples, plan.fingerprint, shard_cells, grades, duplicates.sync)
     warning = ReasonWarning()

@@ -5,13 +5,15 @@ Nothing is generated. A grader is asked only about rows that have no grade by th
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from skillmill.data.export.grading_counts import GradingCounts, count_gradings
 from skillmill.data.reasons import NOT_GRADED
 from skillmill.filters.overrides import read_overrides
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
-from skillmill.flows.rows.decide import load_rules, overrides_fingerprint
+from skillmill.flows.rows.decide import Rules, load_rules, overrides_fingerprint
 from skillmill.flows.rows.grading import asks_a_model, grading_fingerprints, warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, apply_overrides, overrides_without_effect, redecide
 from skillmill.flows.runtime.loop import run
@@ -67,8 +69,7 @@ def redecide_if_changed(
     """
     rules, key = load_rules(workspace.config), plan.fingerprint
     decided_by = read_plan_note(workspace, DECIDED).get(key) or {}
-    last_grader = {"grader": decided_by["grader"]} if "grader" in decided_by else {}
-    wanted = {**last_grader, **rules.fingerprints(), **grading_fingerprints(workspace.config)}
+    wanted = rules_note(workspace.config, rules, decided_by)
     stored = workspace.samples.of_plan(key)
     again = again or (without_reply and _lacks_a_reply_of_the_grader(workspace, plan))
     if not (stored and (again or decided_by != wanted)):
@@ -76,7 +77,7 @@ def redecide_if_changed(
             write_plan_note(workspace, DECIDED, key, wanted)
         return None
     same_grader = decided_by.get("grader") == wanted.get("grader")
-    write_plan_note(workspace, DECIDED, key, last_grader if same_grader else {})
+    write_plan_note(workspace, DECIDED, key, last_grader(decided_by) if same_grader else {})
     warn_of_self_grading(workspace.config, plan)
     outcome, pace = FilterOutcome(), Pace(workspace.usage)
 
@@ -95,6 +96,16 @@ def redecide_if_changed(
     if outcome.stopped:
         log.info(f"filter: {BudgetMet(outcome.stopped)}")
     return outcome
+
+
+def rules_note(config: Config, rules: Rules, decided_by: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the note that rows are decided by `rules`, to be kept under `DECIDED`; `decided_by` is the note so far."""
+    return {**last_grader(decided_by), **rules.fingerprints(), **grading_fingerprints(config)}
+
+
+def last_grader(decided_by: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a note says about the grader: it stays while nothing is graded, because its grades stay."""
+    return {"grader": decided_by["grader"]} if "grader" in decided_by else {}
 
 
 def note_rewritten(workspace: Workspace, plan: Plan) -> None:

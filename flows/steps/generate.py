@@ -19,7 +19,7 @@ from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
-from skillmill.flows.steps.filter import DECIDED, note_rewritten, redecide_if_changed
+from skillmill.flows.steps.filter import DECIDED, last_grader, note_rewritten, redecide_if_changed
 from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
 from skillmill.teachers.middleware.accounting import BudgetMet
 
@@ -139,7 +139,7 @@ def _ask_again_if_unanswered(workspace: Workspace, plan: Plan, progress: Progres
         return None
     log.info(f"generate: asking again for {unanswered} cells that got no answer")
     decided_by = read_plan_note(workspace, DECIDED).get(key) or {}
-    write_plan_note(workspace, DECIDED, key, {name: decided_by[name] for name in ("grader",) if name in decided_by})
+    write_plan_note(workspace, DECIDED, key, last_grader(decided_by))
     outcome, pace = FilterOutcome(), Pace(workspace.usage)
 
     def tick() -> None:

@@ -93,6 +93,15 @@ def test_merged_ranges_are_the_run_of_one_process(
     assert shards(config) == before
 
 
+def test_ranges_whose_grading_was_switched_off_keep_their_grades(configure: Configure) -> None:
+    ranges_of(configure("parts", {"samples": 6}, grading={"when": "always"}), 2)
+    off = configure("parts", {"samples": 6})
+    ranges_of(off, 2)
+    assert merge_ranges(off)["cells"] == 6
+    (decided_by,) = read_state(off.output)["decided"].values()
+    assert "grader" in decided_by  # so that the grades are not asked for again
+
+
 class Died(Exception):
     pass
 
