@@ -7,6 +7,7 @@ import asyncio
 from importlib.util import find_spec
 
 from skillmill.data.errors import ConfigError
+from skillmill.filters.grading.rubric import grading_prompts
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, configured_generator, make_plan
 from skillmill.flows.rows.grading import asks_a_model, grader_config
@@ -26,6 +27,7 @@ def check_settings(config: Config) -> None:
     """
     for model in [config.teacher, *_later_models(config)]:
         check_teacher(model)
+    grading_prompts(config.grading.prompts)
     if config.runner.kind != "local":
         from skillmill.flows.ranges.cluster import check_cluster  # imports Prefect, which takes seconds
 

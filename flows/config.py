@@ -378,6 +378,7 @@ def _with_paths_of(config: Config, folder: Path) -> Config:
             "generation": config.generation.relative_to(folder),
             "teacher": config.teacher.relative_to(folder),
             "filters": config.filters.relative_to(folder),
+            "grading": config.grading.relative_to(folder),
             "grader": config.grader and config.grader.relative_to(folder),
             "pairs": config.pairs.relative_to(folder),
             "train": config.train and config.train.relative_to(folder),

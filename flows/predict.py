@@ -13,12 +13,12 @@ import orjson
 from skillmill.data.files import write_atomic
 from skillmill.data.records import SampleRow, text_of
 from skillmill.filters.grading.comparison import is_preferred
-from skillmill.filters.grading.grade import Grader, grade
+from skillmill.filters.grading.grade import grade
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.plan import Plan
 from skillmill.flows.rows.decide import load_rules
 from skillmill.flows.rows.generate import HOPELESS, generate_cell, generate_samples, new_row, next_cells
-from skillmill.flows.rows.grading import asks_a_model, grader_config, grading_fingerprints, open_grading
+from skillmill.flows.rows.grading import asks_a_model, grading_fingerprints, open_grading, run_grader
 from skillmill.flows.rows.pairs import is_paired, open_pair_models, pair_models, pairs_plan, with_their_cells
 from skillmill.flows.rows.stress import draw_replacements, request_replacement
 from skillmill.flows.runtime.in_order import in_order
@@ -187,7 +187,7 @@ async def _estimate(config: Config, plan: Plan) -> Sizes:
         teacher = _Tally(_Longest(), of_rows)
         samples = await generate_samples(cell, plan, teacher)  # filler needs no verdict
         if asks_a_model(config, plan):
-            grader = Grader(teacher, grader_config(config).sampling, config.grading.runs)
+            grader = run_grader(config, teacher)
             for sample in samples:
                 await grade(sample, cell, grader)
         if samples[0].instruction:

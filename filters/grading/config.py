@@ -1,6 +1,7 @@
 """The `grading` section of the configuration."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +18,7 @@ class GradingConfig(BaseModel):
     English) are graded. `runs`: number of gradings of a row, combined by majority. `on_failure`: what
     happens to a row whose gradings are all unusable, see `failure_rule`. `rubric`: with "structured" a skill has its
     point only with a quotation that shows it; "paper" is Skill-Mix's rubric for texts on a topic, which requires none.
+    `prompts`: a folder of files that replace the grader's prompts of the same name.
 
     At the default `sure_below`, 53 % of the good answers of docs/filters.md, 0.7 % of the weak and 11 % of the brief
     ones are skipped. These shares were measured by models trained without the answer's writer and instruction.
@@ -29,6 +31,12 @@ class GradingConfig(BaseModel):
     sure_below: float = Field(0.2, ge=0, le=1)
     on_failure: OnFailure | None = None
     rubric: RubricName = "structured"
+    prompts: str | None = Field(None, min_length=1)
+
+    def relative_to(self, folder: Path) -> Self:
+        """Return a copy whose relative paths are joined to `folder`."""
+        prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
+        return self.model_copy(update={"prompts": prompts})
 
     @property
     def failure_rule(self) -> OnFailure:

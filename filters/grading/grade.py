@@ -1,17 +1,18 @@
 """Grading of one row: by a model, once or several times, by rules for skills that have a rule, or by rules alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from skillmill.data.export.grading_counts import TAKEN_OFF
 from skillmill.data.records import GradingRow, Sample
 from skillmill.filters.grading.config import GradingConfig, RubricName
 from skillmill.filters.grading.points import Points, majority_points
-from skillmill.filters.grading.rubric import rubric_of
+from skillmill.filters.grading.rubric import grading_prompts, rubric_of
 from skillmill.filters.grading.rules import RULES, needs_model, points_by_rules, skill_points
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Request, RequestFailed, Sampling, Teacher
 from skillmill.teachers.middleware.refusals import TeacherRefuses
+from skillmill.teachers.prompts import Prompts
 from skillmill.teachers.structured import clean
 
 STAGE = "grade"
@@ -26,12 +27,13 @@ of such points in all gradings of the row.
 
 @dataclass(frozen=True)
 class Grader:
-    """A model that grades, its sampling, the number of times it grades each row, and the rubric."""
+    """A model that grades, its sampling, the number of times it grades each row, the rubric and its prompts."""
 
     teacher: Teacher
     sampling: Sampling
     runs: int = 1
     rubric: RubricName = "structured"
+    prompts: Prompts = field(default_factory=grading_prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ async def _grade_once(sample: Sample, cell: Cell, grader: Grader, run: int, know
     raw = known_reply
     if raw is None:
         request = Request(
-            rubric.messages(sample, cell, skills),
+            rubric.messages(grader.prompts, sample, cell, skills),
             grader.sampling,
             derived_seed(cell.seed, STAGE, sample.generation, run),
             rubric.schema(skills),

@@ -25,7 +25,7 @@ from skillmill.filters.grading.reading import (
 )
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical
-from skillmill.teachers.prompts import prompts_fingerprint, render
+from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import object_schema, parse_object
 
 FOLDER = Path(__file__).parent / "prompts"
@@ -54,8 +54,8 @@ _VERDICT: JsonSchema = {"type": "boolean"}
 class Rubric:
     """How rows of one kind are graded by a model. `skills` are the skills of the cell that have no rule."""
 
-    messages: Callable[[Sample, Cell, Skills], list[Message]]
-    """Returns the messages of the request."""
+    messages: Callable[[Prompts, Sample, Cell, Skills], list[Message]]
+    """Returns the messages of the request, from prompts such as those of `grading_prompts`."""
     schema: Callable[[Skills], JsonSchema]
     """Returns the JSON schema of the reply."""
     read: Callable[[str, Sample, Cell, Skills], Points | None]
@@ -69,9 +69,12 @@ def rubric_of(cell: Cell, name: RubricName = "structured") -> Rubric:
     return PAPER_RUBRIC if name == "paper" else SKILL_MIX_RUBRIC
 
 
-def rubric_fingerprint() -> str:
-    """Return the fingerprint of the prompts of both rubrics."""
-    return prompts_fingerprint(FOLDER)
+def grading_prompts(folder: str | None = None, key: str = "grading.prompts") -> Prompts:
+    """Return the prompts of all rubrics, with the files of the user's folder in place of the shipped ones.
+
+    `key` is the key of the configuration that names the folder. Raises `ConfigError` as `Prompts` does.
+    """
+    return Prompts(FOLDER, own=Path(folder), key=key) if folder else shipped(FOLDER)
 
 
 def within_sentences(sample: Sample, cell: Cell) -> float:
@@ -84,22 +87,22 @@ def within_sentences(sample: Sample, cell: Cell) -> float:
     return float(counted <= sentence_limit(cell.k, cell.length))
 
 
-def _text_messages(sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
+def _text_messages(prompts: Prompts, sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
     sentences = sentences_in_words(sentence_limit(cell.k, cell.length))
     topic = cell.topic.name if cell.topic else "anything"
     variables = {"skills": skills, "topic": topic, "sentences": sentences, "text": sample.response}
-    return _conversation("skill_mix", "skill_mix_text", variables)
+    return _conversation(prompts, "skill_mix", "skill_mix_text", variables)
 
 
-def _row_messages(sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
+def _row_messages(prompts: Prompts, sample: Sample, cell: Cell, skills: Skills) -> list[Message]:
     variables = {"skills": skills, "instruction": sample.instruction, "response": sample.response}
-    return _conversation("instruct", "instruct_row", variables)
+    return _conversation(prompts, "instruct", "instruct_row", variables)
 
 
-def _conversation(guidance: str, task: str, variables: Mapping[str, object]) -> list[Message]:
+def _conversation(prompts: Prompts, guidance: str, task: str, variables: Mapping[str, object]) -> list[Message]:
     return [
-        {"role": "system", "content": render(FOLDER, guidance)},
-        {"role": "user", "content": render(FOLDER, task, **variables)},
+        {"role": "system", "content": prompts.render(guidance)},
+        {"role": "user", "content": prompts.render(task, **variables)},
     ]
 
 

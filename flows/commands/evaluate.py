@@ -7,7 +7,6 @@ from typing import Any
 from skillmill.data.errors import ConfigError
 from skillmill.data.freed import freed_cells
 from skillmill.data.store import ShardStore, sample_store
-from skillmill.filters.grading.grade import Grader
 from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
 from skillmill.flows.commands.evaluate_instruct import InstructPart, check_instruct, evaluate_instruct
 from skillmill.flows.config import Config
@@ -20,7 +19,7 @@ from skillmill.skill_taxonomy.sources import TaxonomyConfig, source_taxonomy
 from skillmill.skill_taxonomy.taxonomy import Taxonomy
 from skillmill.teachers.base import Teacher
 from skillmill.teachers.build import teacher_name
-from skillmill.train.evaluation.answers import CellAnswers, Examiner, who_grades
+from skillmill.train.evaluation.answers import CellAnswers, Examiner, text_grader, text_grader_prompts, who_grades
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
 from skillmill.train.evaluation.held_out import HeldOutCell, held_out_cells
 from skillmill.train.evaluation.model_card import write_on_card
@@ -104,6 +103,7 @@ def _check(config: Config, settings: EvaluateConfig) -> Checked:
     taxonomy, seen, cells = held_out_of(config, settings, sample_store(config.output))
     graded_by = _graded_by(config, settings, cells)
     student, baseline = find_students(settings, config.output / "train", config.train.student if config.train else None)
+    text_grader_prompts(settings)
     instruct = check_instruct(config, settings, [student, *([baseline] if baseline else [])])
     return Checked(settings, taxonomy, seen, cells, student, baseline, graded_by, instruct)
 
@@ -134,7 +134,7 @@ def _answers(workspace: Workspace, checked: Checked, model: Evaluated, progress:
         assert student is not None, "the student is opened for its answers"
         grader = None
         if teacher is not None and grader_settings is not None:
-            grader = Grader(teacher, grader_settings.sampling, settings.runs, settings.rubric)
+            grader = text_grader(settings, teacher, grader_settings.sampling)
         return Examiner(student, model.model.sampling, settings, checked.graded_by, grader).examine
 
     models = Models(model.model, grader_settings)

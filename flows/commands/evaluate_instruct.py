@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.files import store_errors, sync, temporary_path
-from skillmill.filters.grading.grade import Grader
 from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, configured_grader
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.progress import Progress
@@ -18,6 +17,7 @@ from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.teachers.base import Teacher
 from skillmill.teachers.build import teacher_name
 from skillmill.teachers.config import TeacherConfig
+from skillmill.train.evaluation.answers import text_grader
 from skillmill.train.evaluation.config import EvaluateConfig
 from skillmill.train.evaluation.instruct.answers import INSTRUCT_SCHEMA, REFERENCE, InstructExaminer, InstructRow
 from skillmill.train.evaluation.instruct.config import InstructConfig
@@ -95,7 +95,7 @@ def _rows(
     def examine_with(student: Teacher | None, grader: Teacher | None) -> Examine[InstructItem, InstructRow]:
         assert grader is not None, "the grader is opened for every role"
         judge = Judge(grader, part.grader.sampling, judge_prompts(part.settings.prompts))
-        grades = Grader(grader, part.grader.sampling, rubric=settings.rubric) if part.settings.grade else None
+        grades = text_grader(settings, grader, part.grader.sampling) if part.settings.grade else None
         return InstructExaminer(role, student, part.settings.sampling, judge, grades).examine
 
     return ask(workspace, progress, f"{role}: instructions", Models(model, part.grader), part.items, examine_with)

@@ -27,11 +27,10 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from skillmill.data.errors import SkillmillError
-from skillmill.filters.grading.grade import Grader
 from skillmill.flows.harnesses.held_out import HeldOut, held_out, metrics_of_cell, restored, stored
 from skillmill.skill_taxonomy.cells import derived_seed
 from skillmill.teachers.base import Reply, Request, Sampling
-from skillmill.train.evaluation.answers import AnswerRow, Examiner, request_of
+from skillmill.train.evaluation.answers import AnswerRow, Examiner, request_of, text_grader
 from skillmill.train.evaluation.skill_mix_metrics import METRICS
 
 CELL, ROWS = "held_out", "rows"
@@ -55,6 +54,7 @@ def skill_mix(
     generations: int | None = None,
     runs: int | None = None,
     rubric: str | None = None,
+    prompts: str | None = None,
     seed: int | None = None,
 ) -> Task:
     """Return the task: a sample is a held-out cell, its score the best of the cell's texts.
@@ -73,6 +73,7 @@ def skill_mix(
         "generations": generations,
         "runs": runs,
         "rubric": rubric,
+        "prompts": prompts,
         "seed": seed,
     }
     try:
@@ -104,7 +105,7 @@ def answer_and_grade(asked: HeldOut) -> Solver:
         by_model = None
         if asked.graded_by != "rule":
             model = get_model(role=GRADER, required=True, config=GRADER_CONFIG)
-            by_model = Grader(InspectModel(model), Sampling(), asked.settings.runs, asked.settings.rubric)
+            by_model = text_grader(asked.settings, InspectModel(model), Sampling())
         student = InspectModel(get_model(), state.epoch)
         examiner = Examiner(student, asked.settings.sampling, asked.settings, asked.graded_by, by_model)
         answers = await examiner.examine(restored(state.metadata[CELL]))

@@ -12,7 +12,7 @@ import orjson
 from skillmill.filters.grading.config import GradingConfig
 from skillmill.filters.grading.failures import FailureWarning
 from skillmill.filters.grading.grade import Grader
-from skillmill.filters.grading.rubric import rubric_fingerprint
+from skillmill.filters.grading.rubric import grading_prompts
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.runtime.in_order import rows_at_once
@@ -76,12 +76,18 @@ async def open_grading(
     settings = grader_config(config)
     async with _open_lazily(teacher_name(settings), opening) if lazy else opening() as model:
         try:
-            grader = Grader(model, settings.sampling, config.grading.runs, config.grading.rubric)
-            yield GradingSetup(config.grading, warning, grader)
+            yield GradingSetup(config.grading, warning, run_grader(config, model))
         except BudgetMet:
             warning.end()
             raise
         warning.end()
+
+
+def run_grader(config: Config, model: Teacher) -> Grader:
+    """Return the grader of a run that sends its requests to `model`. Raises `ConfigError` for bad prompts."""
+    grading = config.grading
+    sampling = grader_config(config).sampling
+    return Grader(model, sampling, grading.runs, grading.rubric, grading_prompts(grading.prompts))
 
 
 def asks_a_model(config: Config, plan: Plan) -> bool:
@@ -120,10 +126,13 @@ def grading_fingerprints(config: Config) -> dict[str, str]:
     if config.grading.when == "never":
         return {}
     settings = grader_config(config)
-    grader = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body, rubric_fingerprint()]
+    grader = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body]
+    grader.append(grading_prompts(config.grading.prompts).fingerprint)
     rule = config.grading.failure_rule
     # Rows that an earlier version decided were kept without a grade, and its fingerprint had no such key.
-    grading = config.grading.model_dump(exclude={"on_failure"}) | ({} if rule == "keep" else {"on_failure": rule})
+    grading = config.grading.model_dump(exclude={"on_failure", "prompts"}) | (
+        {} if rule == "keep" else {"on_failure": rule}
+    )
     return {"grading": _fingerprint(grading), "grader": _fingerprint(grader)}
 
 

@@ -84,6 +84,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
         {"filters": {"custom": ["nowhere:check"]}},
         "filters.custom: nowhere:check: there is no",
     ),
+    "grading prompts": (
+        {"generation": {"samples": 4}, "grading": {"prompts": "nowhere"}},
+        "grading.prompts: cannot read the folder",
+    ),
     "prompts": ({"generation": {"samples": 4, "prompts": "nowhere"}}, "generation.prompts: cannot read the folder"),
     "documents": (
         {"taxonomy": {**TAXONOMY, "documents": ["nowhere.txt"]}},

@@ -9,11 +9,12 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.records import Sample
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade
 from skillmill.filters.grading.points import Points
+from skillmill.filters.grading.rubric import grading_prompts
 from skillmill.filters.grading.rules import RULES, needs_model, points_by_rules
 from skillmill.generators.skill_mix import FOLDER, SkillMix, prompt_variables
 from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, Teacher
-from skillmill.teachers.prompts import shipped
+from skillmill.teachers.prompts import Prompts, shipped
 from skillmill.teachers.structured import clean
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
 from skillmill.train.evaluation.held_out import HeldOutCell
@@ -73,6 +74,16 @@ class CellAnswers:
     rows: list[AnswerRow]
     tries: int = 0
     passes: int = 0
+
+
+def text_grader(settings: EvaluateConfig, model: Teacher, sampling: Sampling) -> Grader:
+    """Return the grader of texts that sends its requests to `model`. Raises `ConfigError` for bad `prompts`."""
+    return Grader(model, sampling, settings.runs, settings.rubric, text_grader_prompts(settings))
+
+
+def text_grader_prompts(settings: EvaluateConfig) -> Prompts:
+    """Return the prompts of the grader. Raises `ConfigError` for bad `evaluate.prompts`."""
+    return grading_prompts(settings.prompts, "evaluate.prompts")
 
 
 @dataclass(frozen=True)

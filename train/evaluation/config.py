@@ -98,9 +98,10 @@ class EvaluateConfig(BaseModel):
     file, null for that of the run. `samples`: cells for each k and split. `generations`: texts for each cell.
     `protocol`: "request" asks as the rows of a training do, "paper" in the two turns of Skill-Mix (arXiv 2310.17567).
     `grader`: "rule" by the rules of the skills, "model" by the model of `grader`, "both"; null is "rule" if every skill
-    has one, else "model". `runs`: gradings of a text by the model. `naming`: when a skill that the text names loses its
-    point, see `skill_names.Naming`. `common`: skills that most texts show, null for those of the taxonomy that are
-    marked `common`. `instruct`: also compare the answers to held-out instructions of the export, see `InstructConfig`.
+    has one, else "model". `runs`: gradings of a text by the model. `prompts`: a folder of files that replace the
+    grader's prompts. `naming`: when a skill that the text names loses its point, see `skill_names.Naming`. `common`:
+    skills that most texts show, null for those of the taxonomy that are marked `common`. `instruct`: also compare the
+    answers to held-out instructions of the export, see `InstructConfig`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -121,6 +122,7 @@ class EvaluateConfig(BaseModel):
     grader: GraderName | None = None
     runs: int = Field(1, ge=1)
     rubric: RubricName = "structured"
+    prompts: str | None = Field(None, min_length=1)
     naming: Literal["substring", "words"] = "substring"
     common: tuple[str, ...] | None = None
     until: PassUntilConfig | None = None
@@ -140,4 +142,5 @@ class EvaluateConfig(BaseModel):
             return str(path) if path.exists() else value
 
         update = {name: resolved(getattr(self, name)) for name in ("student", "baseline", "taxonomy")}
+        update["prompts"] = self.prompts and str(folder / Path(self.prompts).expanduser())
         return self.model_copy(update={**update, "instruct": self.instruct and self.instruct.relative_to(folder)})

@@ -2,16 +2,19 @@
 
 import asyncio
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted_teacher import Scripted
 
+from skillmill.data.errors import ConfigError
 from skillmill.data.reasons import BAD_REQUEST
 from skillmill.data.records import Sample
 from skillmill.filters.grading.config import GradingConfig, RubricName
 from skillmill.filters.grading.grade import Grader, SingleGrading, grade, should_grade, without_grade
 from skillmill.filters.grading.points import OTHER_CRITERIA
+from skillmill.filters.grading.rubric import grading_prompts
 from skillmill.filters.rows.too_short import TooShort
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
@@ -54,6 +57,21 @@ def points(sample: Sample) -> list[float]:
     assert sample.grade is not None
     others = [sample.grade[name] for name in OTHER_CRITERIA]
     return [*(each["point"] for each in sample.grade["skills"]), *others, sample.grade["total"]]
+
+
+def test_the_messages_are_those_of_the_folder_of_prompts(tmp_path: Path) -> None:
+    (tmp_path / "instruct.jinja").write_text("Only what is asked for counts.")
+    teacher = Scripted(lambda question, seed: {"skills": {}, **FINE}, name="grader")
+    asyncio.run(grade(ROW, ROW_CELL, Grader(teacher, Sampling(), prompts=grading_prompts(str(tmp_path)))))
+    (request,) = teacher.asked
+    assert request.messages[0]["content"] == "Only what is asked for counts."
+    assert ROW.instruction in request.messages[1]["content"]
+
+
+def test_a_prompt_that_replaces_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "grade.jinja").write_text("")
+    with pytest.raises(ConfigError, match=r"^evaluate\.prompts: .*grade\.jinja replaces no prompt, expected one of"):
+        grading_prompts(str(tmp_path), "evaluate.prompts")
 
 
 def test_k_plus_three_points_and_a_total_that_is_computed() -> None:

@@ -148,6 +148,24 @@ def test_another_grader_grades_anew(runs: Runs) -> None:
     assert {grading["grader"] for grading in rows(config, "grades")} == {"other"}
 
 
+def test_prompts_of_an_own_folder_grade_anew_and_a_comment_in_them_does_not(runs: Runs) -> None:
+    """The folder is relative to the configuration file."""
+    own = runs.folder / "own" / "skill_mix.jinja"
+    own.parent.mkdir()
+    graded_by_own = {**ALWAYS, "prompts": "own"}
+    own.write_text("You grade. Reply in JSON.")
+    config = runs("out", grading=ALWAYS)
+    run(config)
+    graded = sum(row["grader"] is not None for row in all_rows(config))
+    in_vain = sum("skill c" in row["skills"] and row["grader"] is not None for row in all_rows(config))
+    before = runs.asked[1]
+    run(runs("out", grading=graded_by_own))
+    assert runs.asked[1] - before == graded > in_vain
+    own.write_text("{# Short. #}You grade. Reply in JSON.")
+    run(runs("out", grading=graded_by_own))
+    assert runs.asked[1] - before == graded + in_vain  # as any further run
+
+
 def test_switched_off_the_grades_stay_and_nobody_is_asked(runs: Runs) -> None:
     config = runs("out", grading=ALWAYS)
     run(config)
