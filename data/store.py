@@ -76,9 +76,6 @@ class ShardStore:
             for leftover in (self.root / self.folder).glob(".*.tmp"):
                 leftover.unlink()
         self.tidy()
-        # The first call imports pandas (0.3 s). Made here, it does not delay the first commit, during which the
-        # teacher would be idle.
-        pa.array([])
 
     def commit(
         self, plan: str, start: int, stop: int, rows: Sequence[Mapping[str, object]], cells: int, accepted: int

@@ -17,7 +17,6 @@ from skillmill.skill_taxonomy.extraction.context import read_context
 from skillmill.skill_taxonomy.sources import TEACHER_SOURCES
 from skillmill.teachers.build import check_teacher, reach_teacher
 from skillmill.teachers.config import TeacherConfig
-from skillmill.train.check import check_train
 
 
 def check_settings(config: Config) -> None:
@@ -53,6 +52,8 @@ def check_run(config: Config) -> None:
     plan = _check_plan(config)
     check_settings(config)
     if config.train is not None:
+        from skillmill.train.check import check_train  # takes 45 ms, and most commands train nothing
+
         check_train(config.train, config.output / "train")
     if config.export.repo_id is not None:
         from skillmill.flows.commands.publish import check_publishing  # huggingface_hub takes a second to import

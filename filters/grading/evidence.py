@@ -13,7 +13,6 @@ from typing import Literal
 from skillmill.data.text.folding import folded
 from skillmill.data.text.words import INVISIBLE, UNSPACED_RANGES, count_words
 from skillmill.filters.grading.points import SkillPoint
-from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS
 
 Fault = Literal["no_quote", "too_short", "not_in_answer", "names_skill", "whole_answer", "same_quote"]
 """Why a point is taken off: no quotation; fewer than two words or only function words; not in the answer; nothing but
@@ -107,6 +106,8 @@ def _stands_in(piece: str, whole: str) -> bool:
 
 
 def _proves_nothing(piece: str) -> bool:
+    from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS  # patterns; most runs grade nothing
+
     return count_words(piece) < QUOTED_WORDS or (
         count_words(piece) == QUOTED_WORDS and FUNCTION_WORDS.issuperset(piece.split())
     )

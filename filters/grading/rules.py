@@ -8,10 +8,7 @@ from skillmill.filters.rows.cut_off import stops_in_the_middle
 from skillmill.filters.rows.missing_material import lacks_material
 from skillmill.filters.rows.no_request import NoRequest
 from skillmill.filters.rows.repetition import Repetition
-from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features
-from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS, instruction_features
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
-from skillmill.skill_taxonomy.checkers import check
 
 RULES = "rules"
 """The name of the grader of a row that no model graded."""
@@ -31,6 +28,8 @@ def needs_model(cell: Cell) -> bool:
 
 def skill_points(sample: Sample, cell: Cell) -> dict[str, SkillPoint]:
     """Return the points of the cell's skills that have a rule, by name; evidence is the passage that the rule found."""
+    from skillmill.skill_taxonomy.checkers import check  # patterns take 25 ms, and most taxonomies have no rules
+
     passages = {skill.name: check(skill.checker, sample.response) for skill in cell.skills if skill.checker}
     return {name: SkillPoint(name, float(passage is not None), passage) for name, passage in passages.items()}
 
@@ -64,6 +63,8 @@ def _shares_subject_word(subject: str, text: str) -> float:
 
 
 def _subject_words(text: str) -> set[str]:
+    from skillmill.filters.shirker.features.instruction import FUNCTION_WORDS  # patterns take 15 ms; few runs use rules
+
     return {word for word in tokens(text) if word not in FUNCTION_WORDS and (len(word) > 2 or word.isdigit())}
 
 
@@ -79,6 +80,9 @@ def _share_prefix(one: str, other: str) -> bool:
 
 def _is_complete(sample: Sample) -> float:
     """Return 1 if the answer is not cut off and has the requested number of items, else 0."""
+    from skillmill.filters.shirker.features.answer import ANSWER_FEATURES, answer_features  # as in `_subject_words`
+    from skillmill.filters.shirker.features.instruction import instruction_features
+
     missing = answer_features([instruction_features(sample.instruction)], [sample.response])[
         0, ANSWER_FEATURES.index("missing_items")
     ]

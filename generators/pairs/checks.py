@@ -5,7 +5,6 @@ from skillmill.data.records import SampleRow, text_of
 from skillmill.data.text.ngrams import jaccard, normal_words
 from skillmill.filters.grading.comparison import is_preferred
 from skillmill.filters.shirker.filter import Shirker
-from skillmill.filters.shirker.model import effort_margin
 from skillmill.generators.pairs.config import PairsConfig
 from skillmill.generators.pairs.sources import PairModels, RejectedAnswer, is_english
 from skillmill.skill_taxonomy.cells import SKILL_MIX, derived_seed
@@ -21,6 +20,8 @@ def pair_margin(row: SampleRow, rejected: RejectedAnswer, shirker: Shirker) -> f
         return rejected.margin
     if row["kind"] == SKILL_MIX or not is_english(row) or not rejected.text.strip():
         return None
+    from skillmill.filters.shirker.model import effort_margin  # 20 ms; not every pair needs it
+
     return effort_margin(text_of(row["prompt"]), text_of(row["completion"]), rejected.text, shirker.model)
 
 
