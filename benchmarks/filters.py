@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skillmill.data.records import Sample
-from skillmill.filters.apply import apply_filters, row_filters
+from skillmill.filters.apply import apply_filters_to, row_filters
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.shirker.features.word_vectors import word_vectors
 from skillmill.filters.shirker.model import load_model
@@ -32,7 +32,7 @@ from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 VOCABULARY = sorted(word for word in word_vectors().words if len(word) > 3)[::5]
 COMMON = "the of and to a in is that for it as with on by this are be or from your you can".split()
 CHUNK = 10_000
-SINGLE_ROWS = 2_000
+SINGLE_ROWS = 2_148
 INSTRUCT_SKILL_MIX = "instruct_skill_mix"
 
 
@@ -79,7 +79,7 @@ def measure(path: Path, rows: int) -> None:
 
 
 def single_rows(kind: str) -> None:
-    """Print the CPU time per row of all row filters together, as a run applies them, and that of the dearest ones."""
+    """Print the CPU time per row of all row filters together, for single rows and many at once, and of the dearest."""
     skills = (Skill(name="red herring"), Skill(name="metaphor"))
     theme = Topic(name="chess") if kind == SKILL_MIX else None
     query_type = None if theme else QueryType(name="Advice", min_words=20)
@@ -89,13 +89,14 @@ def single_rows(kind: str) -> None:
     samples = [Sample(row["instruction"], answer) for row, answer in zip(texts, answers, strict=True)]
     config = FiltersConfig()
     filters = {name: one for name in row_filters() if (one := getattr(config, name)).applies_to(cell)}
-    for sample in samples[:100]:  # loads models and patterns
-        apply_filters(sample, cell, config)
-    used = time.process_time()
-    for sample in samples[100:]:
-        apply_filters(sample, cell, config)
-    rows = len(samples) - 100
-    print(f"{kind}: all row filters {(time.process_time() - used) / rows * 1e3:.2f} ms of CPU per row")
+    rows = [(sample, cell) for sample in samples]
+    apply_filters_to(rows[:100], config)  # loads models and patterns
+    for at_once, part in ((1, rows[100:1124]), (512, rows[1124:])):
+        used = time.process_time()
+        for start in range(0, len(part), at_once):
+            apply_filters_to(part[start : start + at_once], config)
+        spent = (time.process_time() - used) / len(part)
+        print(f"{kind}, {at_once} at once: all row filters {spent * 1e3:.2f} ms of CPU per row")
     times = dict.fromkeys(filters, 0.0)
     for sample in samples[:1000]:
         for name, one in filters.items():
