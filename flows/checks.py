@@ -13,7 +13,6 @@ from skillmill.flows.plan import Plan, configured_generator, make_plan
 from skillmill.flows.rows.grading import asks_a_model, grader_config
 from skillmill.flows.rows.pairs import pair_models
 from skillmill.flows.steps.taxonomy import configured_taxonomy
-from skillmill.skill_taxonomy.extraction.context import read_context
 from skillmill.skill_taxonomy.sources import TEACHER_SOURCES
 from skillmill.teachers.build import check_teacher, reach_teacher
 from skillmill.teachers.config import TeacherConfig
@@ -74,6 +73,8 @@ def _check_plan(config: Config) -> Plan | None:
         return make_plan(config, taxonomy)
     configured_generator(config)
     if config.taxonomy.source == "teacher":
+        from skillmill.skill_taxonomy.extraction.context import read_context  # as in `steps.taxonomy`
+
         read_context(config.taxonomy)
     return None
 

@@ -1,6 +1,7 @@
 """Parse YAML files, with line numbers in error messages."""
 
 from collections.abc import Hashable
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -48,10 +49,15 @@ class LineNumbers:
     """The line number of each key and list entry in a YAML text, from 1. Every line is 1 if the text is not YAML."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _root(self) -> yaml.Node | None:
         try:
-            self._root = yaml.compose(text, Loader=yaml.CSafeLoader)
+            root: yaml.Node | None = yaml.compose(self._text, Loader=yaml.CSafeLoader)
+            return root
         except yaml.YAMLError:
-            self._root = None
+            return None
 
     def __getitem__(self, location: Location) -> int:
         """Return the line of the key or entry at `location`; if it does not exist, the line of its nearest parent."""

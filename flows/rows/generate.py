@@ -347,7 +347,7 @@ def _tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
         np.array([int(key, 16) for key in _tried_in(table)], np.uint64)
         for table in store.tables(others, ["cell", "reasons"])
     ]
-    return np.unique(np.concatenate([*keys, freed_cells(store.root)]))
+    return np.sort(np.concatenate([*keys, freed_cells(store.root)]))
 
 
 def _tried_in(table: pa.Table) -> Iterator[str]:

@@ -7,7 +7,7 @@ from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.export.grading_counts import count_gradings
 from skillmill.data.store import sample_store
 from skillmill.flows.config import Config
-from skillmill.flows.plan import Plan, changed_keys
+from skillmill.flows.plan import Plan, changed_keys, make_plan
 from skillmill.flows.predict import known_sizes, predict
 from skillmill.flows.ranges.split import Range, first_position, range_config, share_taxonomy
 from skillmill.flows.refresh.stored_plans import store_plan
@@ -20,7 +20,7 @@ from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import DECIDED, last_grader, note_rewritten, redecide_if_changed
-from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
+from skillmill.flows.steps.taxonomy import current_plan, taxonomy_step
 from skillmill.teachers.middleware.accounting import BudgetMet
 
 log = logging.getLogger(__name__)
@@ -77,10 +77,11 @@ def _generate(config: Config, start: Start | None, beside: bool = False, cells: 
 
     `cells`: which cells of the plan, counted from 0; None: from the first one on.
     """
-    plan = current_plan(config)
+    taxonomy = taxonomy_step(config)
+    plan = make_plan(config, taxonomy)
     first = 0 if cells is None else first_position(plan, cells)
     with open_workspace(config) as workspace, Progress("generate") as progress, recorded_end(config.output):
-        store_plan(config, plan, existing_taxonomy(config))
+        store_plan(config, plan, taxonomy)
         if not beside:
             _log_if_plan_changed(workspace, plan)
         update_run_json(workspace, {"status": "running", "reason": ""})

@@ -12,10 +12,6 @@ from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
-from skillmill.skill_taxonomy.extraction.context import read_context
-from skillmill.skill_taxonomy.extraction.examples import read_examples, write_labelled_examples
-from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_dataset
-from skillmill.skill_taxonomy.extraction.from_teacher import extract
 from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.sources import TEACHER_SOURCES, source_taxonomy
@@ -105,6 +101,12 @@ def _extract_and_record(workspace: Workspace) -> Taxonomy:
 
 
 async def _extract(workspace: Workspace, curves: Curves) -> Taxonomy:
+    # Takes 20 ms, and most runs have a taxonomy.
+    from skillmill.skill_taxonomy.extraction.context import read_context
+    from skillmill.skill_taxonomy.extraction.examples import read_examples, write_labelled_examples
+    from skillmill.skill_taxonomy.extraction.from_dataset import extract_from_dataset
+    from skillmill.skill_taxonomy.extraction.from_teacher import extract
+
     config, settings = workspace.config, workspace.config.taxonomy
     teacher_of_run = open_teacher(config.teacher, workspace.journal, workspace.usage)
     how = (config.teacher.sampling, config.seed)

@@ -127,7 +127,7 @@ class Combinations:
     def _thinning_of(self, weights: np.ndarray) -> tuple[float, Thinning | None]:
         """Return the share of cells that the weights keep, which is equal for all k, and the thinning that does it."""
         groups = same_skill_groups(self.skills)
-        if len(np.unique(weights)) == 1 and len(np.unique(groups)) == len(groups):
+        if len(set(weights.tolist())) == 1 and len(set(groups.tolist())) == len(groups):
             return 1.0, None
         weights = weights / weights.max()
         products = {k: weight_products(weights, self._blocks, k, self.categories) for k in self._spaces}
