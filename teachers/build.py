@@ -10,6 +10,7 @@ from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines import OpenEngine, engine_module
 from skillmill.teachers.engines.shared import close_engines
 from skillmill.teachers.middleware.accounting import Counted, Usage
+from skillmill.teachers.middleware.batch_tries import BatchTries
 from skillmill.teachers.middleware.concurrency import Slots
 from skillmill.teachers.middleware.journal import Journal, Journalled
 from skillmill.teachers.middleware.resilience import Resilient
@@ -48,6 +49,13 @@ async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) ->
     keys of `config.section`.
     """
     async with engine_module(config.kind).open_engine(config, journal.path.parent) as engine:
+        if engine.batches is not None:
+            engine.batches.forget(journal.__contains__)
+            counted = Counted(engine.teacher, usage, reserving=True)
+            with usage.waiting(config.section, engine.batches.progress):
+                in_batches = BatchTries(counted, config.max_in_flight, config.retry.tries)
+                yield Journalled(in_batches, journal, config.extra_body)
+            return
         resilient = Resilient(Counted(engine.teacher, usage), config.max_in_flight, config.retry)
         async with _following_load(engine, resilient.slots, usage):
             yield Journalled(resilient, journal, config.extra_body)

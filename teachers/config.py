@@ -15,6 +15,10 @@ else:
     Kind = Literal[tuple(ENGINES)]  # a literal that is computed, which type checkers do not allow
 
 
+BATCH_IN_FLIGHT = 10_000
+"""The default of `max_in_flight` for requests that wait for batches."""
+
+
 class Retry(BaseModel):
     """How long to retry failures.
 
@@ -36,6 +40,7 @@ class Retry(BaseModel):
 class TeacherConfig(BaseModel):
     """The engine, its model and how it is used. `api_key_env` is the name of a variable, never the key itself.
 
+    With `batch`, requests go through the server's batch API, and `max_in_flight` is `BATCH_IN_FLIGHT` by default.
     `section` is the place of these settings in the configuration; error messages name their keys with it.
     """
 
@@ -57,6 +62,20 @@ class TeacherConfig(BaseModel):
     license: str | None = Field(None, min_length=1)
     serve: str | None = None
     serve_timeout_s: float = Field(900, gt=0)
+    batch: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batches_hold_many_requests(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("batch") is True:
+            return {"max_in_flight": BATCH_IN_FLIGHT, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _only_servers_have_batches(self) -> Self:
+        if self.batch and self.kind != "openai":
+            raise ValueError(f"batch: expected kind: openai beside it, got {self.kind}")
+        return self
 
     @model_validator(mode="after")
     def _serve_has_a_model_and_no_address(self) -> Self:
@@ -85,6 +104,13 @@ class TeacherConfig(BaseModel):
     @field_serializer("headers")
     def _without_values(self, headers: dict[str, str]) -> dict[str, str]:
         return dict.fromkeys(headers, HIDDEN)
+
+    def without_batches(self) -> Self:
+        """Return a copy whose requests are sent one by one, for a few requests that should be answered at once."""
+        if not self.batch:
+            return self
+        plain = type(self).model_fields["max_in_flight"].default
+        return self.model_copy(update={"batch": False, "max_in_flight": min(plain, self.max_in_flight)})
 
     def relative_to(self, folder: Path) -> Self:
         """Return a copy whose relative paths are joined to `folder`, the folder of the configuration file."""

@@ -7,6 +7,7 @@ from skillmill.flows.checks import check_settings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.predict import CHARS_PER_TOKEN, Prediction, known_sizes, predict, probe
+from skillmill.flows.runtime.batch_settings import batched_models, without_batches
 from skillmill.flows.runtime.progress import duration, money
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.teachers.middleware.accounting import Prices, StageUsage
@@ -16,7 +17,7 @@ def describe_plan(config: Config, probe_cells: int | None = None) -> None:
     """Print what the run of `config` will cost; with `probe_cells`, generate that many of its cells first."""
     check_settings(config)
     plan = make_plan(config, configured_taxonomy(config))
-    sizes = probe(config, plan, probe_cells) if probe_cells else known_sizes(config, plan)
+    sizes = probe(without_batches(config), plan, probe_cells) if probe_cells else known_sizes(config, plan)
     prediction = predict(sizes, config)
     console = Console(highlight=False)
     console.print(_cells(config, plan))
@@ -67,6 +68,7 @@ def _remarks(prediction: Prediction, config: Config) -> list[str]:
             f"For {cells}{condition}. Nothing was asked of the teacher: every answer counts as long as max_tokens "
             f"allows, prompt tokens are characters / {CHARS_PER_TOKEN} of the prompts of a few cells.",
             "Time is not known; --probe asks a few rows and tells time, acceptance and real lengths.",
+            *_batch_remarks(prediction, config),
         ]
     accepted = round(prediction.acceptance * prediction.measured_cells)
     least, most = prediction.cells_range
@@ -78,7 +80,9 @@ def _remarks(prediction: Prediction, config: Config) -> list[str]:
         )
     if not accepted and config.generation.accepted is not None:
         lines.append("None was accepted: the run may miss its target; preview shows why rows fall.")
-    if prediction.seconds is not None:
+    if batched_models(config):
+        lines += _batch_remarks(prediction, config)
+    elif prediction.seconds is not None:
         quick, slow = map(duration, prediction.seconds)
         many = f"with {config.teacher.max_in_flight} requests in flight"
         lines.append(
@@ -86,4 +90,18 @@ def _remarks(prediction: Prediction, config: Config) -> list[str]:
             if quick == slow
             else f"Time: {quick} {many} if the teacher is then as quick as it was with the probe's, {slow} if not."
         )
+    return lines
+
+
+def _batch_remarks(prediction: Prediction, config: Config) -> list[str]:
+    """Return what batches mean for time and money, [] without batches."""
+    if not (models := batched_models(config)):
+        return []
+    sections = " and ".join(f"{model.section}.batch" for model in models)
+    lines = [
+        f"{sections}: at most {models[0].max_in_flight:,} requests are in batches at once. Each of the "
+        f"{len(prediction.stages)} stages waits for its batch, minutes or up to a day."
+    ]
+    if config.prices is not None:
+        lines.append("Money is by `prices`: give those of the batch API, which are mostly half of the others.")
     return lines

@@ -22,6 +22,7 @@ from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.rows.decide import Rules, load_rules
 from skillmill.flows.rows.generate import generate_cell
 from skillmill.flows.rows.grading import open_grading, warn_of_self_grading
+from skillmill.flows.runtime.batch_settings import without_batches
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.progress import money
 from skillmill.flows.steps.taxonomy import configured_taxonomy
@@ -41,6 +42,7 @@ def preview_rows(config: Config, count: int) -> None:
 
     Raises `ConfigError` and `TeacherError` as a run does.
     """
+    config = without_batches(config)
     check_settings(config)
     plan = make_plan(config, configured_taxonomy(config))
     warn_of_self_grading(config, plan)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.store import grade_store, pair_store, sample_store
+from skillmill.flows.runtime.batch_settings import unfinished_batches
 from skillmill.flows.runtime.output_lock import read_holder
 from skillmill.flows.runtime.workspace import read_state
 
@@ -30,6 +31,10 @@ def describe_directory(root: Path) -> None:
     plans = dict.fromkeys(shard.plan for shard in pairs.shards)
     kept = sum(table["reason"].null_count for table in pairs.tables(plans, ["reason"]))
     console.print(f"{kept:,} preference pairs{graded}")
+    for section, records in unfinished_batches(root / ".work"):
+        requests = sum(record.requests for record in records)
+        names = ", ".join(record.batch_id or "not submitted" for record in records)
+        console.print(Text(f"{section}: {requests:,} requests in batches without an answer so far ({names})"))
     for name in _RESULTS:
         if (root / name).exists():
             console.print(str(root / name))

@@ -82,9 +82,10 @@ class Pace:
             observe(max((min(count / target, 1.0) for count, target in goals if target), default=0.0))
 
     def text(self) -> str:
-        """Return completion tokens per second, cached share of the prompts, money so far and time left, if known."""
+        """Return what batches are waited for, tokens per second, cached share of the prompts, money and time left."""
         elapsed, now, before = max(time.monotonic() - self._began, 1e-9), self._usage.total(), self._before
-        parts = [f"{(now.completion_tokens - before.completion_tokens) / elapsed:,.0f} tokens/s"]
+        parts = [waits] if (waits := self._usage.waits_for) else []
+        parts.append(f"{(now.completion_tokens - before.completion_tokens) / elapsed:,.0f} tokens/s")
         cached = now.cached_tokens - before.cached_tokens
         share = cached / (now.prompt_tokens - before.prompt_tokens) if cached else self._usage.cache.share
         if share:

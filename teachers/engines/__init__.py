@@ -27,12 +27,28 @@ STUDENT_ENGINES = {**ENGINES, TRANSFORMERS: "skillmill.teachers.engines.transfor
 """The engines of `evaluate.student` and `evaluate.baseline`."""
 
 
+class OpenBatches(Protocol):
+    """Requests that wait for batches of a provider."""
+
+    def progress(self) -> str:
+        """Return how far the batches are, "" if there are none."""
+        ...
+
+    def forget(self, is_answered: Callable[[bytes], bool]) -> None:
+        """Drop the answers of earlier batches whose requests, given by their journal keys, are answered."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OpenEngine:
-    """An engine that is ready for requests. `load` reads its present load; None if the engine reports none."""
+    """An engine that is ready for requests.
+
+    `load` reads its present load; None if the engine reports none. `batches` are given if requests wait for batches.
+    """
 
     teacher: Teacher
     load: Callable[[], Awaitable[Load | None]] | None = None
+    batches: OpenBatches | None = None
 
 
 class EngineModule(Protocol):

@@ -7,18 +7,19 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
 from yarl import URL
 
 from skillmill.data.errors import ConfigError, TeacherError
+from skillmill.data.files import store_errors
 from skillmill.teachers.base import Load, Reply, Request, TransientError
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines import OpenEngine
@@ -46,6 +47,10 @@ from skillmill.teachers.engines.chat_api.network import cause, proxy_for, tls_co
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
 from skillmill.teachers.engines.served.server import Served, healthy_server, serve_command
+from skillmill.teachers.middleware.journal import request_key
+
+if TYPE_CHECKING:
+    from skillmill.teachers.engines.batch_api.batches import Batches
 
 PROBE_TIMEOUT_S = 5.0
 """The time-out of requests other than chat requests."""
@@ -84,6 +89,8 @@ def check_engine(config: TeacherConfig) -> None:
 async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[OpenEngine]:
     """Open a client for the server; with `serve`, start the server first. Its log is `serve.log` in `folder`.
 
+    With `batch`, the requests go through the server's batch API; open batches are recorded in `folder`/batches.
+
     Raises `ConfigError` as `OpenAI` does and `TeacherError` if the server cannot be reached or started.
     """
     server = None if config.serve is None else await healthy_server(config, folder / "serve.log")
@@ -92,7 +99,18 @@ async def open_engine(config: TeacherConfig, folder: Path) -> AsyncIterator[Open
     try:
         if server is None:
             await client.reach()
-        yield OpenEngine(client if server is None else Served(client, server), client.load)
+        teacher = client if server is None else Served(client, server)
+        if config.batch:
+            from skillmill.teachers.engines.batch_api.opening import open_batches  # needed for this setting only
+
+            with open_batches(client, config, folder) as batches:
+                client.batches = batches
+                try:
+                    yield OpenEngine(teacher, batches=batches)
+                finally:
+                    await batches.close()
+        else:
+            yield OpenEngine(teacher, client.load)
     finally:
         await client.close()
 
@@ -106,13 +124,14 @@ class OpenAI:
 
     def __init__(self, config: TeacherConfig, base_url: str | None = None, proxied: bool = True) -> None:
         self._address = parse_address(base_url or config.base_url or "", config.section)
-        self.name = engine_name(config)
+        self.name, self.server = engine_name(config), f"{self._address}"
         self._config = config
         self._url = URL(self._address.endpoint("chat/completions"), encoded=True)
         self._proxy = proxy = proxy_for(self._address) if proxied else None
         headers, self._secrets = headers_and_secrets(config, self._address, proxy)
-        self._place = f"{self._address} through {proxy}" if proxy else f"{self._address}"
+        self.place = f"{self._address} through {proxy}" if proxy else f"{self._address}"
         self._options: dict[str, Any] = {"proxy": proxy.url if proxy else None, "allow_redirects": False}
+        self.batches: Batches | None = None
         self._dialect = Dialect()
         self._proven: frozenset[str] = frozenset()  # `abilities` of the requests that were answered
         encrypted = self._address.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
@@ -142,7 +161,7 @@ class OpenAI:
         """Answer one request, in the largest dialect of the chat API that the server supports."""
         dialect = self._dialect
         while True:
-            status, headers, content = await self._post(request_body(self.name, request, self._extra, dialect))
+            status, headers, content = await self._answer(request, dialect)
             completion = _read_body(content) if status == 200 else None
             if completion is not None and _is_error(completion):
                 content = json.dumps(completion).encode()
@@ -160,8 +179,46 @@ class OpenAI:
                 message = replace(message, text=f"through {self._proxy}: {message.text}")
             smaller = self._smaller_dialect(dialect, request, status, message)
             if smaller is None:
-                raise http_failure(status, headers, message, self._config, self._place, self._printable)
+                raise http_failure(status, headers, message, self._config, self.place, self._printable)
             dialect = smaller
+
+    async def call(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        save_to: Path | None = None,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request other than a chat; return status, headers and body of the response.
+
+        `endpoint` is below the base path. With `save_to`, a body of status 200 is written there. Raises
+        `TransientError` if there is no response and `TeacherError` if the proxy refuses.
+        """
+        url = URL(self._address.endpoint(endpoint), encoded=True)
+        url = url.update_query(query) if query else url
+        with self._no_answer():
+            async with self._session.request(method, url, data=data, headers=headers, **self._options) as response:
+                if save_to is None or response.status != 200:
+                    return response.status, response.headers, await response.read()
+                with store_errors(f"cannot write {save_to}"):
+                    file = save_to.open("wb")
+                with file:
+                    async for chunk in response.content.iter_chunked(1 << 20):  # an `OSError` of its own kinds
+                        with store_errors(f"cannot write {save_to}"):
+                            file.write(chunk)
+                return response.status, response.headers, b""
+
+    def failure(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
+        """Return the exception for a response that reports a failure."""
+        message = read_error_message(content)
+        return http_failure(status, headers, message, self._config, self.place, self._printable)
+
+    def assume(self, dialect: Dialect) -> None:
+        """Take in that the server needs a dialect at least this small, as an earlier process found out."""
+        self._dialect |= dialect
 
     async def load(self) -> Load | None:
         """Return the load that the server reports, None if it has no `/metrics` with vLLM's names."""
@@ -181,22 +238,31 @@ class OpenAI:
     def _extra(self) -> dict[str, Any]:
         return self._config.extra_body
 
-    async def _post(self, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
-        try:
-            data = orjson.dumps(body)
+    async def _answer(self, request: Request, dialect: Dialect) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body of the response to a chat request, in a batch if there are batches."""
+        data = orjson.dumps(request_body(self.name, request, self._extra, dialect))
+        if self.batches is not None:
+            return await self.batches.ask(request_key(self.name, self._extra, request), data, dialect)
+        with self._no_answer():
             async with self._session.post(self._url, data=data, **self._options) as response:
                 return response.status, response.headers, await response.read()
+
+    @contextmanager
+    def _no_answer(self) -> Iterator[None]:
+        """Raise `TransientError` for a request without a response, and `TeacherError` if the proxy refuses."""
+        try:
+            yield
         except TimeoutError:
             limit = f"{self._config.timeout_s:g} s ({self._config.section}.timeout_s)"
-            raise TransientError(f"no answer from {self._place} within {limit}", overloaded=True) from None
+            raise TransientError(f"no answer from {self.place} within {limit}", overloaded=True) from None
         except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError) as error:
             if isinstance(error, aiohttp.ClientHttpProxyError) and error.status in HOPELESS:
                 raise self._unreachable(error) from None
-            raise Unreachable(f"no answer from {self._place}: {self._printable(cause(error))}") from None
+            raise Unreachable(f"no answer from {self.place}: {self._printable(cause(error))}") from None
 
     def _unreachable(self, error: Exception) -> TeacherError:
         fault = self._printable(cause(error))
-        return TeacherError(f"{self._config.section}.base_url: cannot reach {self._place}: {fault}")
+        return TeacherError(f"{self._config.section}.base_url: cannot reach {self.place}: {fault}")
 
     def _smaller_dialect(
         self, dialect: Dialect, request: Request, status: int, message: ErrorMessage

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -12,6 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from skillmill.data.errors import SkillmillError
 from skillmill.data.text.surrogates import without_surrogates
 from skillmill.teachers.base import Reply, Request, RequestFailed, Teacher, TransientError
+from skillmill.teachers.engines.chat_api.token_counts import estimated_tokens
+
+ENOUGH_REPLIES = 100
+"""Replies of a stage from which the size of its next one is predicted."""
+MARGIN = 1.1
+"""Factor on a predicted size."""
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +119,8 @@ class Usage:
     """Totals of each stage over the requests that reached an engine; replies from the journal are not counted.
 
     The totals include earlier commands of the run: `restore` adds what `as_dict` and `wall_s` returned then. `running`
-    is the number of requests in the engine now; `idle` is set when there are none.
+    is the number of requests in the engine now; `idle` is set when there are none. `reserved` are the tokens that
+    requests in batches may take.
     """
 
     prices: Prices | None = None
@@ -121,6 +129,8 @@ class Usage:
     running: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     cache: PrefixCache = field(default_factory=PrefixCache)
+    reserved: StageUsage = field(default_factory=StageUsage)
+    _waiting: dict[str, Callable[[], str]] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     def restore(self, stages: Mapping[str, Mapping[str, Any]], wall_s: float) -> None:
@@ -175,6 +185,44 @@ class Usage:
         """Return the totals of each stage as plain data, sorted by name."""
         return {name: asdict(stage) for name, stage in sorted(self.stages.items())}
 
+    @contextmanager
+    def waiting(self, section: str, progress: Callable[[], str]) -> Iterator[None]:
+        """Show what `progress` returns in `waits_for` for the duration of the block."""
+        self._waiting[section] = progress
+        try:
+            yield
+        finally:
+            del self._waiting[section]
+
+    @property
+    def waits_for(self) -> str:
+        """How far the batches are that requests wait for, "" if there are none."""
+        parts = [(section, progress()) for section, progress in self._waiting.items()]
+        return "; ".join(f"{section}: {words}" for section, words in parts if words)
+
+    def expected(self, request: Request) -> StageUsage:
+        """Return the tokens that a request may take, by the replies of its stage, or `max_tokens` without enough."""
+        used = self.stages.get(request.stage)
+        if used is not None and (replies := used.calls - used.failures) >= ENOUGH_REPLIES:
+            share = MARGIN / replies
+            return StageUsage(
+                prompt_tokens=int(used.prompt_tokens * share), completion_tokens=int(used.completion_tokens * share)
+            )
+        prompt = sum(estimated_tokens(message["content"]) for message in request.messages)
+        return StageUsage(prompt_tokens=prompt, completion_tokens=request.sampling.max_tokens)
+
+    def lacks_room(self, expected: StageUsage) -> str:
+        """Describe the cap that a further request may exceed, requests in batches counted; "" if there is none."""
+        caps, coming = self.budget, total([self.reserved, expected])
+        tokens = coming.prompt_tokens + coming.completion_tokens
+        if caps.tokens is not None and self.tokens + tokens > caps.tokens:
+            used = f"{self.tokens:,} of {caps.tokens:,} tokens are used"
+            return f"budget.tokens: {used}, and a request may take {tokens:,}"
+        price, spent = self.prices.of(coming) if self.prices else 0.0, self.money or 0.0
+        if caps.money is not None and spent + price > caps.money:
+            return f"budget.money: {spent:,.4g} of {caps.money:,g} are spent, and a request may take {price:,.4g}"
+        return ""
+
     def reached_cap(self, reserve: float = 0.0) -> str:
         """Describe the cap that is reached; "" while more than the share `reserve` of tokens and money is left."""
         caps, share = self.budget, 1 - reserve
@@ -209,18 +257,37 @@ def total(stages: Iterable[StageUsage]) -> StageUsage:
 class Counted:
     """A teacher that counts its requests in `usage` and sends none after the budget is used up.
 
-    The budget is checked before a request is sent, so it is exceeded by at most the requests in flight.
+    The budget is checked before a request is sent, so it is exceeded by at most the requests in flight. With
+    `reserving`, which is for the many requests of a batch, a request waits as long as those in flight may need what is
+    left, and is not sent if it alone may need more.
     """
 
-    def __init__(self, teacher: Teacher, usage: Usage) -> None:
+    def __init__(self, teacher: Teacher, usage: Usage, reserving: bool = False) -> None:
         self.name = teacher.name
         self._teacher, self._usage, self._warned = teacher, usage, False
+        self._reserving = reserving and (usage.budget.tokens is not None or usage.budget.money is not None)
 
     async def chat(self, request: Request) -> Reply:
         """Answer one request and count it.
 
         Raises `BudgetMet` if the budget is used up, after all requests in flight have ended.
         """
+        if not self._reserving:
+            return await self._counted(request)
+        usage, expected = self._usage, self._usage.expected(request)
+        while lacking := usage.lacks_room(expected):
+            if not usage.running:
+                raise BudgetMet(lacking)
+            await usage.idle.wait()
+            expected = usage.expected(request)
+        usage.reserved = total([usage.reserved, expected])
+        try:
+            return await self._counted(request)
+        finally:
+            usage.reserved.prompt_tokens -= expected.prompt_tokens
+            usage.reserved.completion_tokens -= expected.completion_tokens
+
+    async def _counted(self, request: Request) -> Reply:
         usage = self._usage
         if reason := usage.reached_cap():
             while usage.running:

@@ -63,6 +63,12 @@ class Journal:
                 self._connection.execute("UPDATE compressed_replies SET plan = ? WHERE key = ?", (self._plan, key))
         return Reply(**orjson.loads(zlib.decompress(row[0]))) if row else None
 
+    def __contains__(self, key: bytes) -> bool:
+        """Return whether a reply is stored under a key. Raises `StoreError` if the file is damaged."""
+        with self._errors():
+            found = self._connection.execute("SELECT 1 FROM compressed_replies WHERE key = ?", (key,)).fetchone()
+        return found is not None
+
     def put(self, key: bytes, reply: Reply) -> None:
         """Store a reply. Raises `StoreError` if the file cannot be written."""
         compressed = zlib.compress(orjson.dumps(reply), level=1)

@@ -21,6 +21,12 @@ class TeacherRefuses(TeacherError):
         super().__init__(message)
         self.detail = detail
 
+    @classmethod
+    def by(cls, name: str, why: str, detail: str) -> "TeacherRefuses":
+        """Return the error for a teacher, given what `Refusals.note_refusal` returned and the server's words."""
+        what = f"teacher: {name} refuses every request ({why}): {detail}"
+        return cls(f"{what}; what was finished is kept, run again once this is mended", detail)
+
 
 @dataclass
 class Refusals:

@@ -178,11 +178,7 @@ class Resilient:
         self.slots.note(rejected=False)
         self._breaker.note_rejection(now)
         if why := self._refusals.note_refusal(request, failure.detail):
-            raise TeacherRefuses(
-                f"teacher: {self.name} refuses every request ({why}): {failure.detail}; what was finished is kept, "
-                "run again once this is mended",
-                failure.detail,
-            )
+            raise TeacherRefuses.by(self.name, why, failure.detail)
         self._stop_if_most_fail(now, failure.detail)
 
     def _after_failure(self, tries: _Tries, failure: TransientError) -> float:

@@ -7,7 +7,7 @@ pure: `openai.py` sends the requests and stores the dialect that the server acce
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -62,6 +62,16 @@ class Dialect:
             self.completion_tokens or other.completion_tokens,
             self.system_in_user or other.system_in_user,
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the dialect as plain data, which `of` reads."""
+        return {**asdict(self), "dropped": sorted(self.dropped)}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Dialect":
+        """Return the dialect that `as_dict` wrote."""
+        structure, dropped = Structure(values["structure"]), frozenset(values["dropped"])
+        return cls(structure, dropped, values["completion_tokens"], values["system_in_user"])
 
     def missing_from(self, larger: "Dialect") -> str:
         """Describe for a user what `larger` has and this dialect does not have."""
