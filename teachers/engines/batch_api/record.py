@@ -5,9 +5,8 @@ the batch again. `BatchFolder` reads and writes records; it knows nothing of the
 """
 
 import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -97,22 +96,31 @@ def read_records(folder: Path) -> Iterator[BatchRecord]:
 def hold_folder(root: Path, section: str) -> Iterator[BatchFolder]:
     """Hold the folder for the batches of a section of the configuration for the duration of the block.
 
-    If this process has opened the section's model already, the folder is another one, numbered. Raises `StoreError`.
+    If this process has opened the section's model already, the folder is another one, numbered; the next opening takes
+    over what a killed process left there. Raises `StoreError`.
     """
-    for number in count(1):
-        path = root / (section if number == 1 else f"{section}-{number}")
+    with ExitStack() as held:
+        for number in count(1):
+            path = root / (section if number == 1 else f"{section}-{number}")
+            if _held(path, held):
+                break
+        folder = BatchFolder(path)
         with store_errors(f"cannot write {path}"):
-            path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            continue
-        try:
-            folder = BatchFolder(path)
-            folder.tidy()
-            yield folder
-        finally:
-            os.close(descriptor)
-        return
+            for other in root.glob(f"{section}-*"):
+                if other != path and _held(other, held):
+                    for file in sorted(other.glob("skillmill-*"), reverse=True):  # requests before their record
+                        file.replace(path / file.name)
+        folder.tidy()
+        yield folder
+
+
+def _held(path: Path, held: ExitStack) -> bool:
+    """Return whether the lock of a folder, which is made if it is not there, is free, and hold it in `held`."""
+    with store_errors(f"cannot write {path}"):
+        path.mkdir(parents=True, exist_ok=True)
+        file = held.enter_context((path / "lock").open("a"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,163 @@
+"""Runs whose requests go through a batch API, as processes that are killed and as commands."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from killed_runs import what_lies_there, write_config
+
+from skillmill.flows.config import load_config
+from skillmill.flows.plan import make_plan
+from skillmill.flows.steps.taxonomy import configured_taxonomy
+from skillmill.teachers.engines.batch_api import batches
+from skillmill.teachers.engines.batch_api.batch import Pace
+from tests.conftest import SUPPORT
+from tests.flows.conftest import CommandLine
+
+COMMAND = """
+from skillmill.flows.cli.main import main
+from skillmill.teachers.engines.batch_api import batches
+from skillmill.teachers.engines.batch_api.batch import Pace
+batches.PACE = Pace(gather_s=0.1, first_poll_s=0.02, longest_poll_s=0.1, relist_s=0.05)
+main()
+"""
+"""The command line with short pauses."""
+REQUESTS = 4 * 10
+
+
+class Server:
+    """A running `support/batch_server.py`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.address = f"http://127.0.0.1:{int(process.stdout.readline())}"
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.address}/stats", timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+
+@pytest.fixture
+def batch_server() -> Iterator[Callable[..., Server]]:
+    """Start servers with a batch API: `batch_server(latency=0.1)`."""
+    processes = []
+
+    def start(**options: Any) -> Server:
+        flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
+        command = [sys.executable, str(SUPPORT / "batch_server.py"), *flags]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return Server(processes[-1])
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def configure(folder: Path, server: Server, **teacher: Any) -> Path:
+    """Write the configuration of a run of ten rows with four turns."""
+    path = write_config(folder, f"{server.address}/v1", samples=10)
+    content = yaml.safe_load(path.read_text())
+    content["teacher"] = {**content["teacher"], "max_in_flight": 16, **teacher}
+    path.write_text(yaml.safe_dump({**content, "pairs": {"sources": []}, "export": {}}))
+    return path
+
+
+def start(config: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", COMMAND, "generate", "-c", config.name]
+    return subprocess.Popen(command, cwd=config.parent, stderr=subprocess.PIPE, text=True)
+
+
+def journalled(config: Path) -> int:
+    with sqlite3.connect(config.parent / "out/.work/journal.sqlite") as journal:
+        return int(journal.execute("SELECT count(*) FROM compressed_replies").fetchone()[0])
+
+
+@pytest.mark.slow
+def test_killed_at_several_moments_it_submits_no_request_twice(
+    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = batch_server(latency=0.05, slow="upload:0.15,create:0.15,content:0.15")
+    plain = configure(tmp_path / "plain", server)
+    monkeypatch.chdir(plain.parent)
+    assert command_line("generate", "-c", plain.name)[0] == 0
+    assert server.stats()["plain"] == REQUESTS
+
+    def there(moment: str) -> bool:
+        stats = server.stats()
+        return {
+            "upload": stats["files"] == 1,
+            "create": len(stats["batches"]) == 2,
+            "poll": len(stats["batches"]) == 3 and stats["batches"][2]["state"] == "in_progress",
+            "content": stats["calls"].get("content", 0) == 4,
+        }[moment]
+
+    config = configure(tmp_path / "batches", server, batch=True)
+    for moment in ("upload", "create", "poll", "content"):
+        process, deadline = start(config), time.monotonic() + 60
+        while not there(moment):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.03)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    monkeypatch.chdir(config.parent)
+    monkeypatch.setattr(batches, "PACE", Pace(gather_s=0.1, first_poll_s=0.02, longest_poll_s=0.1, relist_s=0.05))
+    code, _, errors = command_line("generate", "-c", config.name)
+
+    assert code == 0, errors
+    assert what_lies_there(config) == what_lies_there(plain)
+    times = Counter(key for batch in server.stats()["batches"] for key in batch["keys"])
+    assert len(times) == REQUESTS
+    assert set(times.values()) == {1}
+    assert journalled(config) == REQUESTS
+
+
+def test_ctrl_c_leaves_the_batch_and_status_names_it(
+    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine
+) -> None:
+    server = batch_server(latency=60)
+    config = configure(tmp_path / "batches", server, batch=True)
+    process = start(config)
+    while not server.stats()["calls"].get("poll"):
+        time.sleep(0.03)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "teacher: batch batch_0 goes on at the provider; the same command waits for the answers" in errors
+    assert errors.strip().splitlines()[-1].startswith("skillmill: stopped")
+    _, said, _ = command_line("status", str(config.parent / "out"))
+    assert "teacher: 10 requests in batches without an answer so far (batch_0)" in said
+
+
+def test_preview_and_probe_send_plain_requests(
+    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine
+) -> None:
+    server = batch_server()
+    config = configure(tmp_path / "batches", server, batch=True)
+    code, said, errors = command_line("preview", "-c", str(config), "-n", "1")
+    assert code == 0, errors
+    assert "rows accepted; 4 calls" in said
+    code, said, errors = command_line("plan", "-c", str(config), "--probe", "-n", "1")
+    assert code == 0, errors
+    assert "teacher.batch: at most 16 requests are in batches at once" in said
+    assert server.stats()["plain"] == 8
+    assert server.stats()["batches"] == []
+
+
+def test_batches_do_not_change_the_plan(tmp_path: Path) -> None:
+    path = write_config(tmp_path / "run", "http://127.0.0.1:1/v1", samples=10)
+    plain, batched = load_config(path), load_config(path, ["teacher.batch=true"])
+    plans = [make_plan(config, configured_taxonomy(config)).fingerprint for config in (plain, batched)]
+    assert plans[0] == plans[1]
