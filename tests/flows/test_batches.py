@@ -33,6 +33,7 @@ batches.PACE = Pace(gather_s=0.1, first_poll_s=0.02, longest_poll_s=0.1, relist_
 main()
 """
 """The command line with short pauses."""
+QUICK = Pace(gather_s=0.1, first_poll_s=0.02, longest_poll_s=0.1, relist_s=0.05)
 REQUESTS = 4 * 10
 
 
@@ -97,12 +98,13 @@ def test_killed_at_several_moments_it_submits_no_request_twice(
 
     def there(moment: str) -> bool:
         stats = server.stats()
-        return {
+        reached: dict[str, bool] = {
             "upload": stats["files"] == 1,
             "create": len(stats["batches"]) == 2,
             "poll": len(stats["batches"]) == 3 and stats["batches"][2]["state"] == "in_progress",
             "content": stats["calls"].get("content", 0) == 4,
-        }[moment]
+        }
+        return reached[moment]
 
     config = configure(tmp_path / "batches", server, batch=True)
     for moment in ("upload", "create", "poll", "content"):
@@ -113,7 +115,7 @@ def test_killed_at_several_moments_it_submits_no_request_twice(
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     monkeypatch.chdir(config.parent)
-    monkeypatch.setattr(batches, "PACE", Pace(gather_s=0.1, first_poll_s=0.02, longest_poll_s=0.1, relist_s=0.05))
+    monkeypatch.setattr(batches, "PACE", QUICK)
     code, _, errors = command_line("generate", "-c", config.name)
 
     assert code == 0, errors
@@ -139,6 +141,26 @@ def test_ctrl_c_leaves_the_batch_and_status_names_it(
     assert errors.strip().splitlines()[-1].startswith("skillmill: stopped")
     _, said, _ = command_line("status", str(config.parent / "out"))
     assert "teacher: 10 requests in batches without an answer so far (batch_0)" in said
+
+
+def test_a_grader_has_batches_of_its_own(
+    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "PACE", QUICK)
+    server = batch_server()
+    grading = {"grading.when=always", f"grader={{kind: openai, model: grader, base_url: '{server.address}/v1'}}"}
+    left = []
+    for name, batch in (("plain", False), ("batches", True)):
+        config = configure(tmp_path / name, server)
+        monkeypatch.chdir(config.parent)
+        settings = [*sorted(grading), f"teacher.batch={batch}", f"grader.batch={batch}"]
+        code, _, errors = command_line("generate", "-c", config.name, *(f"--set={each}" for each in settings))
+        assert code == 0, errors
+        left.append(what_lies_there(config))
+    assert left[0] == left[1]
+    graded = server.stats()["plain"] - REQUESTS
+    assert graded > 0
+    assert [len(each["keys"]) for each in server.stats()["batches"]] == [10] * 4 + [graded]
 
 
 def test_preview_and_probe_send_plain_requests(

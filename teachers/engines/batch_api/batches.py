@@ -115,7 +115,7 @@ class Batches:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
         for batch in list(self._batches.values()):
-            if batch.file is not None:  # it was being gathered
+            if not batch.record.file_id:  # nothing of it is at the provider
                 self._delete(batch)
             elif batch.places is not None and batch.left:
                 self._save(batch, left=sorted(key.hex() for key in batch.left))

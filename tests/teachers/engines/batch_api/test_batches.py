@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -341,6 +342,29 @@ def test_answers_that_nobody_took_are_there_for_a_later_call(tmp_path: Path) -> 
     server = calls(tmp_path, Options(latency=0.03), first, second)
     assert all(isinstance(reply, Reply) for reply in later)
     assert submitted(server) == [texts(questions(10)), ["q10", "q11"]]
+
+
+def test_answers_that_a_killed_process_took_are_not_waited_for_again(tmp_path: Path) -> None:
+    folder, before = tmp_path / "batches/teacher", tmp_path / "before"
+
+    async def first(run: Run) -> None:
+        asking = asyncio.ensure_future(run.ask(questions(5)))
+        while not run.server.batches:  # noqa: ASYNC110 (the server has no event for it)
+            await asyncio.sleep(0.001)
+        shutil.copytree(folder, before)
+        await asking
+
+    async def second(run: Run) -> None:
+        replies = await run.ask([*questions(5), request("new")])
+        assert all(isinstance(reply, Reply) for reply in replies)
+
+    async def kill(_: Run) -> None:
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+
+    server = calls(tmp_path, Options(latency=0.03), first, kill, second)
+    assert submitted(server) == [texts(questions(5)), ["new"]]
+    assert not list(folder.glob("*.json*"))
 
 
 def test_a_batch_of_another_server_or_model_is_left_alone(tmp_path: Path) -> None:
