@@ -1,6 +1,7 @@
 """The taxonomy model: skills, topics and query types, checked by pydantic."""
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -123,6 +124,7 @@ class Taxonomy(BaseModel):
         return self
 
 
+@lru_cache(10_000)  # a run asks for the same names again and again
 def canonical(name: str) -> str:
     """Return the form in which names are compared: NFKC, case folded, single spaces, spaces for underscores.
 

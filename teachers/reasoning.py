@@ -7,6 +7,7 @@ vLLM's reasoning parsers, of OpenAI's Harmony format and of models that were tun
 import re
 
 from skillmill.data.text.code import without_code
+from skillmill.data.text.phrases import contains_any
 from skillmill.teachers.chat_tokens import without_outer_tokens
 
 NAMES = (
@@ -52,6 +53,9 @@ UNMARKED_CHANNEL = re.compile(
     r"(?:analysis|assistantanalysis|commentary)(?=[A-Z])|assistant(?:final|analysis|commentary)"
 )
 """Harmony channels whose marks were dropped: a tokenizer's decoding skips special tokens."""
+
+_START_SIGNS = ("<", "&lt;", "[", "◁", "```", "thought")
+"""In lower case. Every start contains one of them; searching for them first is faster."""
 
 NEAR = 400
 """The number of characters before reasoning that count as its preamble ("Sure, let me think.")."""
@@ -120,6 +124,8 @@ def _wrapped(text: str) -> tuple[str, str] | None:
 
 def _opening(text: str) -> tuple[int, re.Match[str]] | None:
     """Return the number and the match of the wrapper that opens near the beginning of a text that is no JSON."""
+    if not contains_any(text[: NEAR + 40].lower(), _START_SIGNS):
+        return None
     if not (first := _ANY_START.search(text, 0, NEAR + 40)) or text.lstrip()[:1] in ("{", '"'):
         return None
     preamble = text[: first.start()]
@@ -149,7 +155,7 @@ def _only_closed(text: str) -> tuple[str, str] | None:
 
 def _harmony(text: str) -> tuple[str, str] | None:
     """Return the final channel of a text in OpenAI's Harmony format, and its other channels."""
-    first = _HARMONY.search(text, 0, NEAR)
+    first = _HARMONY.search(text, 0, NEAR) if "<|channel|>" in text else None
     if first is None or text[: first.start()].strip() not in ("", "<|start|>assistant"):
         return None
     final: list[str] = []

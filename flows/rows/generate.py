@@ -1,6 +1,5 @@
 """Generate the rows of a plan up to its target."""
 
-import gc
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
@@ -261,12 +260,10 @@ async def _generate_cells(
         still_needed=still_needed,
         finished=count_finished,
     )
-    gc.freeze()  # objects of the imports never die; scanning them again and again cost a sixth of a row's time
     try:
         outcome.stopped = await writer.commit_all(_while_hopeful(_answered(cells, outcome), outcome), add)
         warning.end()
     finally:
-        gc.unfreeze()
         duplicates.close()
     if not outcome.done and not outcome.hopeless:
         outcome.stopped = outcome.stopped or usage.reached_cap(budget_share_of_a_cell())

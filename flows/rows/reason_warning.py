@@ -46,13 +46,17 @@ class ReasonWarning:
     def __init__(self) -> None:
         self._any_accepted = False
         self._recent: deque[list[str]] = deque(maxlen=WINDOW_ROWS)
+        self._counts: Counter[str] = Counter()  # of the reasons in `_recent`, each once a row
         self._warned: set[str] = set()
 
     def add(self, rows: Iterable[SampleRow]) -> None:
         """Take in decided rows, in index order."""
         for row in rows:
             self._any_accepted = self._any_accepted or not row["reasons"]
+            if len(self._recent) == WINDOW_ROWS:
+                self._counts.subtract(set(self._recent[0]))
             self._recent.append(row["reasons"])
+            self._counts.update(set(row["reasons"]))
             if len(self._recent) == WINDOW_ROWS:
                 self._warn()
 
@@ -61,12 +65,10 @@ class ReasonWarning:
         if len(self._recent) >= FEWEST_ROWS:
             self._warn()
         if self._recent and not self._any_accepted and not self._warned:
-            counts = Counter(reason for reasons in self._recent for reason in set(reasons))
-            log.warning("warning: no row was accepted: %s", leading_reason(counts, len(self._recent)))
+            log.warning("warning: no row was accepted: %s", leading_reason(self._counts, len(self._recent)))
 
     def _warn(self) -> None:
-        counts = Counter(reason for reasons in self._recent for reason in set(reasons))
-        for reason, count in counts.most_common():
+        for reason, count in self._counts.most_common():
             if 2 * count <= len(self._recent):
                 return
             if reason not in self._warned:
