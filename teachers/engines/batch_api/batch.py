@@ -14,12 +14,13 @@ from skillmill.teachers.engines.chat_api.dialect import Dialect
 class Pace:
     """Waiting times in seconds.
 
-    A batch is submitted once no request has come for `gather_s`. The pause between two polls grows from `first_poll_s`
-    to `longest_poll_s`. `relist_s` is the pause before a batch that may just have been created counts as not created,
-    `full_s` the pause before a provider without room is tried again.
+    A batch is submitted once no request has come for `gather_s`, or `longest_gather_s` after its first one. The pause
+    between two polls grows from `first_poll_s` to `longest_poll_s`. `relist_s` is the pause before a batch that may
+    just have been created counts as not created, `full_s` the pause before a provider without room is tried again.
     """
 
     gather_s: float = 2.0
+    longest_gather_s: float = 300.0
     first_poll_s: float = 1.0
     longest_poll_s: float = 60.0
     poll_growth: float = 1.5

@@ -173,8 +173,8 @@ class Batches:
 
     async def _gathered(self, batch: Batch) -> None:
         """Wait until no further request comes, and flush the requests to the disk."""
-        quiet = before = 0
-        while batch is self._gathering and quiet < TICKS:
+        quiet, before, began = 0, 0, time.monotonic()
+        while batch is self._gathering and quiet < TICKS and time.monotonic() - began < self._pace.longest_gather_s:
             await asyncio.sleep(self._pace.gather_s / TICKS)
             quiet = quiet + 1 if batch.size == before else 0
             before = batch.size

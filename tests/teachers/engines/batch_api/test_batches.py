@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,20 @@ def test_max_in_flight_bounds_what_is_in_batches(tmp_path: Path) -> None:
     replies, server = ask(tmp_path, questions(10), max_in_flight=4)
     assert all(isinstance(reply, Reply) for reply in replies)
     assert [len(batch) for batch in submitted(server)] == [4, 4, 2]
+
+
+def test_requests_that_keep_coming_do_not_hold_up_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "PACE", replace(QUICK, gather_s=0.4, longest_gather_s=0.1))
+
+    async def call(run: Run) -> None:
+        asking = []
+        while not run.server.batches:
+            asking.append(asyncio.ensure_future(run.teacher.chat(request(f"q{len(asking)}"))))
+            await asyncio.sleep(0.01)
+        assert all(isinstance(reply, Reply) for reply in await asyncio.gather(*asking))
+
+    server = calls(tmp_path, Options(latency=0.01), call)
+    assert sum(len(batch) for batch in submitted(server)) > 1
 
 
 def test_a_refused_request_costs_itself_alone(tmp_path: Path) -> None:
