@@ -10,7 +10,7 @@ matching entry is ignored. `commit` writes the shard to a temporary path, append
 the file, so that a crash at any point leaves either the old shard or the new one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from skillmill.data.files import sha256_of, store_errors, sync, temporary_path, 
 from skillmill.data.parquet import write_parquet
 from skillmill.data.records import GradingRow, SampleRow
 from skillmill.data.schemas import GRADING_SCHEMA, PAIR_SCHEMA, SAMPLE_SCHEMA, STRESS_ANSWER_SCHEMA
+
+MANIFESTS = {name: f"{name}/manifest.jsonl" for name in ("pairs", "grades", "stress")} | {"shards": "manifest.jsonl"}
+"""The manifest of each folder of shards, by its path in an output directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,15 @@ class ShardStore:
     """The shards of one kind of row, in files such as `root/shards/part-<plan, 8 digits>-<start>.parquet`.
 
     `shards` lists the entries whose files are present. Only the process that holds the lock of the run may change the
-    store (`recover`, `commit`, `drop`, `tidy`); any process may read it.
+    store (`recover`, `commit`, `drop`, `tidy`); any process may read it. `after_commit` is called after each commit.
 
     Raises `StoreError` if the manifest is unreadable or a file other than a plan's last one is missing.
     """
 
-    def __init__(self, root: Path, folder: str, schema: pa.Schema, manifest: str) -> None:
+    def __init__(self, root: Path, folder: str, schema: pa.Schema) -> None:
         self.root, self.folder, self.schema = root, folder, schema
-        self.manifest = root / manifest
+        self.manifest = root / MANIFESTS[folder]
+        self.after_commit: Callable[[], None] = lambda: None
         self._verified: set[Shard] = set()
         self.shards: list[Shard] = self._present(self._read_manifest())
 
@@ -103,12 +107,13 @@ class ShardStore:
             )
             # The manifest is written before the rename: after a crash in between, the old file matches its old entry.
             with self.manifest.open("ab") as file:
-                file.write(_manifest_line(shard))
+                file.write(manifest_line(shard))
                 file.flush()
                 sync(self.manifest)
             temporary.replace(path)
             sync(path.parent)
         self.shards = [old for old in self.shards if old.file != name] + [shard]
+        self.after_commit()
         return shard
 
     def drop(self, plan: str) -> None:
@@ -126,7 +131,7 @@ class ShardStore:
         """Rewrite the manifest with one line per shard, ordered by position, without replaced or incomplete lines."""
         plans = dict.fromkeys(shard.plan for shard in self.shards)
         self.shards = [shard for plan in plans for shard in self.of_plan(plan)]
-        content = b"".join(map(_manifest_line, self.shards))
+        content = b"".join(map(manifest_line, self.shards))
         with store_errors(f"cannot read {self.manifest}"):
             unchanged = self.manifest.exists() and self.manifest.read_bytes() == content
         if not unchanged:
@@ -210,22 +215,27 @@ class ShardStore:
 
 def sample_store(root: Path) -> ShardStore:
     """Open the store of sample rows (`SampleRow`) in an output directory."""
-    return ShardStore(root, "shards", SAMPLE_SCHEMA, "manifest.jsonl")
+    return ShardStore(root, "shards", SAMPLE_SCHEMA)
 
 
 def pair_store(root: Path) -> ShardStore:
     """Open the store of preference pairs (`PairRow`), including the dropped ones, in an output directory."""
-    return ShardStore(root, "pairs", PAIR_SCHEMA, "pairs/manifest.jsonl")
+    return ShardStore(root, "pairs", PAIR_SCHEMA)
 
 
 def stress_store(root: Path) -> ShardStore:
     """Open the store of the answers of stress sets (`StressAnswerRow`) in an output directory."""
-    return ShardStore(root, "stress", STRESS_ANSWER_SCHEMA, "stress/manifest.jsonl")
+    return ShardStore(root, "stress", STRESS_ANSWER_SCHEMA)
 
 
 def grade_store(root: Path) -> ShardStore:
     """Open the store of raw gradings (`GradingRow`) in an output directory."""
-    return ShardStore(root, "grades", GRADING_SCHEMA, "grades/manifest.jsonl")
+    return ShardStore(root, "grades", GRADING_SCHEMA)
+
+
+def all_stores(root: Path) -> tuple[ShardStore, ...]:
+    """Open the stores of all kinds of rows in an output directory."""
+    return sample_store(root), pair_store(root), grade_store(root), stress_store(root)
 
 
 def gradings_of(rows: Iterable[SampleRow], shard: Shard, grades: ShardStore) -> list[GradingRow]:
@@ -240,5 +250,6 @@ def gradings_of(rows: Iterable[SampleRow], shard: Shard, grades: ShardStore) -> 
     return [grading for grading in grades.rows(grade_shard).to_pylist() if grading["id"] in graded]
 
 
-def _manifest_line(shard: Shard) -> bytes:
+def manifest_line(shard: Shard) -> bytes:
+    """Return the line of a shard in its manifest."""
     return orjson.dumps(asdict(shard)) + b"\n"

@@ -12,6 +12,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.export.config import ExportConfig
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
+from skillmill.data.remote.url import COPY, cache_folder, check_url, is_url
 from skillmill.data.text.lengths import WORD_RANGES
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.grading.config import GradingConfig
@@ -198,7 +199,7 @@ class Config(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\r]+$")] = "skillmill"
     seed: int = Field(42, ge=0, lt=2**32)  # what NumPy's and torch's generators take
-    output_dir: str = Field("runs/demo", min_length=1)
+    output_dir: str = Field("runs/demo", min_length=1)  # a path, or the URL of a folder on an object store
     work_dir: str | None = None
     taxonomy: TaxonomyConfig = TaxonomyConfig()
     teacher: TeacherConfig = TeacherConfig()
@@ -220,6 +221,11 @@ class Config(Section):
     @classmethod
     def _a_name_is_a_source(cls, value: object) -> object:
         return {"source": value} if isinstance(value, str) else value
+
+    @field_validator("output_dir")
+    @classmethod
+    def _a_url_names_a_folder(cls, value: str) -> str:
+        return check_url(value) if is_url(value) else value
 
     @model_validator(mode="after")
     def _money_has_prices(self) -> "Config":
@@ -256,8 +262,15 @@ class Config(Section):
 
     @property
     def output(self) -> Path:
-        """The output directory."""
-        return Path(self.output_dir)
+        """The output directory; of a URL its copy on this machine, see `runtime/remote_output.py`."""
+        return self.work / COPY if is_url(self.output_dir) else Path(self.output_dir)
+
+    def place(self, path: Path) -> str:
+        """Return a path in the output directory as the user knows it: a URL if `output_dir` is one."""
+        here, root = path.resolve(), self.output.resolve()
+        if not is_url(self.output_dir) or not here.is_relative_to(root):
+            return str(path)
+        return f"{self.output_dir}/{here.relative_to(root).as_posix()}".removesuffix("/.")
 
     @property
     def held_out(self) -> "Config":
@@ -266,8 +279,10 @@ class Config(Section):
 
     @property
     def work(self) -> Path:
-        """The work directory: journal, lock and indexes."""
-        return Path(self.work_dir) if self.work_dir else self.output / ".work"
+        """The work directory: journal, lock and indexes; of a URL also the copy of the output directory."""
+        if self.work_dir:
+            return Path(self.work_dir)
+        return cache_folder(self.output_dir) if is_url(self.output_dir) else self.output / ".work"
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
@@ -285,7 +300,6 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     for override in overrides or []:
         _override(content, override)
     config = parse_config(content, lambda location: _misread(path, location))
-    _refuse_what_is_not_there_yet(config)
     return _with_paths_of(config, path.parent)
 
 
@@ -362,12 +376,6 @@ def _override(content: dict[str, Any], override: str) -> None:
         here[part] = child
         here = child
     here[last] = value
-
-
-def _refuse_what_is_not_there_yet(config: Config) -> None:
-    """Raise `ConfigError` for a part of the schema that this version does not implement."""
-    if "://" in config.output_dir:
-        raise ConfigError(f"output_dir: {config.output_dir} is not there yet in this version")
 
 
 def _with_paths_of(config: Config, folder: Path) -> Config:

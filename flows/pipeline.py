@@ -11,6 +11,7 @@ from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
 from skillmill.flows.rows.reason_warning import leading_reason
 from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import recorded_end
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.filter import filter_step
@@ -36,6 +37,7 @@ def plain_step(name: str, function: Step) -> Step:
     return function
 
 
+@at_output
 def run(config: Config, step: Wrap = plain_step, show_counts: ShowCounts = lambda funnel: None) -> Results:
     """Run taxonomy, generate (with the row filters), filter, pairs, export, train, report and publish.
 
@@ -72,7 +74,7 @@ def _run_steps(config: Config, step: Wrap, show_counts: ShowCounts) -> Results:
     status = "failed" if missed else "partial" if stopped else "finished"
     paths["report"] = step("report", report_step)(config, status, missed or stopped)
     if missed:
-        raise SkillmillError(f"{missed}; what there is was exported to {paths['dataset']}")
+        raise SkillmillError(f"{missed}; what there is was exported to {config.place(paths['dataset'])}")
     if not stopped:
         publish_step(config, step)
     return paths

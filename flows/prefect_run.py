@@ -121,7 +121,7 @@ def skillmill_run(config_path: str, overrides: list[str] | None = None) -> Resul
         try:
             config = load_parameters(config_path, overrides)
             refuse_temporary_folders(config)
-            log.info(f"run: writes to {config.output.resolve()}")
+            log.info(f"run: writes to {config.place(config.output.resolve())}")
             ended.results = run(config, as_task, partial(publish_funnel, config))
         except Exception as error:
             ended.error = error
@@ -206,7 +206,7 @@ def shown(what: str) -> Iterator[None]:
 
 def publish_funnel(config: Config, funnel: dict[str, Any]) -> None:
     """Show the counts and the place of the output in Prefect."""
-    place = f"Written to `{config.output.resolve()}` on host `{socket.gethostname()}`.\n\n"
+    place = f"Written to `{config.place(config.output.resolve())}` on host `{socket.gethostname()}`.\n\n"
     description = f"Where the rows of {config.name} fell"
     with shown("the counts of the rows"):
         create_markdown_artifact(place + funnel_markdown(funnel), key="funnel", description=description)

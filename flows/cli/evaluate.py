@@ -30,4 +30,4 @@ def evaluate(
     from skillmill.flows.commands.evaluate_table import print_evaluation
 
     loaded = load(config, overrides)
-    print_evaluation(run_evaluation(loaded, student, baseline), loaded.output, as_json)
+    print_evaluation(run_evaluation(loaded, student, baseline), loaded.place(loaded.output), as_json)

@@ -16,7 +16,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value of the configuration; repeatable."),
 ]
-OutputDirectory = Annotated[Path, typer.Argument(help="An output_dir.")]
+OutputDirectory = Annotated[str, typer.Argument(metavar="DIR", help="An output_dir, a path or a URL.")]
 
 RowsFile = Annotated[Path, typer.Argument(help="Rows: .parquet, .jsonl, .json, .csv or .tsv, each also .gz.")]
 InstructionColumn = Annotated[

@@ -44,4 +44,4 @@ def refresh(
         log.warning(f"refresh: nothing was done: {in_use}")
         return
     if version is not None:
-        print(f"{version.version:10} {loaded.output / 'export'}")
+        print(f"{version.version:10} {loaded.place(loaded.output / 'export')}")

@@ -84,7 +84,7 @@ def run(
 
         results = run_steps(loaded)
     for name, path in results.items():
-        print(f"{name:10} {path}")
+        print(f"{name:10} {loaded.place(path)}")
 
 
 def status(directory: OutputDirectory) -> None:

@@ -98,4 +98,5 @@ def report(config: ConfigFile, overrides: Overrides = None) -> None:
     """
     from skillmill.flows.steps.report import report_step
 
-    print(report_step(load(config, overrides), None, show=True))
+    loaded = load(config, overrides)
+    print(loaded.place(report_step(loaded, None, show=True)))

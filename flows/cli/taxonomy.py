@@ -33,21 +33,23 @@ def extract(
 
     Example: skillmill taxonomy extract -c skillmill.yaml --from dataset --set taxonomy.dataset=tasks.jsonl
     """
+    from skillmill.flows.runtime.remote_output import held_copy
     from skillmill.flows.steps.taxonomy import taxonomy_step
 
     options = {"taxonomy.source": source, "taxonomy.domain": domain}
     from_options = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
     loaded = load(config, [*(overrides or []), *from_options])
-    if (loaded.output / "taxonomy.yaml").exists():
-        raise ConfigError(f"{loaded.output / 'taxonomy.yaml'} is already there; it is never overwritten")
-    taxonomy_step(loaded)
+    with held_copy(loaded):
+        if (path := loaded.output / "taxonomy.yaml").exists():
+            raise ConfigError(f"{loaded.place(path)} is already there; it is never overwritten")
+        taxonomy_step(loaded)
 
 
 def show(
     name: TaxonomyName,
     every: Annotated[bool, typer.Option("--all", help="Every skill with its definition.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="PAGE", help="Write a page instead.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="An output_dir, to show coverage.")] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="DIR", help="An output_dir, to show coverage.")] = None,
     column: Columns = None,
 ) -> None:
     """Print a taxonomy as a tree, or write it as one self-contained page.

@@ -53,7 +53,8 @@ def experts(config: ConfigFile, overrides: Overrides = None) -> None:
     """
     from skillmill.flows.steps.train import experts_step
 
-    print(experts_step(load(config, overrides)))
+    loaded = load(config, overrides)
+    print(loaded.place(experts_step(loaded)))
 
 
 def export(config: ConfigFile, formats: Formats = None, overrides: Overrides = None) -> None:
@@ -63,8 +64,9 @@ def export(config: ConfigFile, formats: Formats = None, overrides: Overrides = N
     """
     from skillmill.flows.steps.train import export_step
 
-    for path in export_step(load(config, overrides), formats or ()):
-        print(path)
+    loaded = load(config, overrides)
+    for path in export_step(loaded, formats or ()):
+        print(loaded.place(path))
 
 
 def accelerate(name: LaunchName) -> None:
@@ -86,6 +88,7 @@ def _train(method: str, config: Path, overrides: list[str] | None) -> None:
     from skillmill.flows.steps.train import train_step
     from skillmill.train.processes import is_main_process
 
-    path = train_step(load(config, overrides), method)
+    loaded = load(config, overrides)
+    path = train_step(loaded, method)
     if is_main_process():
-        print(path)
+        print(loaded.place(path))

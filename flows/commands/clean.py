@@ -6,41 +6,53 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.freed import write_freed
+from skillmill.data.remote.url import is_url
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.data.versions import Version, adopt_exported
 from skillmill.flows.refresh.open_refresh import OPEN_REFRESH
 from skillmill.flows.rows.duplicates import accepted_by_filters
 from skillmill.flows.rows.generate import is_unanswered
-from skillmill.flows.runtime.output_lock import WORK, hold_output
+from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.remote_output import Directory, open_directory
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.teachers.middleware.journal import Journal
 
 log = logging.getLogger(__name__)
 
 
-def clean(root: Path, keep: int | None, dry_run: bool) -> int:
+def clean(name: str | Path, keep: int | None, dry_run: bool) -> int:
     """Delete the shards and the journalled replies of plans that none of the newest `keep` versions has.
 
     The tried cells and the ids of kept rows of deleted shards stay, and so do all signatures. `keep` None is
-    `retention.versions` of the last run; if that is null too, nothing is deleted.
+    `retention.versions` of the last run; if that is null too, nothing is deleted. On a store, the objects that killed
+    and lost uploads left are deleted too.
 
-    Returns the number of bytes that were, or with `dry_run` would be, freed. Raises `ConfigError` if `root` holds no
-    run or an unfinished one, `OutputInUse` if another run holds the directory.
+    Returns the number of bytes that were, or with `dry_run` would be, freed. Raises `ConfigError` if the `output_dir`
+    `name`, a path or a URL, holds no run or an unfinished one, `OutputInUse` if another run holds the directory.
     """
-    state = read_state(root)
+    with open_directory(name, reads_only=dry_run) as directory:
+        freed = _clean(directory, keep, dry_run)
+        left = directory.replica.delete_unlisted(dry_run) if directory.replica else 0
+    if left:
+        log.info(f"clean: objects that no commit lists: {left:,} bytes")
+    return freed + left
+
+
+def _clean(directory: Directory, keep: int | None, dry_run: bool) -> int:
+    root, state = directory.root, read_state(directory.root)
     if not state:
-        raise ConfigError(f"{root} holds no run: expected an output_dir with a run.json")
+        raise ConfigError(f"{directory.name} holds no run: expected an output_dir with a run.json")
     configuration = state.get("configuration", {})
     keep = keep or configuration.get("retention", {}).get("versions")
     if keep is None:
         log.info("clean: retention.versions is null, so all versions are kept; --versions N keeps the newest N")
         return 0
-    work = Path(configuration.get("work_dir") or root / WORK)
+    work = directory.work if is_url(directory.name) else Path(configuration.get("work_dir") or directory.work)
     with hold_output(root, work):
         versions = adopt_exported(root)
         is_open = (root / OPEN_REFRESH).exists() or state.get("status") in ("running", "stopped")
         if is_open or versions.current is None:
-            raise ConfigError(f"{root}: expected a finished version, finish the run or the refresh first")
+            raise ConfigError(f"{directory.name}: expected a finished version, finish the run or the refresh first")
         kept = [version for version in versions.entries if not version.withdrawn][-keep:]
         return _free(root, work, kept, state, dry_run)
 

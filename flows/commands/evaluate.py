@@ -11,6 +11,7 @@ from skillmill.flows.commands.evaluate_asking import Examine, Models, ask, confi
 from skillmill.flows.commands.evaluate_instruct import InstructPart, check_instruct, evaluate_instruct
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.progress import Progress
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.report import report_step
@@ -53,6 +54,7 @@ class Checked:
         return [self.student, *([self.baseline] if self.baseline else [])]
 
 
+@at_output
 def run_evaluation(config: Config, student: str | None = None, baseline: str | None = None) -> dict[str, Any]:
     """Evaluate, write the folder `evaluate/` of `output_dir`, and return the content of `evaluate/metrics.json`.
 

@@ -12,7 +12,7 @@ from skillmill.train.evaluation.outputs import FOLDER, HEADINGS, table_lines, wi
 from skillmill.train.evaluation.skill_mix_metrics import METRICS
 
 
-def print_evaluation(metrics: dict[str, Any], output: Path, as_json: bool) -> None:
+def print_evaluation(metrics: dict[str, Any], output: str | Path, as_json: bool) -> None:
     """Print the metrics as JSON, or as a table with a line for each split and k."""
     if as_json:
         print(orjson.dumps(metrics, option=orjson.OPT_INDENT_2).decode())
@@ -28,7 +28,7 @@ def print_evaluation(metrics: dict[str, Any], output: Path, as_json: bool) -> No
     console.print(f"{words} over n new cells; graded by {graded_by}", soft_wrap=True)
     if metrics["instruct"]:
         _print_instruct(console, metrics["instruct"])
-    console.print(str(output / FOLDER), soft_wrap=True)
+    console.print(f"{output}/{FOLDER}", soft_wrap=True)
 
 
 def _print_instruct(console: Console, metrics: dict[str, Any]) -> None:

@@ -9,10 +9,12 @@ from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.predict import CHARS_PER_TOKEN, Prediction, known_sizes, predict, probe
 from skillmill.flows.runtime.batch_settings import batched_models, without_batches
 from skillmill.flows.runtime.progress import duration, money
+from skillmill.flows.runtime.remote_output import reads_output
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.teachers.middleware.accounting import Prices, StageUsage
 
 
+@reads_output
 def describe_plan(config: Config, probe_cells: int | None = None) -> None:
     """Print what the run of `config` will cost; with `probe_cells`, generate that many of its cells first."""
     check_settings(config)

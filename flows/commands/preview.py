@@ -25,6 +25,7 @@ from skillmill.flows.rows.grading import open_grading, warn_of_self_grading
 from skillmill.flows.runtime.batch_settings import without_batches
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.progress import money
+from skillmill.flows.runtime.remote_output import reads_output
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import Reply, Request, Teacher
@@ -37,6 +38,7 @@ Turn = tuple[Request, Reply]
 _ROLE_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "blue"}
 
 
+@reads_output
 def preview_rows(config: Config, count: int) -> None:
     """Make the rows of the plan's first `count` cells and print them. No file remains, in `output_dir` or elsewhere.
 

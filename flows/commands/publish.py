@@ -16,10 +16,12 @@ from skillmill.data.hub.session import hub_session, open_repository
 from skillmill.data.versions import Version, adopt_exported
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.remote_output import at_output, reads_output
 
 log = logging.getLogger(__name__)
 
 
+@at_output
 def publish(
     config: Config, version: Version | None = None, *, parent: str | None = None, without_license: bool = False
 ) -> PublishResult:
@@ -48,6 +50,7 @@ def publish(
     return result
 
 
+@reads_output
 def preview_publication(config: Config, *, parent: str | None = None) -> list[str]:
     """Return a line for each file that `publish` would send or delete, without changing anything on the Hub.
 
@@ -105,7 +108,7 @@ def _held(config: Config, repository: Repository) -> Iterator[None]:
 
 
 def _no_version(config: Config) -> StoreError:
-    return StoreError(f"{config.output} has no version to publish: run `skillmill run` first")
+    return StoreError(f"{config.place(config.output)} has no version to publish: run `skillmill run` first")
 
 
 def _publication(config: Config, version: Version | None, parent: str | None) -> Publication:
@@ -116,7 +119,9 @@ def _publication(config: Config, version: Version | None, parent: str | None) ->
     if version is None or not folder.exists():
         raise _no_version(config)
     if folder_checksum(folder) != version.export_sha256:
-        raise StoreError(f"{folder} does not hold the rows of {version.version}: run `skillmill export` first")
+        raise StoreError(
+            f"{config.place(folder)} does not hold the rows of {version.version}: run `skillmill export` first"
+        )
     return Publication(
         folder=folder,
         release=_release(version),

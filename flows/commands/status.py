@@ -1,15 +1,18 @@
 """`skillmill status`: show what a run's directory holds."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.store import grade_store, pair_store, sample_store
-from skillmill.flows.runtime.batch_settings import unfinished_batches
+from skillmill.data.remote.url import COPY, cache_folder, checked_directory, is_url
+from skillmill.data.store import Shard, grade_store, pair_store, sample_store
 from skillmill.flows.runtime.output_lock import read_holder
 from skillmill.flows.runtime.workspace import read_state
 
@@ -17,27 +20,76 @@ _RESULTS = ("export", "train/sft", "train/dpo", "train/kto", "train/grpo", "repo
 """Results of a run, by their paths in `output_dir`."""
 
 
-def describe_directory(root: Path) -> None:
-    """Print what the `output_dir` `root` holds. Raises `ConfigError` if it holds no run."""
+@dataclass(frozen=True)
+class _Directory:
+    """What a directory holds. `state`: the content of `run.json`. `results`: those of `_RESULTS` that are there."""
+
+    status: str
+    state: dict[str, Any]
+    samples: Sequence[Shard]
+    gradings: int
+    pairs: int
+    results: Sequence[str]
+
+
+def describe_directory(name: str | Path) -> None:
+    """Print what the `output_dir` `name`, a path or a URL, holds. Raises `ConfigError` if it holds no run."""
+    name = checked_directory(name)
+    held = _on_a_store(name) if is_url(name) else _in_a_folder(Path(name))
+    if held is None:
+        raise ConfigError(f"{name} holds no run: expected an output_dir with a run.json")
+    console = Console()
+    console.print(Text(f"{name}: {held.status}"), soft_wrap=True)
+    console.print(_plans(held.samples, held.state.get("plan")))
+    graded = f", {held.gradings:,} gradings" if held.gradings else ""
+    console.print(f"{held.pairs:,} preference pairs{graded}")
+    for result in held.results:
+        console.print(f"{name}/{result}" if is_url(name) else str(Path(name) / result), soft_wrap=True)
+
+
+def _in_a_folder(root: Path) -> _Directory | None:
     state = read_state(root)
     if not state:
-        raise ConfigError(f"{root} holds no run: expected an output_dir with a run.json")
-    console = Console()
-    console.print(Text(f"{root}: {_status(root, state)}"), soft_wrap=True)
-    console.print(_plans(root, state.get("plan")))
-    gradings = sum(shard.rows for shard in grade_store(root).shards)
-    graded = f", {gradings:,} gradings" if gradings else ""
+        return None
     pairs = pair_store(root)
     plans = dict.fromkeys(shard.plan for shard in pairs.shards)
-    kept = sum(table["reason"].null_count for table in pairs.tables(plans, ["reason"]))
-    console.print(f"{kept:,} preference pairs{graded}")
-    for section, records in unfinished_batches(root / ".work"):
-        requests = sum(record.requests for record in records)
-        names = ", ".join(record.batch_id or "not submitted" for record in records)
-        console.print(Text(f"{section}: {requests:,} requests in batches without an answer so far ({names})"))
-    for name in _RESULTS:
-        if (root / name).exists():
-            console.print(str(root / name))
+    return _Directory(
+        status=_status(root, state),
+        state=state,
+        samples=sample_store(root).shards,
+        gradings=sum(shard.rows for shard in grade_store(root).shards),
+        pairs=sum(table["reason"].null_count for table in pairs.tables(plans, ["reason"])),
+        results=[name for name in _RESULTS if (root / name).exists()],
+    )
+
+
+def _on_a_store(url: str) -> _Directory | None:
+    """Read the newest commit and `run.json`; the pairs are those of the last export. No shard is fetched."""
+    from skillmill.data.remote.commits import newest_commit  # fsspec takes time to import
+    from skillmill.data.remote.object_store import ObjectStore
+    from skillmill.data.remote.replica import read_writer
+
+    store = ObjectStore(url)
+    commit = newest_commit(store)
+    entry = commit.tree.get("run.json")
+    state: dict[str, Any] = orjson.loads(store.read(entry.key) or b"{}") if entry else {}
+    if not state:
+        return None
+    shards = [entry.shard for entry in commit.tree.values() if entry.shard]
+    status, reason = str(state.get("status")), state.get("reason")
+    if writer := read_writer(store):
+        is_here = read_holder(cache_folder(url) / COPY)[1]
+        status = f"{'running' if is_here else 'running, or killed'} ({writer}); last commit at {commit.time}"
+    elif reason:
+        status = f"{status} ({reason})"
+    return _Directory(
+        status=status,
+        state=state,
+        samples=[shard for shard in shards if shard.file.startswith("shards/")],
+        gradings=sum(shard.rows for shard in shards if shard.file.startswith("grades/")),
+        pairs=state.get("funnel", {}).get("pairs", 0),
+        results=[name for name in _RESULTS if any(f"{path}/".startswith(f"{name}/") for path in commit.tree)],
+    )
 
 
 def _status(root: Path, state: dict[str, Any]) -> str:
@@ -54,16 +106,16 @@ def _status(root: Path, state: dict[str, Any]) -> str:
     return f"{status} ({reason})" if reason else status
 
 
-def _plans(root: Path, current_plan: object) -> Table:
+def _plans(samples: Sequence[Shard], current_plan: object) -> Table:
     """Return a table with one row for each plan that has stored rows."""
-    samples = sample_store(root)
     table = Table(box=None)
     for column in ("plan", "shards", "cells", "rows", "accepted cells", "next position"):
         table.add_column(column, justify="left" if column == "plan" else "right")
-    for plan in dict.fromkeys(shard.plan for shard in samples.shards):
-        shards = samples.of_plan(plan)
+    for plan in dict.fromkeys(shard.plan for shard in samples):
+        shards = [shard for shard in samples if shard.plan == plan]
         cells, rows = sum(shard.cells for shard in shards), sum(shard.rows for shard in shards)
-        numbers = (len(shards), cells, rows, sum(shard.accepted for shard in shards), shards[-1].stop)
+        stop = max(shard.stop for shard in shards)
+        numbers = (len(shards), cells, rows, sum(shard.accepted for shard in shards), stop)
         current = " (current)" if plan == current_plan else ""
         table.add_row(plan + current, *(f"{number:,}" for number in numbers))
     return table

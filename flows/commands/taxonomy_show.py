@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from skillmill.flows.report.coverage import Coverage, by_category, coverage_of
+from skillmill.flows.runtime.remote_output import open_directory
 from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.formats import lines_of, read_taxonomy, read_taxonomy_text
 from skillmill.skill_taxonomy.sources import builtin_text
@@ -22,14 +23,17 @@ _SKILLS_IN_A_LINE = 30
 log = logging.getLogger(__name__)
 
 
-def show_taxonomy(name: str, every: bool, html: Path | None, run: Path | None, columns: Columns | None = None) -> None:
+def show_taxonomy(name: str, every: bool, html: Path | None, run: str | None, columns: Columns | None = None) -> None:
     """Print the taxonomy `name` as a tree, or write it as a page to `html` and print its path.
 
     With `every`, the tree has a line for each skill. `run` is an `output_dir` whose rows are counted;
     `columns` are those of a table. Raises `ConfigError` if the taxonomy cannot be read or `run` holds no rows.
     """
     taxonomy, _ = taxonomy_of(name, duplicates=True, columns=columns)
-    coverage = coverage_of(run) if run else None
+    coverage = None
+    if run:
+        with open_directory(run, reads_only=True) as directory:
+            coverage = coverage_of(directory.root, directory.name)
     if html is None:
         _print_tree(taxonomy, every, coverage)
         return

@@ -29,6 +29,7 @@ from skillmill.flows.prefect_run import (
 )
 from skillmill.flows.refresh.refresh import read_current
 from skillmill.flows.runtime.output_lock import OutputInUse, hold_output
+from skillmill.flows.runtime.remote_output import held_copy
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 
 log = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ def deployable(
                 given = read_parameters(model, values)
                 config = load_parameters(given.config_path, given.overrides)
                 refuse_temporary_folders(config)
-                if not begins:
-                    existing_taxonomy(config)
                 with StepProgress(steps) as progress:
                     try:
-                        with hold_output(config.output, config.work), _slot(config, asks):
-                            work(config, given, lambda name, function: progress.counted(_task(name, function)))
-                            show_versions(config)
+                        with held_copy(config):
+                            if not begins:
+                                existing_taxonomy(config)
+                            with hold_output(config.output, config.work), _slot(config, asks):
+                                work(config, given, lambda name, function: progress.counted(_task(name, function)))
+                                show_versions(config)
                     except OutputInUse as in_use:
                         log.warning(f"nothing was done: {in_use}")
                         return Completed(name="Skipped", message=f"nothing was done: {in_use}")

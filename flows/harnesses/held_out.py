@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from skillmill.data.store import sample_store
 from skillmill.flows.commands.evaluate import held_out_of
 from skillmill.flows.config import Config, load_config, parse_config
+from skillmill.flows.runtime.remote_output import reads_output
 from skillmill.skill_taxonomy.sources import TaxonomyConfig, source_taxonomy
 from skillmill.train.evaluation.answers import ANSWER_SCHEMA, AnswerRow, who_grades
 from skillmill.train.evaluation.config import EvaluateConfig, GraderName
@@ -55,6 +56,7 @@ def held_out(config: str | None, **options: Any) -> HeldOut:
     return HeldOut(settings, cells, who_grades(settings, cells))
 
 
+@reads_output
 def _of_a_run(config: Config) -> tuple[EvaluateConfig, list[HeldOutCell]]:
     settings = config.evaluate or EvaluateConfig()
     _, _, cells = held_out_of(config, settings, sample_store(config.output))

@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.remote.url import is_url
 from skillmill.flows.config import Config, RunnerConfig
 from skillmill.flows.ranges.split import Range, range_config
 from skillmill.flows.rows.generate import GenerateOutcome
@@ -39,7 +40,7 @@ def generate_ranges(config: Config) -> None:
     # A worker of the cluster has another working directory, and the ranges are its part of the run.
     here = config.model_copy(
         update={
-            "output_dir": str(config.output.absolute()),
+            "output_dir": config.output_dir if is_url(config.output_dir) else str(config.output.absolute()),
             "work_dir": config.work_dir and str(Path(config.work_dir).absolute()),
             "runner": RunnerConfig(),
         }

@@ -1,6 +1,7 @@
 """Merge the ranges of a plan: their rows become those of one run, with the bytes of a run in one process."""
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
@@ -10,6 +11,7 @@ from typing import Any
 from skillmill.data.errors import SkillmillError
 from skillmill.data.export.grading_counts import count_gradings
 from skillmill.data.records import GradingRow, SampleRow
+from skillmill.data.remote.url import is_url
 from skillmill.data.store import grade_store, gradings_of, sample_store
 from skillmill.filters.overrides import Overrides
 from skillmill.flows.config import Config
@@ -19,6 +21,7 @@ from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.decide import Rules, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
 from skillmill.flows.rows.generate import CellRows
+from skillmill.flows.runtime.remote_output import at_output, held_copy
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace, open_workspace, read_ledger, read_state
@@ -33,6 +36,7 @@ MERGED = "merged"
 """The key of `run.json` under which a plan has the number of ranges that it was merged from."""
 
 
+@at_output
 def merge_ranges(config: Config) -> dict[str, int]:
     """Put the rows of all ranges into `output_dir`; return counts of `ranges`, `cells` and `accepted`.
 
@@ -41,9 +45,12 @@ def merge_ranges(config: Config) -> dict[str, int]:
     other filters, and `StoreError` if a shard is damaged.
     """
     parts = _ranges(config)
-    _share_back(config, parts[0])
-    plan = current_plan(config)
     settings = [range_config(config, part) for part in parts]
+    for own in settings:
+        with held_copy(own, reads_only=True):  # brings the copy of a URL up to date
+            pass
+    _share_back(config, settings[0])
+    plan = current_plan(config)
     rules_of_ranges = load_rules(settings[0])
     notes_of_ranges = [
         _checked_note(plan, part, own, rules_of_ranges) for part, own in zip(parts, settings, strict=True)
@@ -75,8 +82,8 @@ def merge_ranges(config: Config) -> dict[str, int]:
 
 def _ranges(config: Config) -> list[Range]:
     """Return all ranges of the run in order."""
-    folder = ranges_folder(config)
-    found = [Range.parse(path.name.replace("-of-", "/")) for path in folder.glob("*-of-*")]
+    folder = config.place(ranges_folder(config))
+    found = [Range.parse(name.replace("-of-", "/")) for name in _names_of_ranges(config)]
     counts = {part.count for part in found}
     if not counts:
         raise SkillmillError(f"{folder} holds no range: run `skillmill generate --range 1/N` first")
@@ -92,11 +99,22 @@ def _ranges(config: Config) -> list[Range]:
     return sorted(found)
 
 
-def _share_back(config: Config, part: Range) -> None:
+def _names_of_ranges(config: Config) -> list[str]:
+    """Return the names of the folders of all ranges, such as "3-of-8"."""
+    folder = ranges_folder(config)
+    names = [path.name for path in folder.glob("*-of-*")]
+    if is_url(config.output_dir):
+        from skillmill.data.remote.object_store import ObjectStore  # fsspec takes time to import
+
+        names = ObjectStore(config.output_dir).names(folder.relative_to(config.output).as_posix())
+    return [name for name in names if re.fullmatch(r"\d+-of-\d+", name)]
+
+
+def _share_back(config: Config, of_range: Config) -> None:
     """Give the run the taxonomy of its ranges, if it has none."""
     path = config.output / "taxonomy.yaml"
     if not path.exists():
-        save_taxonomy(load_taxonomy(range_config(config, part).output / "taxonomy.yaml"), path)
+        save_taxonomy(load_taxonomy(of_range.output / "taxonomy.yaml"), path)
 
 
 def _checked_note(plan: Plan, part: Range, own: Config, rules: Rules) -> dict[str, Any]:

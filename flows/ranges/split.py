@@ -67,7 +67,7 @@ def range_config(config: Config, part: Range) -> Config:
     near_duplicates = config.filters.near_duplicates.model_copy(update={"enabled": False})
     return config.model_copy(
         update={
-            "output_dir": str(ranges_folder(config) / name),
+            "output_dir": config.output_dir + f"/{FOLDER}/{generation.samples}/{name}",
             "work_dir": config.work_dir and str(Path(config.work_dir) / FOLDER / str(generation.samples) / name),
             "generation": generation.model_copy(update={"samples": len(part.cells(generation.samples)), "test": None}),
             "filters": config.filters.model_copy(update={"near_duplicates": near_duplicates}),

@@ -18,6 +18,7 @@ from skillmill.flows.refresh.open_refresh import OpenRefresh, close_refresh, rea
 from skillmill.flows.refresh.redecide_plans import redecide_plans
 from skillmill.flows.rows.generate import GenerateOutcome, Start
 from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.flows.steps.export import export_step
 from skillmill.flows.steps.generate import generate_step
@@ -42,6 +43,7 @@ class _Hooks:
     review: AskReviewer
 
 
+@at_output
 def refresh(
     config: Config,
     scheduled_time: str | None = None,
@@ -181,8 +183,8 @@ def _make_version(config: Config, opened: OpenRefresh, plan: Plan, hooks: _Hooks
         decision = hooks.review(opened.version, report)
         if decision is None:
             log.info(
-                f"refresh: {opened.version} waits for a review: read {report}, then run the refresh with --review keep "
-                "or --review drop"
+                f"refresh: {opened.version} waits for a review: read {config.place(report)}, then run the refresh with "
+                "--review keep or --review drop"
             )
             return False
         if decision == "drop":

@@ -24,11 +24,14 @@ class Coverage:
         return sum(self.rows[name] for name in names), sum(self.accepted[name] for name in names)
 
 
-def coverage_of(root: Path) -> Coverage:
-    """Return the coverage by all plans in the `output_dir` `root`. Raises `ConfigError` if it holds no rows."""
+def coverage_of(root: Path, name: str | None = None) -> Coverage:
+    """Return the coverage by all plans in the `output_dir` `root`, which the user calls `name`.
+
+    Raises `ConfigError` if it holds no rows.
+    """
     store = sample_store(root)
     if not store.shards:
-        raise ConfigError(f"--run {root}: holds no rows, expected an output_dir with a manifest.jsonl")
+        raise ConfigError(f"--run {name or root}: holds no rows, expected an output_dir with a manifest.jsonl")
     rows: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
     for table in store.tables(dict.fromkeys(shard.plan for shard in store.shards), ["skills", "verdict"]):

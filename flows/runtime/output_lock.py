@@ -28,6 +28,8 @@ WORK = ".work"
 """The work directory in `output_dir`; the lock is there even if `work_dir` is another folder."""
 LOCK = "lock"
 """The name of a lock file. `work_dir` has one too, because its journal and accounts belong to one run at a time."""
+LEDGER = "ledger.json"
+"""The file in `work_dir` with the usage of the run so far. It is written every second, so that a kill loses no more."""
 PATIENCE_S, POLL_S = 0.5, 0.05
 """How long a run waits for a lock: `skillmill status` takes it for a moment."""
 
@@ -58,11 +60,12 @@ class Holder:
 
 
 @contextmanager
-def hold_output(output: Path, work: Path) -> Iterator[None]:
+def hold_output(output: Path, work: Path, url: str | None = None) -> Iterator[None]:
     """Hold the locks of an output directory and its work directory, which are created if they are not there.
 
-    Inside of it, further calls for the same output in the same thread pass. Raises `StoreError` if a directory cannot
-    be written, `OutputInUse` if another run holds a lock.
+    `url`: the name of the output directory in messages, if `output` is a copy. Inside of it, further calls for the same
+    output in the same thread pass. Raises `StoreError` if a directory cannot be written, `OutputInUse` if another run
+    holds a lock.
     """
     own = output / WORK
     name = os.path.realpath(own)
@@ -70,7 +73,7 @@ def hold_output(output: Path, work: Path) -> Iterator[None]:
         yield
         return
     with ExitStack() as locks:
-        locks.enter_context(_locked(own, f"output_dir: {output}"))
+        locks.enter_context(_locked(own, f"output_dir: {url or output}"))
         if os.path.realpath(work) != name:
             locks.enter_context(_locked(work, f"work_dir: {work}"))
         token = _held.set(_held.get() | {name})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, temporary_path, write_atomic
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.flows.config import Config
-from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.output_lock import LEDGER, hold_output
+from skillmill.flows.runtime.remote_output import held_copy
 from skillmill.teachers.middleware.accounting import Usage
 from skillmill.teachers.middleware.journal import Journal
 
@@ -30,22 +32,22 @@ class Workspace:
     usage: Usage
 
 
-LEDGER = "ledger.json"
-"""The file in `work_dir` with the usage of the run so far. It is written every second, so that a kill loses no more."""
-
-
 @contextmanager
 def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
     """Lock `output_dir`, remove leftovers of a crash, open the stores and the journal.
 
+    If `output_dir` is a URL, its copy is published after each shard and at the end (`remote_output.py`).
     `recover=False` leaves leftovers alone, for a caller that only reads the stores. Raises `StoreError` if the
     directory cannot be written or another run has locked it.
     """
-    with hold_output(config.output, config.work):
+    with held_copy(config) as replica, hold_output(config.output, config.work):
         stores = sample_store(config.output), pair_store(config.output), grade_store(config.output)
         stress = stress_store(config.output)
         for store in (*stores, *[stress] * (config.export.stress is not None)) if recover else ():
             store.recover()
+        if replica is not None:
+            for store in (*stores, stress):
+                store.after_commit = partial(replica.publish, (*stores, stress))
         journal = Journal(config.work / "journal.sqlite")
         try:
             yield Workspace(config, *stores, stress, journal, _usage_so_far(config))

@@ -14,6 +14,7 @@ from skillmill.flows.plan import Plan, make_plan
 from skillmill.flows.refresh.draft_version import draft_version, exported_plans
 from skillmill.flows.refresh.stored_plans import stored_plan
 from skillmill.flows.rows.thinking import refill_plans
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json
 from skillmill.flows.runtime.workspace import Workspace, open_workspace
 from skillmill.flows.steps.card_facts import card_facts
@@ -25,6 +26,7 @@ from skillmill.teachers.middleware.accounting import StageUsage
 log = logging.getLogger(__name__)
 
 
+@at_output
 def export_step(
     config: Config, every_plan: bool = False, scheduled_time: str | None = None, note: str = ""
 ) -> Exported:
@@ -65,9 +67,9 @@ def export_step(
     name = version.version if exported.is_new else f"{version.version}, as before"
     log.info(
         f"export: {funnel.accepted_cells} sft rows, {funnel.pairs} pairs, {funnel.rejected_rows} rejected, "
-        f"in {folder} ({name})"
+        f"in {config.place(folder)} ({name})"
     )
-    if glob.escape(str(folder)) != str(folder):
+    if glob.escape(config.place(folder)) != config.place(folder):
         log.warning(
             f"export: datasets.load_dataset cannot read {folder}, because it takes * ? [ ] in a path for patterns; "
             f"load a copy in a folder of another name (skillmill reads this one)"

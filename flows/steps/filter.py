@@ -18,6 +18,7 @@ from skillmill.flows.rows.grading import asks_a_model, grading_fingerprints, war
 from skillmill.flows.rows.redecide import FilterOutcome, apply_overrides, overrides_without_effect, redecide
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.taxonomy import existing_taxonomy
@@ -31,6 +32,7 @@ REWRITTEN = "rewritten"
 """The key of `run.json` under which each plan has the number of passes that changed its stored rows."""
 
 
+@at_output
 def filter_step(config: Config, again: bool = True) -> FilterOutcome:
     """Decide the stored rows by the current settings; `again=False` does so only if the settings changed.
 

@@ -17,6 +17,7 @@ from skillmill.flows.rows.grading import warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, ask_again
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
+from skillmill.flows.runtime.remote_output import at_output, held_copy
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import DECIDED, last_grader, note_rewritten, redecide_if_changed
@@ -33,13 +34,16 @@ def generate_range(config: Config, part: Range) -> GenerateOutcome:
     which cells they have tried.
     """
     own = range_config(config, part)
-    if sample_store(config.output).shards:
-        raise SkillmillError(f"output_dir: {config.output} holds rows already, ranges expect one without")
-    share_taxonomy(config, own)
-    cells = part.cells(config.generation.samples or 0)
-    return _generate(own, None, cells=cells)
+    with held_copy(own):
+        with held_copy(config, reads_only=True):
+            if sample_store(config.output).shards:
+                place = config.place(config.output)
+                raise SkillmillError(f"output_dir: {place} holds rows already, ranges expect one without")
+            share_taxonomy(config, own)
+        return _generate(own, None, cells=part.cells(config.generation.samples or 0))
 
 
+@at_output
 def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome:
     """Generate and decide rows up to the target; `start` is given in a refresh.
 

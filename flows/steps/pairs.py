@@ -9,6 +9,7 @@ from skillmill.flows.rows.pairs import PairsOutcome, make_pairs, pairs_plan
 from skillmill.flows.rows.stress import StressOutcome, make_stress, stress_plan, wanted_replacements
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import read_plan_note, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.flows.steps.filter import DECIDED, REWRITTEN
@@ -28,6 +29,7 @@ def wants_pairs(config: Config) -> bool:
     return bool(config.pairs.sources and config.pairs.share > 0) or config.export.stress is not None
 
 
+@at_output
 def pairs_step(config: Config) -> PairsOutcome:
     """Make the preference pairs and the replacements of the stress set that are still missing."""
     plan = current_plan(config)

@@ -8,11 +8,13 @@ from skillmill.flows.plan import make_plan
 from skillmill.flows.report.funnel import print_funnel
 from skillmill.flows.report.page import write_report
 from skillmill.flows.report.survey import survey
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace, read_state
 from skillmill.flows.steps.taxonomy import existing_taxonomy
 
 
+@at_output
 def report_step(config: Config, status: str | None, reason: str = "", show: bool = False) -> Path:
     """Write `report.html`, and `status` with its `reason` into `run.json` if given; return the path of the report.
 

@@ -10,6 +10,7 @@ from skillmill.flows.plan import Plan, configured_generator, make_plan
 from skillmill.flows.rows.decide import load_rules
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace
 from skillmill.skill_taxonomy.extraction.saturation import Curves
@@ -25,6 +26,7 @@ EXEMPLARS = "taxonomy_examples.parquet"
 """The file beside `taxonomy.yaml` with the examples of the dataset and the skills that each needs."""
 
 
+@at_output
 def taxonomy_step(config: Config) -> Taxonomy:
     """Return the taxonomy in `output_dir`; if there is none, make it from its source and save it there.
 
@@ -47,7 +49,7 @@ def taxonomy_step(config: Config) -> Taxonomy:
         update_run_json(workspace, {})
     log.info(
         f"taxonomy: {len(taxonomy.skills)} skills, {len(taxonomy.topics)} topics, "
-        f"{len(taxonomy.query_types)} query types from {source}, in {path}"
+        f"{len(taxonomy.query_types)} query types from {source}, in {config.place(path)}"
     )
     return taxonomy
 
@@ -69,7 +71,9 @@ def existing_taxonomy(config: Config) -> Taxonomy:
     """Return the taxonomy in `output_dir`. Raises `SkillmillError` if there is no run yet."""
     path = config.output / "taxonomy.yaml"
     if not path.exists():
-        raise SkillmillError(f"{config.output} holds no run yet: run `skillmill run` or `skillmill generate` first")
+        raise SkillmillError(
+            f"{config.place(config.output)} holds no run yet: run `skillmill run` or `skillmill generate` first"
+        )
     return load_taxonomy(path)
 
 

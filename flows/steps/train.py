@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config
 from skillmill.flows.runtime.output_lock import hold_output
+from skillmill.flows.runtime.remote_output import at_output, held_copy
 from skillmill.flows.runtime.run_json import update_run_json
 from skillmill.flows.runtime.workspace import open_workspace
 from skillmill.teachers.build import close_engines
@@ -25,12 +27,18 @@ def train_step(config: Config, method: str) -> Path:
 
     Raises `ConfigError` if the configuration has no settings for the method, `SkillmillError` if there is no export.
     """
+    # Of the processes of a training only the first one publishes; the others read its copy of a URL.
+    with held_copy(config) if is_main_process() else nullcontext():
+        return _train_and_record(config, method)
+
+
+def _train_and_record(config: Config, method: str) -> Path:
     settings = config.train
     if settings is None or getattr(settings, method) is None:
         raise ConfigError(f"train.{method}: expected settings, such as {{args: {{max_steps: 20}}}}, found none")
     folder = config.output / "export"
     if getattr(settings, method).needs_export and not folder.exists():
-        raise SkillmillError(f"train: {folder} is not there, run `skillmill export` first")
+        raise SkillmillError(f"train: {config.place(folder)} is not there, run `skillmill export` first")
     close_engines()
     result = _train(config, settings, method, folder)
     if not is_main_process():
@@ -40,12 +48,13 @@ def train_step(config: Config, method: str) -> Path:
         facts = {**counts, "losses": result.losses, "measure": result.measure, "held_out": result.held_out}
         update_run_json(workspace, {f"train_{method}": facts})
     done = f"{result.rows} rows{_lost(result)}, {result.steps} steps"
-    log.info(f"train {method}: {done}{_measured(result)}, in {result.path}")
+    log.info(f"train {method}: {done}{_measured(result)}, in {config.place(result.path)}")
     if settings.export and method == settings.stages[-1]:
         export_step(config)
     return result.path
 
 
+@at_output
 def experts_step(config: Config) -> Path:
     """Train and merge an adapter for each category of skills (`train/methods/experts.py`); return the merged adapter.
 
@@ -61,6 +70,7 @@ def experts_step(config: Config) -> Path:
         return train_experts(config.train, config.output / "export", results, config.seed, taxonomy)
 
 
+@at_output
 def export_step(config: Config, formats: Sequence[str] = ()) -> list[Path]:
     """Write the student of the last finished stage in the formats, or in those of `train.export`; return the paths.
 

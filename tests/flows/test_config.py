@@ -120,9 +120,14 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str) -> None:
         load(tmp_path, "seed: 1", override)
 
 
-def test_what_is_not_built_yet_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^output_dir: .* is not there yet in this version$"):
-        load(tmp_path, "output_dir: s3://bucket/run")
+def test_a_url_has_its_copy_in_the_cache_or_in_work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cached = load(tmp_path, "output_dir: s3://b/run/")
+    given = load(tmp_path, "{output_dir: s3://b/run, work_dir: here}")
+    assert (cached.work.parent, cached.output) == (tmp_path / "cache" / "skillmill" / "runs", cached.work / "output")
+    assert (given.work, given.output) == (tmp_path / "here", tmp_path / "here" / "output")
+    assert cached.place(cached.output / "export") == given.place(given.output / "export") == "s3://b/run/export"
+    assert given.place(given.output) == "s3://b/run"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

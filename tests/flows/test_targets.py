@@ -93,7 +93,7 @@ def row(**columns: Any) -> SampleRow:
 
 def test_shards_of_schema_version_1_are_read_as_rows_that_aim_at_nothing(tmp_path: Path) -> None:
     old_schema = pa.schema([field for field in SAMPLE_SCHEMA if field.name not in NEW])
-    old = ShardStore(tmp_path, "shards", old_schema, "manifest.jsonl")
+    old = ShardStore(tmp_path, "shards", old_schema)
     old.recover()
     shard = old.commit("a" * 16, 0, 4, [row()], 1, 1)
     assert not set(NEW) & set(pq.read_schema(tmp_path / shard.file).names)

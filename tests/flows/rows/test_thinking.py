@@ -39,7 +39,7 @@ def forget_thinking(config: Config) -> None:
     """Rewrite the shards as the version of the columns before thinking wrote them."""
     old_schema = pa_schema_without_thinking()
     shards = sample_store(config.output)
-    old = ShardStore(config.output, "shards", old_schema, "manifest.jsonl")
+    old = ShardStore(config.output, "shards", old_schema)
     for shard in shards.shards:
         before = [{**row, "schema_version": 3} for row in shards.rows(shard).to_pylist()]
         old.commit(shard.plan, shard.start, shard.stop, before, shard.cells, shard.accepted)
