@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ScriptedServer:
-    """A running `support/scripted_server.py`."""
+    """A running `support/scripted_server.py` or `support/batch_server.py`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -42,20 +42,30 @@ class ScriptedServer:
         self.address = f"http://127.0.0.1:{int(process.stdout.readline())}"
         self.base_url = f"{self.address}/v1"
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.address}/stats", timeout=10) as answer:
-            found: dict[str, int] = json.load(answer)
+            found: dict[str, Any] = json.load(answer)
         return found
 
 
 @pytest.fixture
 def scripted_server() -> Iterator[Callable[..., ScriptedServer]]:
     """Start scripted teachers: `scripted_server(latency=0.01)`."""
+    yield from _servers("scripted_server.py")
+
+
+@pytest.fixture
+def batch_server() -> Iterator[Callable[..., ScriptedServer]]:
+    """Start scripted teachers with a batch API: `batch_server(latency=0.1)`."""
+    yield from _servers("batch_server.py")
+
+
+def _servers(script: str) -> Iterator[Callable[..., ScriptedServer]]:
     processes = []
 
     def start(**options: Any) -> ScriptedServer:
         flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
-        command = [sys.executable, str(SUPPORT / "scripted_server.py"), *flags]
+        command = [sys.executable, str(SUPPORT / script), *flags]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         return ScriptedServer(process)

@@ -13,6 +13,8 @@ from rich.text import Text
 from skillmill.data.errors import ConfigError
 from skillmill.data.remote.url import COPY, cache_folder, checked_directory, is_url
 from skillmill.data.store import Shard, grade_store, pair_store, sample_store
+from skillmill.flows.ranges.split import FOLDER
+from skillmill.flows.runtime.batch_settings import unfinished_batches
 from skillmill.flows.runtime.output_lock import read_holder
 from skillmill.flows.runtime.workspace import read_state
 
@@ -21,8 +23,22 @@ _RESULTS = ("export", "train/sft", "train/dpo", "train/kto", "train/grpo", "repo
 
 
 @dataclass(frozen=True)
+class _Range:
+    """A range of a plan that is generated apart, and how far it has come."""
+
+    name: str
+    status: str
+    cells: int
+    accepted: int
+
+
+@dataclass(frozen=True)
 class _Directory:
-    """What a directory holds. `state`: the content of `run.json`. `results`: those of `_RESULTS` that are there."""
+    """What a directory holds.
+
+    `state`: the content of `run.json`. `results`: those of `_RESULTS` that are there. `ranges`: those in a folder; on a
+    store each range is a directory of its own.
+    """
 
     status: str
     state: dict[str, Any]
@@ -30,6 +46,7 @@ class _Directory:
     gradings: int
     pairs: int
     results: Sequence[str]
+    ranges: Sequence[_Range] = ()
 
 
 def describe_directory(name: str | Path) -> None:
@@ -40,27 +57,45 @@ def describe_directory(name: str | Path) -> None:
         raise ConfigError(f"{name} holds no run: expected an output_dir with a run.json")
     console = Console()
     console.print(Text(f"{name}: {held.status}"), soft_wrap=True)
+    if held.ranges:
+        console.print(_ranges(held.ranges))
+    if not held.state:
+        return
     console.print(_plans(held.samples, held.state.get("plan")))
     graded = f", {held.gradings:,} gradings" if held.gradings else ""
     console.print(f"{held.pairs:,} preference pairs{graded}")
+    for section, records in unfinished_batches(cache_folder(str(name)) if is_url(name) else Path(name) / ".work"):
+        requests = sum(record.requests for record in records)
+        names = ", ".join(record.batch_id or "not submitted" for record in records)
+        console.print(f"{section}: {requests:,} requests in batches without an answer so far ({names})", soft_wrap=True)
     for result in held.results:
         console.print(f"{name}/{result}" if is_url(name) else str(Path(name) / result), soft_wrap=True)
 
 
 def _in_a_folder(root: Path) -> _Directory | None:
-    state = read_state(root)
-    if not state:
+    state, ranges = read_state(root), _ranges_in(root)
+    if not state and not ranges:
         return None
     pairs = pair_store(root)
     plans = dict.fromkeys(shard.plan for shard in pairs.shards)
     return _Directory(
-        status=_status(root, state),
+        status=_status(root, state) if state else "ranges that are not merged yet",
         state=state,
         samples=sample_store(root).shards,
         gradings=sum(shard.rows for shard in grade_store(root).shards),
         pairs=sum(table["reason"].null_count for table in pairs.tables(plans, ["reason"])),
         results=[name for name in _RESULTS if (root / name).exists()],
+        ranges=ranges,
     )
+
+
+def _ranges_in(root: Path) -> list[_Range]:
+    ranges = []
+    for folder in sorted(root.glob(f"{FOLDER}/*/*-of-*"), key=lambda each: (each.parent, int(each.name.split("-")[0]))):
+        shards, status = sample_store(folder).shards, _status(folder, read_state(folder))
+        cells, accepted = sum(shard.cells for shard in shards), sum(shard.accepted for shard in shards)
+        ranges.append(_Range(f"{folder.parent.name}/{folder.name}", status, cells, accepted))
+    return ranges
 
 
 def _on_a_store(url: str) -> _Directory | None:
@@ -104,6 +139,16 @@ def _status(root: Path, state: dict[str, Any]) -> str:
         before = "" if status == "running" else f"; before that: {status}"
         return f"interrupted (its process was killed or the disk was full; the same command goes on{before})"
     return f"{status} ({reason})" if reason else status
+
+
+def _ranges(ranges: Sequence[_Range]) -> Table:
+    """Return a table with one row for each range."""
+    table = Table(box=None)
+    for column in ("range", "cells", "accepted cells", "status"):
+        table.add_column(column, justify="right" if "cells" in column else "left")
+    for each in ranges:
+        table.add_row(each.name, f"{each.cells:,}", f"{each.accepted:,}", Text(each.status))
+    return table
 
 
 def _plans(samples: Sequence[Shard], current_plan: object) -> Table:

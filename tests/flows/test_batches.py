@@ -1,15 +1,13 @@
 """Runs whose requests go through a batch API, as processes that are killed and as commands."""
 
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from skillmill.flows.plan import make_plan
 from skillmill.flows.steps.taxonomy import configured_taxonomy
 from skillmill.teachers.engines.batch_api import batches
 from skillmill.teachers.engines.batch_api.batch import Pace
-from tests.conftest import SUPPORT
+from tests.conftest import ScriptedServer
 from tests.flows.conftest import CommandLine
 
 COMMAND = """
@@ -37,39 +35,9 @@ QUICK = Pace(gather_s=0.1, first_poll_s=0.02, longest_poll_s=0.1, relist_s=0.05)
 REQUESTS = 4 * 10
 
 
-class Server:
-    """A running `support/batch_server.py`."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.address = f"http://127.0.0.1:{int(process.stdout.readline())}"
-
-    def stats(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.address}/stats", timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)
-        return found
-
-
-@pytest.fixture
-def batch_server() -> Iterator[Callable[..., Server]]:
-    """Start servers with a batch API: `batch_server(latency=0.1)`."""
-    processes = []
-
-    def start(**options: Any) -> Server:
-        flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
-        command = [sys.executable, str(SUPPORT / "batch_server.py"), *flags]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return Server(processes[-1])
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def configure(folder: Path, server: Server, **teacher: Any) -> Path:
+def configure(folder: Path, server: ScriptedServer, **teacher: Any) -> Path:
     """Write the configuration of a run of ten rows with four turns."""
-    path = write_config(folder, f"{server.address}/v1", samples=10)
+    path = write_config(folder, server.base_url, samples=10)
     content = yaml.safe_load(path.read_text())
     content["teacher"] = {**content["teacher"], "max_in_flight": 16, **teacher}
     path.write_text(yaml.safe_dump({**content, "pairs": {"sources": []}, "export": {}}))
@@ -88,7 +56,10 @@ def journalled(config: Path) -> int:
 
 @pytest.mark.slow
 def test_killed_at_several_moments_it_submits_no_request_twice(
-    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    batch_server: Callable[..., ScriptedServer],
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = batch_server(latency=0.05, slow="upload:0.15,create:0.15,content:0.15")
     plain = configure(tmp_path / "plain", server)
@@ -127,7 +98,7 @@ def test_killed_at_several_moments_it_submits_no_request_twice(
 
 
 def test_ctrl_c_leaves_the_batch_and_status_names_it(
-    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine
+    tmp_path: Path, batch_server: Callable[..., ScriptedServer], command_line: CommandLine
 ) -> None:
     server = batch_server(latency=60)
     config = configure(tmp_path / "batches", server, batch=True)
@@ -144,11 +115,14 @@ def test_ctrl_c_leaves_the_batch_and_status_names_it(
 
 
 def test_a_grader_has_batches_of_its_own(
-    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    batch_server: Callable[..., ScriptedServer],
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batches, "PACE", QUICK)
     server = batch_server()
-    grading = {"grading.when=always", f"grader={{kind: openai, model: grader, base_url: '{server.address}/v1'}}"}
+    grading = {"grading.when=always", f"grader={{kind: openai, model: grader, base_url: '{server.base_url}'}}"}
     left = []
     for name, batch in (("plain", False), ("batches", True)):
         config = configure(tmp_path / name, server)
@@ -164,7 +138,7 @@ def test_a_grader_has_batches_of_its_own(
 
 
 def test_preview_and_probe_send_plain_requests(
-    tmp_path: Path, batch_server: Callable[..., Server], command_line: CommandLine
+    tmp_path: Path, batch_server: Callable[..., ScriptedServer], command_line: CommandLine
 ) -> None:
     server = batch_server()
     config = configure(tmp_path / "batches", server, batch=True)

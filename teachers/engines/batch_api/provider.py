@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 import orjson
@@ -24,6 +24,9 @@ from skillmill.teachers.engines.chat_api.error_message import read_error_message
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.middleware.asked_waits import TeacherAsksToWait
 from skillmill.teachers.middleware.resilience import WARN_AFTER_S, pause_s
+
+if TYPE_CHECKING:
+    from skillmill.teachers.engines.openai import OpenAI
 
 WINDOW = "24h"
 """The time that the provider may take. OpenAI knows no other one."""
@@ -50,37 +53,10 @@ class NoRoom(Exception):
         self.too_large = too_large
 
 
-class Client(Protocol):
-    """Sends HTTP requests to one server."""
-
-    name: str
-    place: str
-
-    async def call(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        data: Any = None,
-        headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-        save_to: Path | None = None,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """Return status, headers and body of the response; with `save_to`, a body of status 200 is written there.
-
-        Raises `TransientError` if there is no response.
-        """
-        ...
-
-    def failure(self, status: int, headers: Mapping[str, str], content: bytes) -> Exception:
-        """Return the exception for a response that reports a failure."""
-        ...
-
-
 class BatchApi:
     """The batch API of one server."""
 
-    def __init__(self, client: Client, config: TeacherConfig) -> None:
+    def __init__(self, client: "OpenAI", config: TeacherConfig) -> None:
         self._client, self._retry, self._section = client, config.retry, config.section
         self._served = False
 

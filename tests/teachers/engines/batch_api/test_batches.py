@@ -141,7 +141,7 @@ def test_requests_that_keep_coming_do_not_hold_up_a_batch(tmp_path: Path, monkey
     monkeypatch.setattr(batches, "PACE", replace(QUICK, gather_s=0.4, longest_gather_s=0.1))
 
     async def call(run: Run) -> None:
-        asking = []
+        asking = list[asyncio.Future[Reply]]()
         while not run.server.batches:
             asking.append(asyncio.ensure_future(run.teacher.chat(request(f"q{len(asking)}"))))
             await asyncio.sleep(0.01)
