@@ -157,16 +157,13 @@ def _threshold(rows: LabelledRows, trials: Sequence[_Scored], precision: float) 
     """Return the lowest score that holds the precision and flags few enough good answers."""
     inside = _joined([trial for trial in trials if trial.left_out == "writers and instructions"])
     real = ~rows.adversarial[inside.rows]
-    limits = [threshold_for(inside.scores[real], rows.low[inside.rows][real], precision)]
+    least = 0.0
     for scored, most in [(inside, MOST_GOOD_FLAGGED), *((one, MOST_OF_SOURCE_FLAGGED) for one in trials)]:
-        low = rows.low[scored.rows]
-        if (
-            low.any()
-            and (low == 0).sum() >= FEWEST_FOR_THRESHOLD
-            and (~rows.adversarial[scored.rows] & (low == 1)).any()
-        ):
-            limits.append(float(np.quantile(scored.scores[low == 0], 1 - most, method="higher")))
-    return max(limits)
+        good = scored.scores[rows.low[scored.rows] == 0]
+        if len(good) >= FEWEST_FOR_THRESHOLD:
+            highest_unflagged = np.quantile(good, 1 - most, method="higher")
+            least = max(least, float(np.nextafter(highest_unflagged, 1)))
+    return threshold_for(inside.scores[real], rows.low[inside.rows][real], precision, least)
 
 
 def _figures(rows: LabelledRows, trials: Sequence[_Scored], threshold: float) -> Figures:
@@ -233,15 +230,15 @@ def auc_of_like_length(good: Floats, low: Floats, good_length: Floats, low_lengt
     return float(above[near].mean()) if near.any() else float("nan")
 
 
-def threshold_for(scores: Floats, low: NDArray[np.int64], precision: float) -> float:
-    """Return the lowest score from which the share of low effort (`low` = 1) is at least `precision`.
+def threshold_for(scores: Floats, low: NDArray[np.int64], precision: float, least: float = 0.0) -> float:
+    """Return the lowest score, `least` or above, from which the share of low effort (`low` = 1) is `precision`.
 
     Raises `SkillmillError` if no score reaches it.
     """
     order = np.argsort(-scores, kind="stable")
     precisions = np.cumsum(low[order]) / np.arange(1, len(order) + 1)
     last_of_its_score = np.append(np.diff(scores[order]) != 0, True)
-    enough = np.flatnonzero((precisions >= precision) & last_of_its_score)
+    enough = np.flatnonzero((precisions >= precision) & last_of_its_score & (scores[order] >= least))
     if not len(enough):
         raise SkillmillError(f"--precision {precision}: no threshold reaches it on these rows")
     return float(scores[order][enough[-1]])

@@ -75,7 +75,8 @@ SHORT_STORY_SIGNS = ("story", "tale", "poem", "fable", "verse")
 MADE_UP = re.compile(
     r"\b(?:haiku|limerick|couplet|riddle|joke|pun|slogan|motto|tagline|catchphrase|headline|title|subject line"
     r"|caption|tweet"
-    r"|hashtags?|nickname|acronym|bio|compliment|toast|one-liner|names? (?:for|of a|of an)\b|(?:invent|suggest|create"
+    r"|hashtags?|brain ?teaser|puzzle|(?:fun|funny|trick|trivia|quiz|math|ice-?breaker) question"
+    r"|nickname|acronym|bio|compliment|toast|one-liner|names? (?:for|of a|of an)\b|(?:invent|suggest|create"
     r"|come up "
     r"with|give(?: me)?|think of) (?:a|an|me a|the) (?:\w+ ){0,3}name\b|metaphor|simile|analogy|epitaph|greeting"
     r"|motto)\b"
@@ -109,8 +110,9 @@ FILL = re.compile(
     r"|finish the)"
 )
 NUMBER_TASK = re.compile(
-    r"\b(?:how (?:many|much|old|long|far|tall|fast|big)|calculate|compute|solve|evaluate|simplify|convert|sum of"
-    r"|product of|average|mean of"
+    r"\b(?:how (?:many|much|old|long|far|tall|fast|big)|calculate|compute|solve|evaluate|simplify"
+    r"|convert(?:ing)?|sum of"
+    r"|product of|(?:prime|even|odd|perfect|natural|square) numbers|average|mean of"
     r"|median|percent(?:age)?|square root|area of|perimeter|volume of|probability|what (?:time|is the value|is \d"
     r"|are \d|number|percentage)"
     r"|count|round|factor|derivative|integral|equation|equals?|digits?|remainder|divided? by|times|plus|minus|cost)\b"

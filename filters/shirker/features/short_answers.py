@@ -32,14 +32,19 @@ NO_MARK_BEFORE = re.compile(r"(?:^|[\s\"'(])[^\W\d_]+$")
 WORD_KINDS = frozenset(("word", "made up"))
 """The kinds whose right answer has a word that the instruction does not have."""
 MOST_REPEATED = 0.5
+MOST_OF_A_LIST = 1000
+"""The number of characters that hold more words than items can be requested."""
 
 
 def short_answer(instruction: InstructionFeatures, text: str, declines: bool) -> tuple[float, float]:
     """Return whether a text is a complete short answer as requested, and whether it is a broken one; 1 or 0 each.
 
-    Both are 0 for an open task, and for an answer that is longer than a short one.
+    An answer with fewer words than the items that are requested is broken. Both are 0 for every other answer to an open
+    task, and for an answer that is longer than a short one.
     """
     form = instruction.form
+    if not form.most and instruction.requested_items:
+        return 0.0, float(0 < len(tokens(text[:MOST_OF_A_LIST])) < instruction.requested_items)
     if not form.most or len(text) > 40 + 12 * form.most:
         return 0.0, 0.0
     words = tokens(text)

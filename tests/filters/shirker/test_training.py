@@ -102,5 +102,6 @@ def test_the_threshold_is_the_lowest_that_holds_the_precision() -> None:
     scores, low = np.array([0.9, 0.8, 0.8, 0.3, 0.2]), np.array([1, 1, 0, 1, 0])
     assert threshold_for(scores, low, 1.0) == 0.9
     assert threshold_for(scores, low, 0.75) == 0.3
+    assert threshold_for(scores, low, 0.75, least=0.5) == 0.9  # from 0.8 on it is two thirds
     with pytest.raises(SkillmillError, match="no threshold"):
         threshold_for(scores, 1 - low, 0.9)
