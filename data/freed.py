@@ -59,6 +59,8 @@ def _path(root: Path, plan: str) -> Path:
 def _columns(paths: Iterable[Path]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     with store_errors("cannot read the plans"):
         tables = [pq.read_table(path, schema=SCHEMA) for path in paths]
-    table = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    if not tables:  # an empty table would import pandas before the first request of a run
+        return np.empty(0, np.uint64), np.empty(0, np.uint64)
+    table = pa.concat_tables(tables)
     cells, rows = (table[name].drop_null().to_numpy() for name in SCHEMA.names)
     return cells, rows

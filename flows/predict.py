@@ -214,7 +214,7 @@ async def _estimate_pairs(config: Config, row: SampleRow, teacher: "_Tally") -> 
     never = config.pairs.model_copy(
         update={"check": "never"}
     )  # two filler texts are equal, so no pair would reach a check
-    await build_pairs(row, [row], never, config.filters.shirker, PairModels(**models))
+    await build_pairs(row, [row], never, None, PairModels(**models))
     if "grader" in models:
         filler = _words(config.teacher.sampling.max_tokens * CHARS_PER_TOKEN)
         for _ in config.pairs.sources:

@@ -11,7 +11,7 @@ from skillmill.data.records import GradingRow
 from skillmill.data.store import ShardStore, gradings_of
 from skillmill.teachers.middleware.accounting import BudgetMet
 
-PANDAS_AFTER_S = 0.1
+PANDAS_AFTER_S = 0.5
 """Seconds until pandas is imported: the first requests have been sent by then."""
 
 CellResult = TypeVar("CellResult")

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict
+from typing import Any
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.export.grading_counts import count_gradings
@@ -99,7 +100,7 @@ def _generate(config: Config, start: Start | None, beside: bool = False, cells: 
             update_run_json(workspace, {"status": "partial", "reason": stopped})
             return GenerateOutcome(*_stored_cells(workspace, plan), stopped=stopped)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
-        pace, so_far, end = Pace(workspace.usage), GenerateOutcome(), {}
+        pace, so_far, end = Pace(workspace.usage), GenerateOutcome(), dict[str, Any]()
 
         def report(outcome: GenerateOutcome) -> None:
             nonlocal so_far
@@ -111,13 +112,14 @@ def _generate(config: Config, start: Start | None, beside: bool = False, cells: 
             keep_usage(workspace)
 
         if not beside:
-            predicted = predict(known_sizes(config, plan), config)
-            planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": asdict(predicted)}
+            planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": None}
             update_run_json(workspace, planned)
         try:
             outcome = run(generate(workspace, plan, report, start, first), tick)
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
             end = {"status": status, "reason": outcome.stopped or outcome.missed}
+            if not beside:  # only now, because rendering the prompts of a few cells would delay the first request
+                end["predicted"] = asdict(predict(known_sizes(config, plan), config))
         finally:
             counts = count_gradings(workspace.samples, workspace.grades, plan.fingerprint)
             update_run_json(workspace, end, counts)

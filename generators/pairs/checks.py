@@ -10,13 +10,13 @@ from skillmill.generators.pairs.sources import PairModels, RejectedAnswer, is_en
 from skillmill.skill_taxonomy.cells import SKILL_MIX, derived_seed
 
 
-def pair_margin(row: SampleRow, rejected: RejectedAnswer, shirker: Shirker) -> float | None:
+def pair_margin(row: SampleRow, rejected: RejectedAnswer, shirker: Shirker | None) -> float | None:
     """Return by how much the chosen side is better: the difference of the grades, else of the shirker scores.
 
     The shirker model is calibrated for English answers to instructions. Without grades, the margin is None for other
-    languages, for Skill-Mix texts, and for an empty rejected answer.
+    languages, for Skill-Mix texts, for an empty rejected answer, and without `shirker`.
     """
-    if rejected.margin is not None:
+    if rejected.margin is not None or shirker is None:
         return rejected.margin
     if row["kind"] == SKILL_MIX or not is_english(row) or not rejected.text.strip():
         return None

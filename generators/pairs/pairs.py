@@ -17,17 +17,23 @@ from skillmill.teachers.base import RequestFailed
 
 
 async def build_pairs(
-    row: SampleRow, cell: Sequence[SampleRow], config: PairsConfig, shirker: Shirker, models: PairModels
+    row: SampleRow, cell: Sequence[SampleRow], config: PairsConfig, shirker: Shirker | None, models: PairModels
 ) -> list[PairRow]:
     """Return a pair row for each configured source of an accepted row: the pair, or the reason why it is dropped.
 
-    `cell` has all rows of the accepted row's cell, the row itself included. `shirker` selects the shirker model.
+    `cell` has all rows of the accepted row's cell, the row itself included. `shirker` selects the shirker model;
+    None leaves out the margins that it would give.
     """
     return [await _pair(source, row, cell, config, shirker, models) for source in config.sources]
 
 
 async def _pair(
-    source: str, row: SampleRow, cell: Sequence[SampleRow], config: PairsConfig, shirker: Shirker, models: PairModels
+    source: str,
+    row: SampleRow,
+    cell: Sequence[SampleRow],
+    config: PairsConfig,
+    shirker: Shirker | None,
+    models: PairModels,
 ) -> PairRow:
     rejected, margin = RejectedAnswer(""), None
     reason: PairReason | None

@@ -198,7 +198,7 @@ def test_an_interval_holds_its_share_and_narrows(of: int, draw: st.DataObject) -
 def test_a_budget_stops_a_run_cleanly_and_a_higher_one_goes_on(
     configure: Any, budget: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skillmill.flows.checks.check_train", lambda *_: None)  # loads torch; nothing is trained here
+    monkeypatch.setattr("skillmill.train.check.check_train", lambda *_: None)  # loads torch; nothing is trained here
     settings = {"prices": PRICES, "generation": {"samples": 14, "shard_rows": 5}, "pairs": {"sources": ["brevity"]}}
     whole = configure(**settings, output_dir="whole")
     run(whole)
