@@ -85,10 +85,13 @@ class QueryType(Entry):
 
     Attributes:
         definition: One sentence that says what the user wants.
+        category: The category of skills that the query type goes with: a cell with it has a skill of this category.
+            None if it goes with all skills.
         min_words: The number of words below which an answer is too short for this query type.
     """
 
     definition: Text = ""
+    category: Name | None = None
     min_words: int = Field(25, ge=0)
 
 
@@ -137,9 +140,13 @@ def canonical(name: str) -> str:
 def fingerprint(taxonomy: Taxonomy) -> str:
     """Return a SHA-256 hex digest of the entries with all their fields; the order of the entries does not count.
 
-    Name, source and licence are not in it, because no prompt has them.
+    Name, source and licence are not in it, because no prompt has them. A query type without a category has the digest
+    that it had before query types had categories.
     """
     content = taxonomy.model_dump(mode="json", exclude={"name", "source", "license"})
+    for query_type in content["query_types"]:
+        if query_type["category"] is None:
+            del query_type["category"]
     for entries in content.values():
         entries.sort(key=lambda entry: canonical(entry["name"]))
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

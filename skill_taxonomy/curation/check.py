@@ -51,6 +51,7 @@ def find_faults(taxonomy: Taxonomy) -> list[Finding]:
     findings += _circular_definitions(taxonomy.skills)
     findings += _skills_named_like_a_topic(taxonomy)
     findings += _unbalanced_categories(taxonomy.skills)
+    findings += _query_types_without_skills(taxonomy)
     order = {key: place for place, key in enumerate(KEYS)}
     return sorted(findings, key=lambda finding: (order[str(finding.location[0])], finding.location[1]))
 
@@ -144,6 +145,15 @@ def _unbalanced_categories(skills: Sequence[Skill]) -> Iterator[Finding]:
             place = next(i for i, skill in enumerate(skills) if canonical(skill.category) == category)
             message = f"unbalanced: {size} skills, where the median category has {middle:g}"
             yield Finding("warning", skills[place].category, message, ("skills", place, "category"))
+
+
+def _query_types_without_skills(taxonomy: Taxonomy) -> Iterator[Finding]:
+    """Yield a finding for each query type whose category no skill has, so that no cell has it."""
+    categories = {canonical(skill.category) for skill in taxonomy.skills}
+    for place, query_type in enumerate(taxonomy.query_types):
+        if query_type.category is not None and canonical(query_type.category) not in categories:
+            message = f"goes with the category {query_type.category!r}, which no skill has"
+            yield Finding("error", query_type.name, message, ("query_types", place, "category"))
 
 
 def _phrases(text: str) -> set[str]:

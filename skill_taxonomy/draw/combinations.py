@@ -2,9 +2,11 @@
 
 Skill-Mix (arXiv 2310.17567, section 4) draws from C(N, k) x topics, Instruct-SkillMix (arXiv 2408.14774) from C(N, k)
 x query types. No cell repeats, every range of positions can be drawn on its own, and the next generation of a plan is
-the next range. The theme of a cell is its topic or its query type.
+the next range. The theme of a cell is its topic or its query type. A query type with a category is combined with the
+subsets that have a skill of this category.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from fractions import Fraction
@@ -21,8 +23,14 @@ from skillmill.skill_taxonomy.cells import Cell, derived_seed
 from skillmill.skill_taxonomy.draw.permutation import mix64
 from skillmill.skill_taxonomy.draw.spaces import MAX_BULK_SIZE, Space, space_of
 from skillmill.skill_taxonomy.draw.targets import Targets, draw_targets
-from skillmill.skill_taxonomy.draw.thinning import CategoryMix, Thinning, weight_products
-from skillmill.skill_taxonomy.draw.unranking import AnySubset, DifferentCategories, OneCategory, Unranking
+from skillmill.skill_taxonomy.draw.thinning import CategoryMix, Thinning, products_touching, weight_products
+from skillmill.skill_taxonomy.draw.unranking import (
+    AnySubset,
+    DifferentCategories,
+    OneCategory,
+    TouchingCategory,
+    Unranking,
+)
 from skillmill.skill_taxonomy.same_skills import same_skill_groups
 from skillmill.skill_taxonomy.splits import members
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Split, Taxonomy, Topic, canonical, ordered
@@ -84,11 +92,12 @@ class Combinations:
         skills, topics = members(taxonomy, split)
         weight_of = _weight_by_skill(taxonomy, weights or {})
         skills = [skill for skill in skills if weight_of[skill.name] > 0]
-        if categories != "any":  # unranking needs the skills of a category side by side
-            skills.sort(key=lambda skill: canonical(skill.category))
-        self.skills: tuple[Skill, ...] = tuple(skills)
         self.themes: tuple[Topic, ...] | tuple[QueryType, ...]
         self.themes = tuple(topics) if theme_kind == "topic" else taxonomy.query_types
+        bound = any(_category_of(theme) is not None for theme in self.themes)
+        if categories != "any" or bound:  # unranking needs the skills of a category side by side
+            skills.sort(key=lambda skill: canonical(skill.category))
+        self.skills: tuple[Skill, ...] = tuple(skills)
         if not self.themes:
             needed = "topics" if theme_kind == "topic" else "query_types"
             hint = "taxonomy.themes: builtin:instruct, or a file that has them, adds some"
@@ -98,7 +107,11 @@ class Combinations:
         for k in shares:
             if k > len(self.skills):
                 raise ConfigError(f"generation.k: {k} is larger than the number of skills, {len(self.skills)}{note}")
-        self._blocks = [len(list(block)) for _, block in groupby(self.skills, key=lambda s: canonical(s.category))]
+        runs = [(name, len(list(run))) for name, run in groupby(self.skills, key=lambda s: canonical(s.category))]
+        self._blocks = [length for _, length in runs]
+        number = {name: i for i, (name, _) in enumerate(runs)}
+        # The number of the category that each theme goes with; None for every category, -1 for one without skills.
+        self._bound = [None if name is None else number.get(name, -1) for name in map(_category_of, self.themes)]
         self._pattern = interleaving(shares, seed)
         self._spaces = {k: self._space(k) for k in sorted(shares)}
         # _before[r] is the number of places before r that have the same k as place r
@@ -119,10 +132,28 @@ class Combinations:
             largest, blocks = max(self._blocks), len(self._blocks)
             most = f"no category has more than {largest}" if self.categories == "same" else f"there are {blocks}"
             raise ConfigError(f"generation.categories: {k} skills of {self.categories} categories asked for, {most}")
+        of_block = {block: self._touching(block, k) for block in self._bound if block is not None}
+        of_themes = [subsets if block is None else of_block[block] for block in self._bound]
+        if not any(each.size for each in of_themes):
+            raise ConfigError(f"taxonomy.query_types: no category of a query type has skills for cells of {k}")
         try:
-            return space_of(subsets, len(self.themes), self.balanced, "skillmill", self.seed, self.kind, k)
+            return space_of(of_themes, self.balanced, "skillmill", self.seed, self.kind, k)
         except ValueError as error:
             raise ConfigError(f"generation.k: {error}") from None
+
+    def _touching(self, block: int, k: int) -> Unranking:
+        """Return the allowed subsets of k skills with at least one of the category `block`, none for block -1."""
+        if block < 0:
+            return TouchingCategory(0, 0, [])
+        length, others = self._blocks[block], self._blocks[:block] + self._blocks[block + 1 :]
+        outside: list[tuple[int, Unranking]]
+        if self.categories == "any":
+            outside = [(j, AnySubset(sum(others), k - j)) for j in range(1, k + 1)]
+        elif self.categories == "same":
+            outside = [(k, AnySubset(sum(others), 0))]
+        else:
+            outside = [(1, DifferentCategories(others, k - 1))]
+        return TouchingCategory(sum(self._blocks[:block]), length, outside)
 
     def _thinning_of(self, weights: np.ndarray) -> tuple[float, Thinning | None]:
         """Return the share of cells that the weights keep, which is equal for all k, and the thinning that does it."""
@@ -131,7 +162,7 @@ class Combinations:
             return 1.0, None
         weights = weights / weights.max()
         products = {k: weight_products(weights, self._blocks, k, self.categories) for k in self._spaces}
-        share = {k: total / self._spaces[k].subsets.size / largest for k, (total, largest) in products.items()}
+        share = {k: self._mean_product(weights, k, total) / largest for k, (total, largest) in products.items()}
         least = min(share.values())
         if least < MIN_SHARE_KEPT:
             raise ConfigError(
@@ -142,6 +173,17 @@ class Combinations:
         scale = {k: largest * share[k] / least for k, (_, largest) in products.items()}
         key = mix64(derived_seed("thinning", self.seed, self.kind))
         return least, Thinning(weights, groups, scale, key)
+
+    def _mean_product(self, weights: np.ndarray, k: int, over_subsets: float) -> float:
+        """Return the mean product of weights over the cells with k skills, given its sum over all allowed subsets."""
+        pairs, themes_of = self._spaces[k].pairs, Counter(self._bound)
+        if themes_of[None] == len(self.themes):
+            return over_subsets / (pairs // len(self.themes))
+        total = themes_of[None] * over_subsets
+        for block, themes in themes_of.items():
+            if block is not None and block >= 0:
+                total += themes * products_touching(weights, self._blocks, k, self.categories, block)
+        return total / pairs
 
     @property
     def space(self) -> dict[int, int]:
@@ -236,6 +278,11 @@ class Combinations:
             length=targets.get("length"),
             language=targets.get("language"),
         )
+
+
+def _category_of(theme: Topic | QueryType) -> str | None:
+    """Return the canonical name of the category of skills that a theme goes with, None if it goes with all skills."""
+    return canonical(theme.category) if isinstance(theme, QueryType) and theme.category is not None else None
 
 
 def _shuffled(subset: tuple[int, ...], seed: int) -> list[int]:

@@ -77,6 +77,18 @@ def weight_products(weights: np.ndarray, blocks: Sequence[int], k: int, categori
     return sum(_sum_of_products(part, k) for part in large), max(_largest_product(part, k) for part in large)
 
 
+def products_touching(weights: np.ndarray, blocks: Sequence[int], k: int, categories: CategoryMix, block: int) -> float:
+    """Return the sum of the products of weights over the allowed k-subsets with a skill of the category `block`."""
+    parts = np.split(weights, np.cumsum(blocks)[:-1])
+    inside, outside = parts[block], parts[:block] + parts[block + 1 :]
+    if categories == "same":
+        return _sum_of_products(inside, k)
+    if categories == "different":
+        return float(inside.sum()) * _sum_of_products(np.array([part.sum() for part in outside]), k - 1)
+    others = np.concatenate([*outside, np.empty(0)])
+    return sum(_sum_of_products(inside, j) * _sum_of_products(others, k - j) for j in range(1, k + 1))
+
+
 def _sum_of_products(weights: np.ndarray, k: int) -> float:
     """Return the elementary symmetric polynomial of degree k: the sum of the products of all k-subsets."""
     sums = np.zeros(k + 1)

@@ -1,4 +1,4 @@
-"""Subsets of skills by rank: the combinatorial number system over all skills, one category or different categories."""
+"""Subsets of skills by rank: over all skills, one or different categories, or with a skill of a given category."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -121,6 +121,48 @@ class DifferentCategories:
     @cached_property
     def _tables(self) -> list[np.ndarray]:
         return [_capped(row) for row in self._below]
+
+
+class TouchingCategory:
+    """The k-subsets with at least one element of the category at positions [first, first + size).
+
+    The subsets with j elements in the category come one j after the other. The rank within them encodes a j-subset of
+    the category and a subset of the other positions, which are numbered as if the category were not there.
+
+    Attributes:
+        size: The number of subsets.
+    """
+
+    def __init__(self, first: int, size: int, outside: Sequence[tuple[int, Unranking]]) -> None:
+        """`outside` are pairs of j and the subsets of the other positions that go with j elements of the category."""
+        self._first, self._length = first, size
+        self._parts = [(AnySubset(size, j), others) for j, others in outside]
+        self._ranks = [0, *accumulate(inside.size * others.size for inside, others in self._parts)]
+        self.size = self._ranks[-1]
+
+    def __getitem__(self, rank: int) -> tuple[int, ...]:
+        part = bisect_right(self._ranks, rank) - 1
+        inside, others = self._parts[part]
+        within, without = divmod(rank - self._ranks[part], others.size)
+        members = [self._first + c for c in inside[within]]
+        members += [c + self._length * (c >= self._first) for c in others[without]]
+        return tuple(sorted(members))
+
+    def bulk(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the subsets at int64 ranks of shape (n,), as int64 of shape (n, k)."""
+        table = _capped(self._ranks)
+        parts = np.searchsorted(table, ranks, side="right") - 1
+        subsets: np.ndarray | None = None
+        for part, (inside, others) in enumerate(self._parts):
+            rows = np.nonzero(parts == part)[0]
+            within, without = np.divmod(ranks[rows] - table[part], max(others.size, 1))
+            rest = others.bulk(without)
+            members = np.hstack([inside.bulk(within) + self._first, rest + self._length * (rest >= self._first)])
+            if subsets is None:
+                subsets = np.empty((len(ranks), members.shape[1]), np.int64)
+            subsets[rows] = np.sort(members, axis=1)
+        assert subsets is not None
+        return subsets
 
 
 def _capped(counts: Sequence[int]) -> np.ndarray:

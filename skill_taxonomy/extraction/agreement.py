@@ -73,11 +73,16 @@ async def agreed_names(
 
 
 async def most_named(
-    request: Callable[..., Awaitable[list[QueryType]]], wanted: int, taken: Iterable[str], progress: Progress
+    request: Callable[..., Awaitable[list[QueryType]]],
+    list_name: str,
+    wanted: int,
+    taken: Iterable[str],
+    progress: Progress,
+    requests_per_round: int = REQUESTS_PER_ROUND,
 ) -> list[QueryType]:
     """Return at most `wanted` query types, the most frequent in the answers first, none of them named as in `taken`.
 
-    `request` returns the query types of one answer, for ("query types", round, number of the request).
+    `request` returns the query types of one answer, for (list_name, round, number of the request).
     """
     votes: Counter[StemKey] = Counter()
     first: dict[StemKey, QueryType] = {}
@@ -85,13 +90,13 @@ async def most_named(
     quiet = 0
     for attempt in range(MAX_ROUNDS):
         before = len(votes)
-        answers = await asyncio.gather(*(request("query types", attempt, i) for i in range(REQUESTS_PER_ROUND)))
+        answers = await asyncio.gather(*(request(list_name, attempt, i) for i in range(requests_per_round)))
         for query_type in (query_type for answer in answers for query_type in answer):
             key = stem_key(query_type.name)
             if key not in taken_keys:
                 votes[key] += 1
                 first.setdefault(key, query_type)
-        progress("query types", (attempt + 1) * REQUESTS_PER_ROUND, len(votes))
+        progress(list_name, (attempt + 1) * requests_per_round, len(votes))
         quiet = 0 if len(votes) > before else quiet + 1
         if _is_complete(len(votes), wanted, quiet):
             break

@@ -190,7 +190,8 @@ async def _query_types(examples: Examples, wanted: int, requester: Requester) ->
         query_type = query_type_of(await requester(schema, turns, question, list_name, attempt, i))
         return [query_type] if query_type else []
 
-    return await most_named(request, wanted, [each["name"] for each in worked], requester.progress)
+    taken = [each["name"] for each in worked]
+    return await most_named(request, "query types", wanted, taken, requester.progress)
 
 
 def _likely(fine_labels: Sequence[str], coarse: CoarseSkills, by_frequency: list[int]) -> list[int]:

@@ -1,19 +1,25 @@
-"""A taxonomy from the teacher's knowledge: topics, then skills for each topic, then query types.
+"""A taxonomy from the teacher's knowledge: topics, then skills for each topic, then query types for each topic.
 
 This is stage 1 of Instruct-SkillMix (arXiv 2408.14774), whose prompts are not published; the prompts are this
 project's. All answers are constrained by a schema and checked as if they were not.
 """
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import chain, zip_longest
+from math import ceil
 from typing import Any
 
 from skillmill.skill_taxonomy.extraction.agreement import (
     MIN_QUERY_TYPES,
     MIN_SKILLS,
     MIN_TOPICS,
+    StemKey,
     agreed_names,
     most_named,
     require_count,
+    stem_key,
 )
 from skillmill.skill_taxonomy.extraction.context import GENERAL, Context
 from skillmill.skill_taxonomy.extraction.definitions import define_skills, merge_skills, query_type_of
@@ -37,6 +43,9 @@ NAMES = 5
 QUERY_TYPES = 3
 """The number of query types in one answer, which are longer because they include definitions."""
 
+REQUESTS_PER_CATEGORY = 3
+"""The number of requests per round for the query types of one category."""
+
 
 async def extract(
     config: TaxonomyConfig,
@@ -48,7 +57,9 @@ async def extract(
 ) -> Taxonomy:
     """Return the taxonomy that the teacher names; the order in which its replies arrive does not matter.
 
-    The category of a skill is the topic for which it was named. A list that is shorter than configured is accepted.
+    The category of a skill or a query type is the topic for which it was named, and each category has at least one
+    query type. A query type that is named for several categories goes with all skills. A list that is shorter than
+    configured is accepted.
 
     Args:
         config: The numbers of topics, skills and query types, and the domain.
@@ -70,7 +81,7 @@ async def extract(
     )
     skills = merge_skills([*seeds, *(skill for skills in lists for skill in skills)], topics)
     require_count("teacher", "skills", len(skills), MIN_SKILLS, config.topics * config.skills_per_topic)
-    query_types = await _query_types(config, requester, context)
+    query_types = await _query_types([skill.category for skill in skills], config.query_types, requester, context)
     require_count("teacher", "query types", len(query_types), MIN_QUERY_TYPES, config.query_types)
     return Taxonomy(
         name=config.domain or "extracted",
@@ -89,7 +100,7 @@ async def _topic_names(config: TaxonomyConfig, requester: Requester, context: Co
     question = prompt("others") if unrestricted else prompt("topics", domain=config.domain, like_this=like_this)
 
     async def request(*place: object) -> dict[str, Any] | None:
-        answer = {"names": requester.shuffled(examples, *place)[:NAMES]}
+        answer = {"names": requester.shuffled(examples, place[-1])[:NAMES]}
         turn = (prompt("topics", domain=None, like_this=False), answer)
         return await requester(
             _names_schema(requester.forms.name), [turn], context.before(question, requester.seed, *place), *place
@@ -105,8 +116,8 @@ async def _skills(topic: str, config: TaxonomyConfig, requester: Requester, cont
 
     async def request(*place: object) -> dict[str, Any] | None:
         turns = [
-            (prompt("skills", topic=example["topic"]), {"names": requester.shuffled(example["names"], *place)})
-            for example in requester.shuffled(examples, *place)
+            (prompt("skills", topic=example["topic"]), {"names": requester.shuffled(example["names"], place[-1])})
+            for example in requester.shuffled(examples, place[-1])
         ]
         question = context.before(prompt("skills", topic=topic), requester.seed, *place)
         return await requester(_names_schema(requester.forms.skill_name), turns, question, *place)
@@ -128,10 +139,37 @@ async def _seed_skills(config: TaxonomyConfig, requester: Requester, context: Co
     return [skill for skill in seeds if skill is not None]
 
 
-async def _query_types(config: TaxonomyConfig, requester: Requester, context: Context) -> list[QueryType]:
+async def _query_types(
+    categories: Iterable[str], wanted: int, requester: Requester, context: Context
+) -> list[QueryType]:
+    """Return the query types of all categories of skills, about `wanted` in all and at least one for each category.
+
+    A query type of several categories has the category None, as have those for skills of the category `GENERAL`.
+    """
+    distinct = list(dict.fromkeys(categories))
+    of_each = ceil(wanted / len(distinct))
+    lists = await asyncio.gather(
+        *(_of_category(name, max(of_each, QUERY_TYPES), requester, context) for name in distinct)
+    )
+    named_for: dict[StemKey, set[str | None]] = defaultdict(set)
+    for query_type in chain.from_iterable(lists):
+        named_for[stem_key(query_type.name)].add(query_type.category)
+    found: dict[StemKey, QueryType] = {}
+    for rank, of_rank in enumerate(zip_longest(*lists)):
+        if rank >= of_each and len(found) >= wanted:
+            break
+        for query_type in filter(None, of_rank):
+            key = stem_key(query_type.name)
+            general = len(named_for[key]) > 1
+            found.setdefault(key, query_type.model_copy(update={"category": None}) if general else query_type)
+    return list(found.values())
+
+
+async def _of_category(category: str, wanted: int, requester: Requester, context: Context) -> list[QueryType]:
     """Return the query types that most answers name; an answer defines them too, because a name alone is vague."""
     examples = worked_examples()["query_types"]
-    question = prompt("query_types", domain=config.domain, others=True)
+    topic = None if category == GENERAL else category
+    question = prompt("query_types", topic=topic)
     schema = list_schema(
         "kinds",
         object_schema(name=requester.forms.name, definition=requester.forms.query_definition),
@@ -140,15 +178,19 @@ async def _query_types(config: TaxonomyConfig, requester: Requester, context: Co
     )
 
     async def request(*place: object) -> list[QueryType]:
-        shown = {"kinds": requester.shuffled(examples, *place)[:QUERY_TYPES]}
-        turn = (prompt("query_types", domain=None, others=False), shown)
-        answer = await requester(schema, [turn], context.before(question, requester.seed, *place), *place)
+        turns = [
+            (prompt("query_types", topic=example["topic"]), {"kinds": requester.shuffled(example["kinds"], place[-1])})
+            for example in requester.shuffled(examples, place[-1])
+        ]
+        answer = await requester(schema, turns, context.before(question, requester.seed, *place), *place)
         entries = answer["kinds"] if answer and isinstance(answer["kinds"], list) else []
         query_types = [query_type_of(entry) for entry in entries]
-        return [query_type for query_type in query_types if query_type is not None]
+        return [each.model_copy(update={"category": topic}) for each in query_types if each is not None]
 
-    taken = [example["name"] for example in examples]
-    return await most_named(request, config.query_types, taken, requester.progress)
+    taken = [category, *(kind["name"] for example in examples for kind in example["kinds"])]
+    return await most_named(
+        request, f"query types of {category}", wanted, taken, requester.progress, REQUESTS_PER_CATEGORY
+    )
 
 
 def _names_schema(name: dict[str, str]) -> dict[str, Any]:

@@ -116,9 +116,10 @@ class Requester:
         return parse_object(reply.text, tuple(schema["properties"]), whole=reply.finish_reason != "length")
 
     def shuffled(self, items: Sequence[Any], *place: object) -> list[Any]:
-        """Return the items in a random order for the request at `place`.
+        """Return the items in a random order that is drawn from `place`.
 
-        The answers of a small model depend on the last items that it is shown, so each request shows another order.
+        The answers of a small model depend on the last items that it is shown, so the requests of a round show
+        different orders. All rounds and lists show the same orders, so that a prefix cache serves them.
         """
         return random.Random(derived_seed(self.seed, *place)).sample(items, len(items))  # noqa: S311 (no secret)
 

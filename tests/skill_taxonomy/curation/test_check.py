@@ -119,3 +119,24 @@ def test_unbalanced_categories() -> None:
     rows += [skill(f"{c} {a}{a}{a} thing", c) for c in ("first", "second", "third") for a in names[:4]]
     messages = [message for _, _, entry, message in findings_of("skills:\n" + "".join(rows)) if entry == "large"]
     assert messages == ["unbalanced: 20 skills, where the median category has 4"]
+
+
+def test_a_query_type_of_a_category_without_skills_is_an_error_on_its_line() -> None:
+    text = """\
+skills:
+- name: irony
+  category: literary
+  definition: Saying the opposite of what is meant, so that it shows.
+  example: Lovely weather, said under an umbrella.
+query_types:
+- name: style advice
+  category: Literary
+  definition: The user wants to know how to write better.
+- name: trip planning
+  category: sailing
+  definition: The user wants a plan for a journey with its stages in order.
+"""
+    [finding] = find_faults(read_taxonomy(text, ""))
+    assert (finding.severity, finding.entry) == ("error", "trip planning")
+    assert finding.message == "goes with the category 'sailing', which no skill has"
+    assert finding.location == ("query_types", 1, "category")

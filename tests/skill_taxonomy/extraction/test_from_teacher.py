@@ -13,9 +13,10 @@ from scripted_teacher import Scripted
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import CONTEXT_LENGTH
 from skillmill.skill_taxonomy.curation.check import find_faults
+from skillmill.skill_taxonomy.draw.combinations import Combinations
 from skillmill.skill_taxonomy.extraction.agreement import QUIET_ROUNDS, REQUESTS_PER_ROUND
 from skillmill.skill_taxonomy.extraction.context import Context
-from skillmill.skill_taxonomy.extraction.from_teacher import extract
+from skillmill.skill_taxonomy.extraction.from_teacher import REQUESTS_PER_CATEGORY, extract
 from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
@@ -117,13 +118,59 @@ def test_a_seed_that_the_teacher_takes_for_a_topic_stays_a_skill() -> None:
     assert "Cave diving" not in {topic.name for topic in taxonomy.topics}
 
 
+def test_a_query_type_goes_with_the_skills_of_the_topic_it_was_named_for() -> None:
+    def topical(question: str, seed: int) -> object:
+        if topic := re.search(r"requests about (.*) that users", question):
+            first = {"name": f"{topic[1]} history".capitalize(), "definition": "The user wants to know how it began."}
+            second = {"name": "Fact finding", "definition": KINDS["fact finding"]}
+            third = {"name": f"{topic[1]} costs".capitalize(), "definition": "The user wants to know what to pay."}
+            return {"kinds": [first, second, third]}
+        return sensible(question, seed)
+
+    taxonomy = extracted(topical, config=CONFIG.model_copy(update={"query_types": 6}))
+    categories = {skill.category for skill in taxonomy.skills}
+    of_name = {query_type.name: query_type.category for query_type in taxonomy.query_types}
+    assert of_name.pop("fact finding") is None
+    assert of_name == {f"{category.lower()} history": category for category in categories} | {
+        name: category for name, category in of_name.items() if name.endswith("costs")
+    }
+    cells = Combinations(taxonomy, "instruct_skill_mix", "query_type", {2: 1.0}, 1)
+    for cell in cells.cells():
+        assert cell.query_type is not None
+        assert cell.query_type.category in {None, *(skill.category for skill in cell.skills)}
+    assert cells.size == cells.survivors > 0
+
+
+def test_seed_skills_of_no_topic_get_query_types_that_go_with_all_skills() -> None:
+    teacher = Scripted(sensible)
+    context = Context((Skill(name="stroke timing", definition="Pulling with the others."),))
+    asyncio.run(extract(CONFIG, teacher, Sampling(), 1, context))
+    assert any("kinds of requests that users" in request.messages[-1]["content"] for request in teacher.asked)
+
+
+def test_lists_share_their_worked_examples_so_that_a_prefix_cache_serves_them() -> None:
+    teacher = Scripted(sensible)
+    asyncio.run(extract(CONFIG, teacher, Sampling(), 1))
+    openings: dict[str, set[str]] = {"skills of people": set(), "kinds of requests": set(), "Define it": set()}
+    for request in teacher.asked:
+        *opening, question = request.messages
+        for part, seen in openings.items():
+            if part in question["content"]:
+                seen.add(str(opening))
+    most = [REQUESTS_PER_ROUND, REQUESTS_PER_CATEGORY, 1]
+    assert [1 <= len(seen) <= least for seen, least in zip(openings.values(), most, strict=True)] == [True] * 3
+
+
 def test_curves_tell_how_each_list_grew() -> None:
     curves = Curves()
     asyncio.run(extract(CONFIG, Scripted(sensible), Sampling(), 1, progress=curves.add))
-    assert set(curves) == {"topic", "query types", *(name for name in curves if name.startswith("skills of "))}
-    assert len(curves) == 6
-    for points in curves.values():
-        assert [answers for answers, _ in points] == [REQUESTS_PER_ROUND * (i + 1) for i in range(len(points))]
+    kinds = {name: REQUESTS_PER_CATEGORY for name in curves if name.startswith("query types of ")}
+    names = {name: REQUESTS_PER_ROUND for name in curves if name.startswith("skills of ")}
+    assert len(kinds) == len(names) == 4
+    assert set(curves) == {"topic", *kinds, *names}
+    for name, points in curves.items():
+        per_round = {"topic": REQUESTS_PER_ROUND, **kinds, **names}[name]
+        assert [answers for answers, _ in points] == [per_round * (i + 1) for i in range(len(points))]
         assert points == sorted(points, key=lambda point: point[1])
     assert curves["topic"][-1][1] >= 4
 
