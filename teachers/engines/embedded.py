@@ -1,8 +1,9 @@
 """The engine `embedded`: llama.cpp in this process, by default with SmolLM2-135M-Instruct.
 
 Each request in flight has one slot, and all slots are decoded in one batch (continuous batching). A slot keeps its last
-prompt, so prompts with the same beginning skip that part. A seed fixes the random draws; as with every batching engine,
-rounding depends on the other requests of a batch, so only a request that runs alone gives the same text again.
+prompt, so prompts with the same beginning skip that part; slot_prompts.py chooses the slot. A seed fixes the random
+draws; as with every batching engine, rounding depends on the other requests of a batch, so only a request that runs
+alone gives the same text again.
 """
 
 import asyncio
@@ -12,8 +13,13 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.files import sha256_of
@@ -24,6 +30,7 @@ from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.embedded_model.weights import WEIGHTS, checked_gguf, engine_weights
 from skillmill.teachers.engines import OpenEngine
 from skillmill.teachers.engines.shared import SectionTeacher, shared
+from skillmill.teachers.engines.slot_prompts import SlotPrompts
 from skillmill.teachers.reasoning import separate_reasoning
 
 CONTEXT_PER_SLOT = 2048
@@ -31,6 +38,9 @@ CONTEXT_PER_SLOT = 2048
 
 _RESERVED_ARGS = {"model", "n_parallel"}
 """Parameters that are set by `model` and `max_in_flight` of the configuration."""
+
+SLOT_ACTION_S = 60
+"""The time within which llama.cpp saves or restores a prompt; it does so between two batches."""
 
 
 def engine_name(config: TeacherConfig) -> str:
@@ -86,6 +96,9 @@ class Embedded:
         path = engine_weights() if model is None else checked_gguf(Path(model).expanduser(), section)
         self.name = embedded_name(model, section)
         params = _params(llama, path, max_in_flight, engine_args, section)
+        self._saved = TemporaryDirectory(prefix="skillmill-prompts-")
+        params.slot_save_path = f"{self._saved.name}{os.sep}"
+        self._api_key = params.api_keys[0]
         try:
             self._server = llama.Server(params)
             # llama.cpp hangs if it is closed before its loop runs: one generated token proves that the loop runs.
@@ -98,6 +111,7 @@ class Embedded:
         # llama.cpp blocks its caller, so each slot has a thread. A request that waits for a thread can be cancelled.
         self._threads = ThreadPoolExecutor(max_in_flight, thread_name_prefix="embedded")
         self._closed = threading.Event()
+        self._prompts = SlotPrompts(max_in_flight, Path(self._saved.name), self._slot_action)
 
     async def chat(self, request: Request, section: str = "teacher") -> Reply:
         """Answer one request; if it is cancelled, its slot stops at the next token.
@@ -120,6 +134,7 @@ class Embedded:
             self._closed.set()
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._server = None
+            self._saved.cleanup()
 
     def _complete(self, request: Request, cancelled: threading.Event, section: str) -> Reply:
         chunks: list[dict[str, Any]] = []
@@ -129,12 +144,32 @@ class Embedded:
             return cancelled.is_set() or self._closed.is_set()
 
         try:
-            self._server.handle_chat_completions(chat_body(request), receive)
+            with self._prompts.slot_for(request.messages) as held:
+                self._server.handle_chat_completions({**chat_body(request), "id_slot": held.slot}, receive)
+                held.reply = _assistant_text(chunks)
         except Exception as error:  # the binding raises for a request that it cannot read, such as a bad schema
             raise RequestFailed(BAD_REQUEST, str(error)) from None
         if self._closed.is_set():
             raise TeacherError("embedded model: the engine was closed while it answered")
         return _reply(chunks, section)
+
+    def _slot_action(self, slot: int, action: str, file: str) -> int:
+        """Save or restore the prompt of a slot by llama.cpp's HTTP server and return its size in bytes."""
+        connection = HTTPConnection(urlsplit(self._server.listening_address).netloc, timeout=SLOT_ACTION_S)
+        try:
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._api_key}"}
+            body = orjson.dumps({"filename": file})
+            connection.request("POST", f"/slots/{slot}?action={action}", body, headers)
+            reply = connection.getresponse()
+            content = reply.read()
+        except HTTPException as error:
+            raise OSError(f"{type(error).__name__}: {error}") from None
+        finally:
+            connection.close()
+        if reply.status != 200:
+            raise OSError(content.decode(errors="replace"))
+        numbers = orjson.loads(content)
+        return int(numbers["n_written" if action == "save" else "n_read"])
 
 
 def _import_xllamacpp(section: str) -> Any:
@@ -170,6 +205,7 @@ def _params(llama: Any, path: Path, slots: int, engine_args: dict[str, Any], sec
         "verbosity": -1,
         "warmup": False,
         "fit_params": False,  # the sizes are given, so llama.cpp need not probe the memory
+        "slot_prompt_similarity": 1e-6,  # what a slot holds goes to the host cache unless the request continues it
         "cache_ram_mib": 512,  # limits the old prompts that are kept for their beginnings (llama.cpp's default: 8 GB)
         # llama.cpp always opens a port on the loopback device; a random key keeps other processes out of it.
         "n_threads_http": 1,
@@ -227,6 +263,12 @@ def chat_body(request: Request) -> dict[str, Any]:
         schema = {"name": "answer", "strict": True, "schema": request.json_schema}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
+
+
+def _assistant_text(chunks: list[dict[str, Any]]) -> str:
+    """Return the reply as it stands in the text of a conversation that goes on."""
+    deltas = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk.get("choices", [])]
+    return f"\0assistant\0{''.join(deltas)}"
 
 
 def _reply(chunks: list[dict[str, Any]], section: str) -> Reply:

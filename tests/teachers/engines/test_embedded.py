@@ -74,6 +74,42 @@ def test_a_schema_binds_every_answer(teacher: Embedded) -> None:
         assert 0 <= value["legs"] <= 9
 
 
+OPENING = "Answer in one short sentence, in plain words, and name one thing that can be seen or touched. " * 5
+
+
+def with_opening(question: str, opening: str = OPENING) -> Request:
+    messages = [{"role": "system", "content": opening}, {"role": "user", "content": question}]
+    return Request(messages, Sampling(max_tokens=8), 1)
+
+
+def test_requests_that_start_together_compute_their_opening_once(teacher: Embedded) -> None:
+    questions = ["What is rain?", "Who bakes bread?", "Why do cats purr?", "Where do bees live?"]
+    replies = ask(teacher, *map(with_opening, questions))
+    shared = min(reply.prompt_tokens for reply in replies) - 20
+    assert sum(reply.cached_tokens < shared for reply in replies) == 1
+    assert sum(reply.cached_tokens >= shared for reply in replies) == 3
+
+
+def test_a_conversation_that_goes_on_finds_what_its_slot_holds(teacher: Embedded) -> None:
+    first = with_opening("What is snow?")
+    [answer] = ask(teacher, first)
+    ask(teacher, *(question(text) for text in ("Name a river.", "Name a hill.", "Name a lake.")))
+    later = [*first.messages, {"role": "assistant", "content": answer.text}, {"role": "user", "content": "And ice?"}]
+    [reply] = ask(teacher, Request(later, Sampling(max_tokens=8), 1))
+    assert reply.cached_tokens >= answer.prompt_tokens
+
+
+def test_openings_that_cannot_be_saved_cost_no_answer() -> None:
+    engine = Embedded(None, 2, {"n_ctx": 2 * CONTEXT})
+    try:
+        engine._saved.cleanup()
+        replies = ask(engine, with_opening("What is rain?"), with_opening("What is hail?"))
+        assert all(reply.text for reply in replies)
+        assert all(reply.text for reply in ask(engine, with_opening("What is fog?"), with_opening("What is dew?")))
+    finally:
+        engine.close()
+
+
 def test_the_same_request_alone_gives_the_same_text(teacher: Embedded) -> None:
     first, second = (ask(teacher, question("Name a colour and say why.", seed=7))[0] for _ in range(2))
     assert first.text == second.text
