@@ -89,10 +89,10 @@ class InstructSkillMix:
 
     async def _sample(self, task: "_Task", generation: int) -> Sample:
         """Return the sample of one generation: turns 2 to 4."""
-        drafts = await self._respond(task)
-        critique_messages, critique = await self._critique(task, drafts)
+        conversation, drafts = await self._respond(task)
+        critique_messages, critique = await self._critique(task, conversation)
         refines = self._needs_refinement(drafts, critique)
-        answers = await self._refine(task, drafts, critique_messages, critique) if refines else drafts
+        answers = await self._refine(task, drafts, conversation, critique_messages, critique) if refines else drafts
         if self.rewrites:
             answers = await self._rewrite(task, answers)
         return Sample(
@@ -121,19 +121,20 @@ class InstructSkillMix:
                 break
         return parts, reply
 
-    async def _respond(self, task: "_Task") -> list[Reply]:
-        """Turn 2: return a draft for each part."""
-        return [await self._answer_part(task, "response", i, task.of_parts[i]) for i in range(len(task.parts))]
+    async def _respond(self, task: "_Task") -> tuple[list[Message], list[Reply]]:
+        """Turn 2: return the conversation of all questions and drafts, and the drafts, one for each part."""
+        conversation = [system(self._answer_prompt("response", task.whole))]
+        drafts: list[Reply] = []
+        for i, part in enumerate(task.parts):
+            conversation.append(user(part))
+            drafts.append(await self._answer(task, conversation, derived_seed(task.seed, "response", i), "response"))
+            conversation = [*conversation, assistant(drafts[-1].text)]
+        return conversation, drafts
 
-    async def _critique(self, task: "_Task", drafts: list[Reply]) -> tuple[list[Message], str]:
-        """Turn 3: return the conversation up to the request for the critique, and the critique."""
+    async def _critique(self, task: "_Task", conversation: list[Message]) -> tuple[list[Message], str]:
+        """Turn 3: return the conversation up to the critique, and the critique."""
         decide = self.refine == "needed"
-        messages = [
-            system(self._answer_prompt("response", task.whole)),
-            user(task.instruction),
-            assistant(_joined(drafts)),
-            user(self.templates.render("critique", decide=decide)),
-        ]
+        messages = [*conversation, user(self.templates.render("critique", decide=decide))]
         remark = text_schema(self.sampling, SHORT_REMARK)
         decision = {"good_enough": {"type": "boolean"}} if decide else {}
         schema = object_schema(strengths=remark, weaknesses=remark, **decision)
@@ -144,7 +145,12 @@ class InstructSkillMix:
         return self.refine == "always" or _finish_reason(drafts) != "stop" or not is_true(critique, "good_enough")
 
     async def _refine(
-        self, task: "_Task", drafts: list[Reply], critique_messages: list[Message], critique: str
+        self,
+        task: "_Task",
+        drafts: list[Reply],
+        conversation: list[Message],
+        critique_messages: list[Message],
+        critique: str,
     ) -> list[Reply]:
         """Turn 4: return the refined answers, one for the whole instruction in the long form.
 
@@ -157,15 +163,15 @@ class InstructSkillMix:
         if not is_short_form(self.sampling):
             if self.refine_after == "draft":
                 improve = self.templates.render("improve", instruction=task.instruction, **remarks)
-                messages = [*critique_messages[:-1], user(improve)]
+                messages = [*conversation, user(improve)]
             else:
                 revise = self.templates.render("revise", instruction=task.instruction)
                 messages = [*critique_messages, assistant(critique), user(revise)]
             return [await self._answer(task, messages, derived_seed(task.seed, "refine", 0), "refine")]
-        variables = [
-            {**part, **remarks, "draft": draft.text} for part, draft in zip(task.of_parts, drafts, strict=True)
+        return [
+            await self._answer_part(task, "refine", i, {**task.whole, **remarks, "draft": draft.text})
+            for i, draft in enumerate(drafts)
         ]
-        return [await self._answer_part(task, "refine", i, variables[i]) for i in range(len(task.parts))]
 
     async def _rewrite(self, task: "_Task", answers: list[Reply]) -> list[Reply]:
         """Return the answers, with each one that reached the token limit replaced by a shorter one."""
