@@ -26,9 +26,10 @@ from skillmill.filters.shirker.features.all_features import (
 from skillmill.filters.shirker.features.word_arrays import Floats
 from skillmill.filters.shirker.tree_model import TreeModel
 
-BRIEF_SHARE = 0.5
+BRIEF_SHARE = 0.8
 """The factor on the score of an answer that is as short as requested, because its features say little about effort. It
-is a rule and not learned, because the labelled rows have too few such answers."""
+is a rule and not learned, because the labelled rows have too few such answers. It leaves right ones below the threshold
+and changes their order among other answers little."""
 ECHO_SCORE, MIN_INSTRUCTION_ECHOED, MIN_ANSWER_ECHOED = 0.95, 0.9, 0.5
 """An answer that has more than 0.9 of the instruction's 4-grams, and of whose own 4-grams these are more than half,
 scores at least 0.95. None of the 2,010 good and brief answers of the training file is one."""
