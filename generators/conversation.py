@@ -15,8 +15,10 @@ from skillmill.teachers.structured import clean
 SHORT_FORM_TOKENS = 400
 """Below this `max_tokens` a conversation has the short form: an instruction is one sentence, an answer one paragraph,
 and patterns in the JSON schema enforce it. Small models answer a guided question better than they write long texts."""
-SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,200}[.]$"
-"""Pattern of the short form for an explanation and for each field of a critique."""
+SHORT_EXPLANATION = r"^[A-Z][^\"\\\n]{10,200}[.]$"
+"""Pattern of the short form for an explanation."""
+SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,120}[.]$"
+"""Pattern of the short form for each field of a critique: small models wander off in a longer one."""
 ANY_TEXT = r"^[^\"\\\n]{10,400}$"
 """Pattern of the short form for a text in any language."""
 

@@ -12,7 +12,7 @@ from skillmill.data.text.lengths import sentence_limit, sentences_in_words
 from skillmill.generators.conversation import (
     ANY_TEXT,
     PROMPTS,
-    SHORT_REMARK,
+    SHORT_EXPLANATION,
     CountingTeacher,
     assistant,
     copies_example,
@@ -147,4 +147,6 @@ def reply_schema(sampling: Sampling, cell: Cell) -> dict[str, Any]:
     inside, more = r"[A-Z][^\"\\\n?.!]", sentence_limit(cell.k, cell.length) - 1
     text = f"{inside}{{{min(MIN_CHARACTERS_PER_SKILL * cell.k, 100)},200}}[?.!]"
     text += f"( {inside}{{15,200}}[?.!]){{0,{more}}}" if more else ""
-    return object_schema(answer=text_schema(sampling, f"^{text}$"), explanation=text_schema(sampling, SHORT_REMARK))
+    return object_schema(
+        answer=text_schema(sampling, f"^{text}$"), explanation=text_schema(sampling, SHORT_EXPLANATION)
+    )

@@ -127,6 +127,27 @@ def test_the_short_form_refines_in_a_conversation_of_its_own() -> None:
     assert all(text in notes["content"] for text in ("Be kind.", CRITIQUE["strengths"], CRITIQUE["weaknesses"]))
 
 
+def test_what_the_requests_of_a_short_row_share_comes_first_for_a_prefix_cache() -> None:
+    class Counting(Writer):
+        async def chat(self, request: Request) -> Reply:
+            reply = await super().chat(request)
+            return replace(reply, text=f"Answer {len(self.requests)}.") if request.json_schema is None else reply
+
+    teacher = Counting(instruction=orjson.dumps(SHORT).decode())
+    make(teacher, max_tokens=200)
+    first, second = ([*request.messages] for request in teacher.requests if request.stage == "response")
+    assert second[: len(first)] == first
+    assert [message["content"] for message in second[len(first) :]] == ["Answer 2.", SHORT["hyperbole"]]
+    critique = teacher.request("critique").messages
+    assert critique[: len(second)] == second
+    assert critique[len(second)] == {"role": "assistant", "content": "Answer 3."}
+    notes = [request.messages[0]["content"] for request in teacher.requests if request.stage == "refine"]
+    shared = [text.partition("Your notes: ")[0] for text in notes]
+    assert shared[0] == shared[1]
+    assert all(remark in shared[0] for remark in CRITIQUE.values())
+    assert ["Answer 2." in notes[0], "Answer 3." in notes[1]] == [True, True]
+
+
 def test_the_answers_are_asked_for_by_definitions_where_there_are_any() -> None:
     teacher = Writer()
     make(teacher)
