@@ -5,8 +5,9 @@ The same list is requested many times, and a name counts once two answers contai
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 from skillmill.data.errors import TeacherError
@@ -17,6 +18,9 @@ from skillmill.skill_taxonomy.taxonomy import QueryType
 
 REQUESTS_PER_ROUND, MAX_ROUNDS = 6, 8
 """A list is requested `REQUESTS_PER_ROUND` times per round, in at most `MAX_ROUNDS` rounds."""
+
+REQUESTS_PER_CATEGORY = 3
+"""The number of requests per round for the query types of one category."""
 
 MIN_VOTES = 2
 """The number of answers that have to contain a name before it counts."""
@@ -101,6 +105,25 @@ async def most_named(
         if _is_complete(len(votes), wanted, quiet):
             break
     return [first[key] for key, _ in votes.most_common(wanted)]
+
+
+def spread(lists: Sequence[Sequence[QueryType]], wanted: int, of_each: int) -> list[QueryType]:
+    """Return the first `of_each` query types of each list, and more in turn while there are fewer than `wanted`.
+
+    A list has the query types of one category. One that several lists have is returned once, without a category.
+    """
+    named_for: dict[StemKey, set[str | None]] = defaultdict(set)
+    for query_type in chain.from_iterable(lists):
+        named_for[stem_key(query_type.name)].add(query_type.category)
+    found: dict[StemKey, QueryType] = {}
+    for rank, of_rank in enumerate(zip_longest(*lists)):
+        if rank >= of_each and len(found) >= wanted:
+            break
+        for query_type in filter(None, of_rank):
+            key = stem_key(query_type.name)
+            general = len(named_for[key]) > 1
+            found.setdefault(key, query_type.model_copy(update={"category": None}) if general else query_type)
+    return list(found.values())
 
 
 def require_count(source: str, list_name: str, count: int, least: int, wanted: int) -> None:

@@ -8,9 +8,11 @@
 The most frequent subjects become topics. The prompts are this project's, and all answers are checked.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ from skillmill.skill_taxonomy.extraction.agreement import (
     MIN_QUERY_TYPES,
     MIN_SKILLS,
     MIN_TOPICS,
-    REQUESTS_PER_ROUND,
+    REQUESTS_PER_CATEGORY,
     StemKey,
     most_named,
     require_count,
+    spread,
     stem_key,
 )
 from skillmill.skill_taxonomy.extraction.coarse_skills import CoarseSkills, group_labels
+from skillmill.skill_taxonomy.extraction.context import GENERAL
 from skillmill.skill_taxonomy.extraction.definitions import query_type_of
 from skillmill.skill_taxonomy.extraction.examples import ExampleLabels, Examples
 from skillmill.skill_taxonomy.extraction.requests import (
@@ -88,7 +92,7 @@ async def extract_from_dataset(
     coarse = await group_labels(labels, topics, config, requester)
     require_count("dataset", "skills", len(coarse.skills), MIN_SKILLS, config.skills)
     labels = await _choose(examples, labels, coarse, config.batch, requester)
-    query_types = await _query_types(examples, config.query_types, requester)
+    query_types = await _query_types(examples, labels, coarse.skills, config.query_types, requester)
     require_count("dataset", "query types", len(query_types), MIN_QUERY_TYPES, config.query_types)
     taxonomy = Taxonomy(
         name=config.domain or Path(examples.name).stem[:100],
@@ -174,24 +178,51 @@ async def _choose(
     return chosen
 
 
-async def _query_types(examples: Examples, wanted: int, requester: Requester) -> list[QueryType]:
-    """Return the most frequent query types of the first examples."""
+async def _query_types(
+    examples: Examples, labels: Sequence[ExampleLabels], skills: Sequence[Skill], wanted: int, requester: Requester
+) -> list[QueryType]:
+    """Return the most frequent query types of the first examples of each category of skills, with this category.
+
+    The category of an example is its subject if skills have it, otherwise that of its first skill.
+    """
+    category_of = {canonical(skill.name): skill.category for skill in skills}
+    known = {stem_key(category): category for category in category_of.values()}
+    places: dict[str, list[int]] = {}
+    for place, each in enumerate(labels):
+        first_skill = category_of[canonical(each.skills[0])] if each.skills else None
+        if category := known.get(stem_key(each.subject), first_skill):
+            places.setdefault(category, []).append(place)
+    of_each = ceil(wanted / max(1, len(places)))
+    lists = await asyncio.gather(
+        *(
+            _of_category(name, examples, of_name, max(of_each, MIN_QUERY_TYPES), requester)
+            for name, of_name in places.items()
+        )
+    )
+    return spread(lists, wanted, of_each)
+
+
+async def _of_category(
+    category: str, examples: Examples, places: Sequence[int], wanted: int, requester: Requester
+) -> list[QueryType]:
+    """Return the most frequent query types of the examples at `places`."""
     worked = worked_examples()["kinds"]
     turns: list[Turn] = [
         (prompt("kind", request=each["request"]), {key: each[key] for key in ("name", "definition")}) for each in worked
     ]
     schema = object_schema(name=requester.forms.name, definition=requester.forms.query_definition)
+    of_category = None if category == GENERAL else category
 
     async def request(list_name: str, attempt: int, i: int) -> list[QueryType]:
-        example = examples[(attempt * REQUESTS_PER_ROUND + i) % len(examples)]
-        if not example.request:
-            return []
+        example = examples[places[(attempt * REQUESTS_PER_CATEGORY + i) % len(places)]]
         question = prompt("kind", request=example.request[:MAX_REQUEST_CHARS])
         query_type = query_type_of(await requester(schema, turns, question, list_name, attempt, i))
-        return [query_type] if query_type else []
+        return [query_type.model_copy(update={"category": of_category})] if query_type else []
 
     taken = [each["name"] for each in worked]
-    return await most_named(request, "query types", wanted, taken, requester.progress)
+    return await most_named(
+        request, f"query types of {category}", wanted, taken, requester.progress, REQUESTS_PER_CATEGORY
+    )
 
 
 def _likely(fine_labels: Sequence[str], coarse: CoarseSkills, by_frequency: list[int]) -> list[int]:

@@ -5,9 +5,7 @@ project's. All answers are constrained by a schema and checked as if they were n
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable
-from itertools import chain, zip_longest
 from math import ceil
 from typing import Any
 
@@ -15,11 +13,11 @@ from skillmill.skill_taxonomy.extraction.agreement import (
     MIN_QUERY_TYPES,
     MIN_SKILLS,
     MIN_TOPICS,
-    StemKey,
+    REQUESTS_PER_CATEGORY,
     agreed_names,
     most_named,
     require_count,
-    stem_key,
+    spread,
 )
 from skillmill.skill_taxonomy.extraction.context import GENERAL, Context
 from skillmill.skill_taxonomy.extraction.definitions import define_skills, merge_skills, query_type_of
@@ -42,9 +40,6 @@ NAMES = 5
 
 QUERY_TYPES = 3
 """The number of query types in one answer, which are longer because they include definitions."""
-
-REQUESTS_PER_CATEGORY = 3
-"""The number of requests per round for the query types of one category."""
 
 
 async def extract(
@@ -144,25 +139,14 @@ async def _query_types(
 ) -> list[QueryType]:
     """Return the query types of all categories of skills, about `wanted` in all and at least one for each category.
 
-    A query type of several categories has the category None, as have those for skills of the category `GENERAL`.
+    Those for skills of the category `GENERAL` have no category.
     """
     distinct = list(dict.fromkeys(categories))
     of_each = ceil(wanted / len(distinct))
     lists = await asyncio.gather(
         *(_of_category(name, max(of_each, QUERY_TYPES), requester, context) for name in distinct)
     )
-    named_for: dict[StemKey, set[str | None]] = defaultdict(set)
-    for query_type in chain.from_iterable(lists):
-        named_for[stem_key(query_type.name)].add(query_type.category)
-    found: dict[StemKey, QueryType] = {}
-    for rank, of_rank in enumerate(zip_longest(*lists)):
-        if rank >= of_each and len(found) >= wanted:
-            break
-        for query_type in filter(None, of_rank):
-            key = stem_key(query_type.name)
-            general = len(named_for[key]) > 1
-            found.setdefault(key, query_type.model_copy(update={"category": None}) if general else query_type)
-    return list(found.values())
+    return spread(lists, wanted, of_each)
 
 
 async def _of_category(category: str, wanted: int, requester: Requester, context: Context) -> list[QueryType]:

@@ -95,6 +95,20 @@ def test_examples_become_named_skills_with_topics_and_an_example_each() -> None:
         assert set(said.labels) <= set(fine)
 
 
+def test_query_types_go_with_the_skills_of_the_examples_they_were_named_for() -> None:
+    def by_subject(question: str, seed: int) -> object:
+        if not question.startswith("Name the kind"):
+            return sensible(question, seed)
+        name = "Recipe question" if KINDS[asked_about(question)[1]][0] == "Cooking" else "Result check"
+        return {"name": name, "definition": QUERY_TYPES["Fact finding"]}
+
+    taxonomy, _, _, _ = extracted(by_subject)
+    of_name = {query_type.name: query_type.category for query_type in taxonomy.query_types}
+    assert of_name == {"recipe question": "Cooking", "result check": "Arithmetic"}
+    plain, _, _, _ = extracted(sensible)
+    assert {query_type.category for query_type in plain.query_types} <= {None, "Cooking", "Arithmetic"}
+
+
 def test_the_order_of_replies_does_not_matter() -> None:
     assert extracted(sensible)[:2] == extracted(sensible)[:2]
 

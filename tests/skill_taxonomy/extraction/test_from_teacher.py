@@ -14,9 +14,9 @@ from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import CONTEXT_LENGTH
 from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.draw.combinations import Combinations
-from skillmill.skill_taxonomy.extraction.agreement import QUIET_ROUNDS, REQUESTS_PER_ROUND
+from skillmill.skill_taxonomy.extraction.agreement import QUIET_ROUNDS, REQUESTS_PER_CATEGORY, REQUESTS_PER_ROUND
 from skillmill.skill_taxonomy.extraction.context import Context
-from skillmill.skill_taxonomy.extraction.from_teacher import REQUESTS_PER_CATEGORY, extract
+from skillmill.skill_taxonomy.extraction.from_teacher import extract
 from skillmill.skill_taxonomy.extraction.saturation import Curves
 from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
 from skillmill.skill_taxonomy.names import bad_name, bad_sentence, bad_skill_name, same_name
