@@ -29,7 +29,7 @@ from skillmill.generators.pairs.sources import PairModel, PairModels
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import Reply, Request, Teacher
 from skillmill.teachers.build import open_teacher
-from skillmill.teachers.middleware.accounting import StageUsage, total
+from skillmill.teachers.middleware.accounting import StageUsage, Usage, total
 
 PROBE = "probe.json"
 """The file in `work_dir` with the sizes that the last `plan --probe` measured."""
@@ -120,6 +120,17 @@ def known_sizes(config: Config, plan: Plan) -> Sizes:
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         pass
     return asyncio.run(_estimate(config, plan))
+
+
+def share_of_a_cell(config: Config, plan: Plan, usage: Usage) -> float:
+    """Return the share of the budget, up to 1, that a cell will take by `known_sizes`; 0 without batches or a budget.
+
+    With batches, thousands of cells are begun before one has ended and shows what it took.
+    """
+    if not config.teacher.batch or not usage.has_cap:
+        return 0.0
+    sizes = known_sizes(config, plan)
+    return min(1.0, usage.share(total(sizes.stages.values())) / sizes.cells)
 
 
 def probe(config: Config, plan: Plan, cells: int = PROBE_CELLS) -> Sizes:

@@ -109,11 +109,17 @@ def count_unanswered(store: ShardStore, plan: str) -> int:
 
 
 async def generate(
-    workspace: Workspace, plan: Plan, report: Report = lambda _: None, start: Start | None = None, first: int = 0
+    workspace: Workspace,
+    plan: Plan,
+    report: Report = lambda _: None,
+    start: Start | None = None,
+    first: int = 0,
+    cell_share: float = 0.0,
 ) -> GenerateOutcome:
     """Generate rows until the plan meets its target, starting from the rows that its shards hold.
 
     `start` is given in a refresh. `first` is the position of the first cell, if the rest is generated elsewhere.
+    `cell_share` is the share of the budget that a cell may take, before one has ended; 0 if it is not known.
 
     The rows decided so far are committed whatever ends the run: Ctrl-C, a budget, a teacher that fails. `report` is
     called with the outcome so far at the start and after every cell.
@@ -138,7 +144,7 @@ async def generate(
             filter_workers(rules.filters, config.runner.workers) as workers,
         ):
             rules = replace(rules, workers=workers)
-            await _generate_cells(workspace, plan, teacher, rules, grading, outcome, report, first)
+            await _generate_cells(workspace, plan, teacher, rules, grading, outcome, report, first, cell_share)
     outcome.missed = "" if outcome.stopped else _why_missed(outcome)
     workspace.grades.tidy()
     store.tidy()
@@ -211,6 +217,7 @@ async def _generate_cells(
     outcome: GenerateOutcome,
     report: Report,
     first: int,
+    cell_share: float,
 ) -> None:
     config, usage = workspace.config, workspace.usage
     duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=True)
@@ -230,7 +237,7 @@ async def _generate_cells(
 
     def budget_share_of_a_cell() -> float:
         """Return the share of the budget that a cell takes, by the cells of this call."""
-        return (usage.spent_share - spent_before) / finished if finished else 0.0
+        return (usage.spent_share - spent_before) / finished if finished else cell_share
 
     def still_needed() -> int | None:
         bounds = [] if outcome.accepted_target is None else [outcome.accepted_target - accepted]

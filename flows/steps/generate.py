@@ -9,7 +9,7 @@ from skillmill.data.export.grading_counts import count_gradings
 from skillmill.data.store import sample_store
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys, make_plan
-from skillmill.flows.predict import known_sizes, predict
+from skillmill.flows.predict import known_sizes, predict, share_of_a_cell
 from skillmill.flows.ranges.split import Range, first_position, range_config, share_taxonomy
 from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.decide import load_rules
@@ -115,7 +115,8 @@ def _generate(config: Config, start: Start | None, beside: bool = False, cells: 
             planned = {"plan": plan.fingerprint, "plan_parts": plan.parts, "predicted": None}
             update_run_json(workspace, planned)
         try:
-            outcome = run(generate(workspace, plan, report, start, first), tick)
+            cell_share = share_of_a_cell(config, plan, workspace.usage)
+            outcome = run(generate(workspace, plan, report, start, first, cell_share), tick)
             status = "partial" if outcome.stopped else "failed" if outcome.missed else "generated"
             end = {"status": status, "reason": outcome.stopped or outcome.missed}
             if not beside:  # only now, because rendering the prompts of a few cells would delay the first request

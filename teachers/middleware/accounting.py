@@ -237,11 +237,20 @@ class Usage:
     @property
     def spent_share(self) -> float:
         """The used share of the cap on tokens or money, the larger of the two; 0 without such a cap."""
+        return self.share(self.total())
+
+    @property
+    def has_cap(self) -> bool:
+        """Whether there is a cap on tokens or money."""
+        return self.budget.tokens is not None or self.budget.money is not None
+
+    def share(self, used: StageUsage) -> float:
+        """Return the share of the cap on tokens or money, the larger of the two; 0 without such a cap."""
         caps, shares = self.budget, [0.0]
         if caps.tokens is not None:
-            shares.append(self.tokens / caps.tokens)
-        if caps.money is not None:
-            shares.append((self.money or 0) / caps.money)
+            shares.append((used.prompt_tokens + used.completion_tokens) / caps.tokens)
+        if caps.money is not None and self.prices is not None:
+            shares.append(self.prices.of(used) / caps.money)
         return max(shares)
 
 
@@ -265,7 +274,7 @@ class Counted:
     def __init__(self, teacher: Teacher, usage: Usage, reserving: bool = False) -> None:
         self.name = teacher.name
         self._teacher, self._usage, self._warned = teacher, usage, False
-        self._reserving = reserving and (usage.budget.tokens is not None or usage.budget.money is not None)
+        self._reserving = reserving and usage.has_cap
 
     async def chat(self, request: Request) -> Reply:
         """Answer one request and count it.

@@ -1,6 +1,8 @@
 """Runs whose requests go through a batch API, as processes that are killed and as commands."""
 
+import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -135,6 +137,25 @@ def test_a_grader_has_batches_of_its_own(
     graded = server.stats()["plain"] - REQUESTS
     assert graded > 0
     assert [len(each["keys"]) for each in server.stats()["batches"]] == [10] * 4 + [graded]
+
+
+def test_a_budget_pays_for_whole_rows(
+    tmp_path: Path,
+    batch_server: Callable[..., ScriptedServer],
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "PACE", QUICK)
+    config = configure(tmp_path / "batches", batch_server(), batch=True)
+    monkeypatch.chdir(config.parent)
+    code, _, errors = command_line("generate", "-c", config.name, "--set", "budget.tokens=9000")
+    assert code == 0, errors
+    state = json.loads(Path("out/run.json").read_text())
+    assert state["status"] == "partial"
+    assert state["reason"].startswith("budget.tokens: ")
+    assert 5000 < state["totals"]["tokens"] <= 9000
+    [cells] = re.findall(r"generate: (\d+) of 10 cells, \d+ accepted \(", errors)
+    assert int(cells) >= 2
 
 
 def test_preview_and_probe_send_plain_requests(

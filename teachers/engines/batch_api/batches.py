@@ -102,9 +102,9 @@ class Batches:
         if awaited:
             done = sum(each.status.completed + each.status.failed for each in awaited if each.status)
             requests = sum(each.record.requests for each in awaited)
-            parts.append(f"{_number(len(awaited))} open with {done:,} of {requests:,} requests done")
+            parts.append(f"{_count(len(awaited), 'batch')} open with {done:,} of {requests:,} requests done")
         if gathered := sum(len(each.left) for each in self._batches.values() if each.task and not each.record.batch_id):
-            parts.append(f"{gathered:,} requests to submit")
+            parts.append(f"{_count(gathered, 'request')} to submit")
         return ", ".join(parts)
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class Batches:
             elif batch.places is not None and batch.left:
                 self._save(batch, left=sorted(key.hex() for key in batch.left))
         if awaited := [batch.record.batch_id for batch in self._batches.values() if batch.is_awaited]:
-            which = f"batch {awaited[0]} goes" if len(awaited) == 1 else f"{len(awaited)} batches go"
+            which = f"batch {awaited[0]} goes" if len(awaited) == 1 else f"{_count(len(awaited), 'batch')} go"
             log.info("%s: %s on at the provider; the same command waits for the answers", self._section, which)
 
     @property
@@ -206,7 +206,7 @@ class Batches:
                 status = await self._api.create(record.file_id, record.token, record.created)
             batch.status = status
             self._save(batch, batch_id=status.id)
-            log.info("%s: batch %s submitted: %s requests", self._section, status.id, f"{record.requests:,}")
+            log.info("%s: batch %s submitted: %s", self._section, status.id, _count(record.requests, "request"))
 
     async def _find(self, record: BatchRecord) -> BatchStatus | None:
         """Return the batch that a killed process may have created; its last request may still be on the way."""
@@ -234,7 +234,7 @@ class Batches:
         places = await asyncio.to_thread(find_answers, *files)
         batch.places = {key: place for key, place in places.items() if key in batch.left}
         good = sum(place.good for place in batch.places.values())
-        words = f"{good:,} of {len(batch.left):,} requests answered"
+        words = f"{good:,} of {_count(len(batch.left), 'request')} answered"
         state = batch.status.state if batch.status else "read again"
         log.info("%s: batch %s %s: %s", self._section, batch.record.batch_id, state, words)
         self._one_ended.set()
@@ -305,7 +305,7 @@ class Batches:
         requests = batch.record.requests
         if others and not full.too_large:
             self._most_open = others
-            log.warning("%s: %s; from now on at most %s at once", self._section, full, _number(others))
+            log.warning("%s: %s; from now on at most %s at once", self._section, full, _count(others, "batch"))
         elif requests > (1 if full.too_large else LEAST_SPLIT):
             self._most_requests = max(1 if full.too_large else LEAST_SPLIT, requests // 2)
             log.warning("%s: %s; from now on batches of at most %d requests", self._section, full, self._most_requests)
@@ -360,5 +360,6 @@ def _words(body: Any) -> str:
     return str(body)
 
 
-def _number(batches: int) -> str:
-    return "1 batch" if batches == 1 else f"{batches} batches"
+def _count(number: int, of: str) -> str:
+    plural = "es" if of == "batch" else "s"
+    return f"{number:,} {of}{plural * (number != 1)}"
