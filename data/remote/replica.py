@@ -73,7 +73,7 @@ class Replica:
         self._commit = Commit()
         self._checksums = Checksums(root)
         self._view: dict[str, str] | None = None
-        self._is_checked = self._has_failed = False
+        self._is_checked = self._has_failed = self._was_another_here = False
         self._finished = 0
 
     def open(self, writes: bool) -> bool:
@@ -114,9 +114,15 @@ class Replica:
             raise
 
     def close(self) -> None:
-        """Say that this process writes no more."""
-        if not self._has_failed:
-            self._store.delete([WRITER])
+        """Say that this process writes no more.
+
+        If another machine may have been writing too, its late copies may have replaced ours: all are made once more.
+        """
+        if self._has_failed:
+            return
+        if self._was_another_here:
+            update_view(self._store, self._commit.tree, {})
+        self._store.delete([WRITER])
 
     def delete_unlisted(self, dry_run: bool) -> int:
         """Delete objects that no commit lists or will list: those of killed and of lost uploads. Return their bytes."""
@@ -213,6 +219,7 @@ class Replica:
     def _announce(self) -> None:
         """Name this process on the store, which takes the rights to delete and to write."""
         if (writer := read_writer(self._store)) and f" on host {self._me.host}, " not in writer:
+            self._was_another_here = True
             log.warning(
                 f"warning: output_dir: {self.url} was last used by {writer}, which was killed or still runs. If it "
                 "runs, stop it: of two runs one will end"

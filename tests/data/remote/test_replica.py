@@ -281,6 +281,21 @@ def test_a_bucket_that_was_emptied_starts_anew_and_the_copy_is_kept(store: Any, 
     assert (again.work / DISPLACED / "0001" / "run.json").read_text() == "1"
 
 
+def test_late_copies_of_another_writer_are_made_right(
+    store: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    replica = replica_in(tmp_path / "here", URL)
+    put(replica.root, run="1")
+    replica.publish()
+    store.pipe_file("/bucket/data/run/writer.json", b'{"host": "elsewhere", "process": 7, "since": "2026-11-29T10:00"}')
+    replica = replica_in(tmp_path / "here", URL)
+    assert "was last used by process 7 on host elsewhere, since 2026-11-29T10:00" in caplog.text
+    store.pipe_file("/bucket/data/run/run.json", b"late")
+    replica.close()
+    assert objects(store)["run.json"] == b"1"
+    assert "writer.json" not in objects(store)
+
+
 def test_files_that_people_put_there_are_taken_over(store: Any, tmp_path: Path) -> None:
     store.pipe_file("/bucket/data/run/taxonomy.yaml", b"mine")
     store.pipe_file("/bucket/data/run/overrides.jsonl", b"{}")
