@@ -64,10 +64,10 @@ def describe_directory(name: str | Path) -> None:
     console.print(_plans(held.samples, held.state.get("plan")))
     graded = f", {held.gradings:,} gradings" if held.gradings else ""
     console.print(f"{held.pairs:,} preference pairs{graded}")
-    for section, records in unfinished_batches(cache_folder(str(name)) if is_url(name) else Path(name) / ".work"):
-        requests = sum(record.requests for record in records)
-        names = ", ".join(record.batch_id or "not submitted" for record in records)
-        console.print(f"{section}: {requests:,} requests in batches without an answer so far ({names})", soft_wrap=True)
+    work = cache_folder(str(name)) if is_url(name) else Path(name) / ".work"
+    for section, batches, requests in unfinished_batches(work):
+        names = ", ".join(each or "not submitted" for each in batches)
+        console.print(f"{section}: {requests:,} requests without an answer in batches ({names})", soft_wrap=True)
     for result in held.results:
         console.print(f"{name}/{result}" if is_url(name) else str(Path(name) / result), soft_wrap=True)
 

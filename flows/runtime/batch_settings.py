@@ -5,7 +5,8 @@ from pathlib import Path
 
 from skillmill.flows.config import Config
 from skillmill.teachers.config import TeacherConfig
-from skillmill.teachers.engines.batch_api.record import BatchRecord, read_records
+from skillmill.teachers.engines.batch_api.record import BatchFolder
+from skillmill.teachers.middleware.journal import unanswered
 
 
 def batched_models(config: Config) -> list[TeacherConfig]:
@@ -25,8 +26,14 @@ def without_batches(config: Config) -> Config:
     return config.model_copy(update=changes) if batched_models(config) else config
 
 
-def unfinished_batches(work: Path) -> Iterator[tuple[str, list[BatchRecord]]]:
-    """Yield the sections of the configuration with unfinished batches, given `work_dir`, and their records."""
-    for folder in sorted((work / "batches").glob("*")):
-        if records := sorted(read_records(folder), key=lambda record: record.created):
-            yield folder.name, records
+def unfinished_batches(work: Path) -> Iterator[tuple[str, list[str], int]]:
+    """Yield the sections of the configuration that wait for batches, their batches and the number of requests.
+
+    `work`: the folder of journal and batches. A batch is given by the provider's name, "" if it has none yet. Requests
+    whose answers are journalled do not count. Raises `StoreError` if journal or batches cannot be read.
+    """
+    for path in sorted((work / "batches").glob("*")):
+        folder = BatchFolder(path)
+        left = [(each.batch_id, unanswered(work / "journal.sqlite", folder.keys(each))) for each in folder.records()]
+        if requests := sum(len(keys) for _, keys in left):
+            yield path.name, [name for name, keys in left if keys], requests

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,21 @@ class Journal:
                 f"reply journal {self.path} is damaged ({error}); delete it and run again: rows are kept, "
                 "and only replies that are in no row yet are asked for once more"
             ) from None
+
+
+def unanswered(path: Path, keys: Iterable[bytes]) -> list[bytes]:
+    """Return the keys without a reply in a journal, which another process may be writing; all if there is none.
+
+    Raises `StoreError` if the file is damaged.
+    """
+    if not path.exists():
+        return list(keys)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            query = "SELECT 1 FROM compressed_replies WHERE key = ?"
+            return [key for key in keys if connection.execute(query, (key,)).fetchone() is None]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"cannot read the reply journal {path}: {error}") from None
 
 
 def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes:

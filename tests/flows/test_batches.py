@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_the_batch_and_status_names_it(
     assert "teacher: batch batch_0 goes on at the provider; the same command waits for the answers" in errors
     assert errors.strip().splitlines()[-1].startswith("skillmill: stopped")
     _, said, _ = command_line("status", str(config.parent / "out"))
-    assert "teacher: 10 requests in batches without an answer so far (batch_0)" in said
+    assert "teacher: 10 requests without an answer in batches (batch_0)" in said
 
 
 def test_a_grader_has_batches_of_its_own(

@@ -128,9 +128,8 @@ class Batches:
         return self._config.section
 
     def _load(self, record: BatchRecord) -> None:
-        path = self._folder.requests(record.token)
-        keys = read_keys(path) if record.left is None else [bytes.fromhex(key) for key in record.left]
-        batch = Batch(record, {key for key in keys if key not in self._holding}, dialect=Dialect.of(record.dialect))
+        left = {key for key in self._folder.keys(record) if key not in self._holding}
+        batch = Batch(record, left, dialect=Dialect.of(record.dialect))
         if not batch.left:
             self._folder.delete(record.token)
             return

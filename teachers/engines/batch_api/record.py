@@ -16,6 +16,7 @@ import orjson
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, write_atomic
+from skillmill.teachers.engines.batch_api.lines import read_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ class BatchFolder:
     def errors(self, token: str) -> Path:
         """Return the path of a batch's error file, once it is downloaded."""
         return self.path / f"{token}.errors.jsonl"
+
+    def keys(self, record: BatchRecord) -> list[bytes]:
+        """Return the keys of a batch's requests whose answers nobody has taken. Raises `StoreError`."""
+        return read_keys(self.requests(record.token)) if record.left is None else list(map(bytes.fromhex, record.left))
 
     def record(self, token: str) -> Path:
         """Return the path of a batch's record."""
