@@ -1,6 +1,8 @@
 """A generator with one request per cell and no parsing, so that a run with it shows the cost of the pipeline."""
 
 import hashlib
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,15 @@ class OneTurn:
                 completion_tokens=reply.completion_tokens,
             )
         ]
+
+
+@dataclass(frozen=True)
+class Timed(OneTurn):
+    """The same, and writes the CPU seconds of the process so far to standard error before each request."""
+
+    async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
+        print(f"CPU seconds: {time.process_time()}", file=sys.stderr, flush=True)
+        return await super().make(cell, teacher)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,9 @@ def occupancy() -> Iterator[Figure]:
     rows = 4000
     for _ in range(2):  # the first run writes the bytecode files
         with engine("--latency", 0) as mock, folder() as at:
-            start_up = generate(at, mock.url, 1, 1)
+            start_up = generate(at, mock.url, 1, 1, "one_turn:Timed")
+            before = float((at / "stderr").read_text().split("CPU seconds: ")[1].split()[0])
+    yield Figure("start-up: CPU before the first request", before, "s", "<=", 0.6)
     yield Figure("start-up: CPU of a run of one row", start_up.cpu_s, "s")
     with engine("--slots", SLOTS, *LOGNORMAL) as mock, folder() as at:
         bare = 1000 * bare_client(at, mock.url, rows, IN_FLIGHT).cpu_s / rows
@@ -219,12 +221,16 @@ def throughput() -> Iterator[Figure]:
         with engine("--slots", in_flight, "--latency", latency) as mock, folder() as at:
             run = generate(at, mock.url, rows, in_flight)
             stats = mock.stats()
+        with engine("--slots", in_flight, "--latency", latency) as mock, folder() as at:
+            bare = 1000 * bare_client(at, mock.url, rows, in_flight).cpu_s / rows
         assert stats["served"] == rows, stats
         ideal, reached = in_flight / latency, rows / stats["window_s"]
         yield Figure(f"rows/s over ideal, {in_flight} in flight", reached / ideal, f"of {ideal:.0f}", ">=", target)
         yield Figure(f"rows/s, {in_flight} in flight", reached, "rows/s")
         yield Figure(f"rows/s with start and end, {in_flight} in flight", rows / run.wall_s, "rows/s")
-        yield Figure(f"CPU of our process, {in_flight} in flight", 1000 * run.cpu_s / rows, "ms/request")
+        spent = 1000 * run.cpu_s / rows
+        yield Figure(f"CPU of our process, {in_flight} in flight", spent, "ms/request")
+        yield Figure(f"CPU of our process over the bare client's, {in_flight} in flight", spent / bare, "", "<=", 1.6)
         yield Figure(f"CPU of the mock engine, {in_flight} in flight", 1000 * stats["cpu_s"] / rows, "ms/request")
 
 
