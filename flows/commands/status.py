@@ -92,7 +92,8 @@ def _in_a_folder(root: Path) -> _Directory | None:
 def _ranges_in(root: Path) -> list[_Range]:
     ranges = []
     for folder in sorted(root.glob(f"{FOLDER}/*/*-of-*"), key=lambda each: (each.parent, int(each.name.split("-")[0]))):
-        shards, status = sample_store(folder).shards, _status(folder, read_state(folder))
+        shards, state = sample_store(folder).shards, read_state(folder)
+        status = _status(folder, state) if state else "not begun"
         cells, accepted = sum(shard.cells for shard in shards), sum(shard.accepted for shard in shards)
         ranges.append(_Range(f"{folder.parent.name}/{folder.name}", status, cells, accepted))
     return ranges

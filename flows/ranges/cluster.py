@@ -1,22 +1,26 @@
 """Generate the ranges of a plan as Prefect tasks on a Ray or Dask cluster, then merge them.
 
 A range that is lost with its worker is done again by another one, which goes on from the range's shards and journal.
+Ctrl-C stops the ranges as it stops a run in one process: what was finished is committed.
 """
 
 import logging
 import socket
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import wait
 from prefect.task_runners import TaskRunner
 
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.remote.url import is_url
 from skillmill.flows.config import Config, RunnerConfig
 from skillmill.flows.ranges.split import Range, range_config
+from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop
 from skillmill.flows.rows.generate import GenerateOutcome
 from skillmill.flows.steps.generate import generate_range
 
@@ -24,6 +28,8 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
 """How long a scheduler may take to accept a connection."""
+STOP_S = 60.0
+"""How long the ranges may take to stop."""
 
 
 def check_cluster(config: Config) -> None:
@@ -37,6 +43,7 @@ def generate_ranges(config: Config) -> None:
     Raises as `check_cluster` does, and `SkillmillError` if a range fails or ends early.
     """
     count, runner = _ranges_and_runner(config)
+    call = uuid.uuid4().hex
     # A worker of the cluster has another working directory, and the ranges are its part of the run.
     here = config.model_copy(
         update={
@@ -57,8 +64,14 @@ def generate_ranges(config: Config) -> None:
     # The configuration is no parameter of the flow: Prefect would store it, with the headers of the teacher.
     @flow(name="skillmill-ranges", flow_run_name=f"{config.name}: {count} ranges", task_runner=runner)
     def ranges() -> list[GenerateOutcome]:
-        futures = [generate_part.submit(here, number, count) for number in range(1, count + 1)]
-        return [future.result() for future in futures]
+        futures = [generate_part.submit(here, number, count, call) for number in range(1, count + 1)]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            log.info(f"generate: stopping {count} ranges")
+            ask_to_stop(here, call)
+            wait(list(futures), STOP_S)
+            raise
 
     for number, outcome in enumerate(ranges(), 1):
         if outcome.stopped or outcome.missed:
@@ -66,15 +79,18 @@ def generate_ranges(config: Config) -> None:
     log.info(f"generate: {count} ranges are generated")
 
 
-def _generate_part(config: Config, number: int, count: int) -> GenerateOutcome:
+def _generate_part(config: Config, number: int, count: int, call: str) -> GenerateOutcome:
     """Generate a range in a worker of the cluster. An error is an outcome, because Prefect logs a raised one at length.
 
     A worker that is lost raises nothing here; the cluster gives its range to another one.
     """
-    try:
-        return generate_range(config, Range(number, count))
-    except SkillmillError as error:
-        return GenerateOutcome(missed=str(error))
+    with asked_to_stop(config, call) as is_stopped:
+        try:
+            return generate_range(config, Range(number, count), is_stopped)
+        except SkillmillError as error:
+            return GenerateOutcome(missed=str(error))
+        except KeyboardInterrupt:
+            return GenerateOutcome(missed="stopped")
 
 
 def _ranges_and_runner(config: Config) -> tuple[int, TaskRunner[Any]]:

@@ -1,6 +1,7 @@
 """The generate step: generate rows up to the target and report how far the plan has come."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -28,20 +29,22 @@ from skillmill.teachers.middleware.accounting import BudgetMet
 log = logging.getLogger(__name__)
 
 
-def generate_range(config: Config, part: Range) -> GenerateOutcome:
-    """Generate a range of the plan in a folder of its own.
+def generate_range(config: Config, part: Range, is_stopped: Callable[[], bool] = lambda: False) -> GenerateOutcome:
+    """Generate a range of the plan in a folder of its own, until `is_stopped` says so.
 
-    Raises as `range_config` and `share_taxonomy` do, and `SkillmillError` if the run has rows: a range does not know
-    which cells they have tried.
+    Raises `KeyboardInterrupt` if it does, what `range_config` and `share_taxonomy` raise, and `SkillmillError` if the
+    run has rows: a range does not know which cells they have tried.
     """
     own = range_config(config, part)
+    if is_stopped():
+        raise KeyboardInterrupt
     with held_copy(own):
         with held_copy(config, reads_only=True):
             if sample_store(config.output).shards:
                 place = config.place(config.output)
                 raise SkillmillError(f"output_dir: {place} holds rows already, ranges expect one without")
             share_taxonomy(config, own)
-        return _generate(own, None, cells=part.cells(config.generation.samples or 0))
+        return _generate(own, None, cells=part.cells(config.generation.samples or 0), is_stopped=is_stopped)
 
 
 @at_output
@@ -72,12 +75,19 @@ def _generate_on_cluster(config: Config, start: Start | None) -> None:
     plan = current_plan(config)
     cells = sum(shard.cells for shard in sample_store(config.output).of_plan(plan.fingerprint))
     if not cells:
-        generate_ranges(config)
+        with recorded_end(config.output):
+            generate_ranges(config)
     if cells < (config.generation.samples or 0):
         merge_ranges(config)
 
 
-def _generate(config: Config, start: Start | None, beside: bool = False, cells: range | None = None) -> GenerateOutcome:
+def _generate(
+    config: Config,
+    start: Start | None,
+    beside: bool = False,
+    cells: range | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> GenerateOutcome:
     """Generate the rows of one plan; `run.json` goes on naming another one if this is a plan `beside` that.
 
     `cells`: which cells of the plan, counted from 0; None: from the first one on.
@@ -108,6 +118,8 @@ def _generate(config: Config, start: Start | None, beside: bool = False, cells: 
             pace.at((outcome.cells, outcome.samples_cap), (outcome.accepted, outcome.accepted_target))
 
         def tick() -> None:
+            if is_stopped():
+                raise KeyboardInterrupt  # ends the run as Ctrl-C does
             progress.line(_progress_text(so_far), pace.text())
             keep_usage(workspace)
 

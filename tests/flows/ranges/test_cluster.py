@@ -5,6 +5,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
-from killed_runs import finish, start, what_lies_there, write_config
+from killed_runs import IN_FLIGHT, finish, start, what_lies_there, write_config
 from prefect_server import PrefectServer, running_server
 
 from skillmill.data.errors import ConfigError
 from skillmill.flows.checks import check_settings
+from skillmill.flows.commands.status import describe_directory
 from skillmill.flows.config import load_config
 
 pytest.importorskip("prefect_ray")
@@ -47,14 +49,22 @@ def rows(config: Path) -> dict[str, bytes]:
     return {name: content for name, content in what_lies_there(config).items() if name.startswith(("shards", "mani"))}
 
 
+def wait_until_asked(server: Any, requests: int, process: subprocess.Popen[str]) -> None:
+    """Wait until the teacher of a running command has had this many requests."""
+    deadline = time.monotonic() + 120
+    while server.stats()["asked"] < requests:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
-def ray_cluster() -> Iterator[str]:
-    """The address of a Ray cluster of two nodes on this machine."""
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two nodes on this machine."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
-    yield cluster.address
+    yield cluster
     cluster.shutdown()
 
 
@@ -67,18 +77,67 @@ def dask_cluster() -> Iterator[Any]:
 
 
 def test_ray_gives_the_rows_of_a_local_run(
-    tmp_path: Path, scripted_server: Callable[..., Any], ray_cluster: str
+    tmp_path: Path, scripted_server: Callable[..., Any], ray_cluster: Any
 ) -> None:
     whole = configured(tmp_path / "whole", scripted_server().base_url)
     finish(whole, "generate")
     server = scripted_server()
-    config = configured(tmp_path / "ray", server.base_url, kind="ray", address=ray_cluster, workers=3)
+    config = configured(tmp_path / "ray", server.base_url, kind="ray", address=ray_cluster.address, workers=3)
     finish(config, "generate")
     assert rows(config) == rows(whole)
     assert server.stats()["repeated"] == 0
     asked = server.stats()["asked"]
     assert "nothing left to do" in finish(config, "generate")
     assert server.stats()["asked"] == asked
+
+
+@pytest.mark.parametrize("kind", ["ray", "dask"])
+def test_ctrl_c_stops_the_ranges_and_the_same_command_goes_on(
+    tmp_path: Path,
+    scripted_server: Callable[..., Any],
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    whole = configured(tmp_path / "whole", scripted_server().base_url)
+    finish(whole, "generate")
+    server = scripted_server(latency=0.1)
+    cluster = request.getfixturevalue(f"{kind}_cluster")
+    address = cluster.address if kind == "ray" else cluster.scheduler_address
+    config = configured(tmp_path / kind, server.base_url, kind=kind, address=address, workers=2)
+    process = start(config, "generate")
+    wait_until_asked(server, 30, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "generate: stopping 2 ranges" in errors
+    asked = server.stats()["asked"]
+    describe_directory(tmp_path / kind / "out")
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith("out: stopped (Ctrl-C)")
+    assert not [line for line in told if "running" in line or "interrupted" in line]  # each range has ended by itself
+    time.sleep(1.5)
+    assert server.stats()["asked"] == asked  # nobody asks any more
+    finish(config, "generate")
+    assert rows(config) == rows(whole)
+    assert server.stats()["repeated"] <= IN_FLIGHT * 2
+
+
+def test_a_node_of_ray_that_is_lost_costs_no_row(
+    tmp_path: Path, scripted_server: Callable[..., Any], ray_cluster: Any
+) -> None:
+    whole = configured(tmp_path / "whole", scripted_server().base_url)
+    finish(whole, "generate")
+    node = ray_cluster.add_node(num_cpus=1)
+    server = scripted_server(latency=0.1)
+    config = configured(tmp_path / "ray", server.base_url, kind="ray", address=ray_cluster.address, workers=3)
+    process = start(config, "generate")
+    wait_until_asked(server, 30, process)
+    ray_cluster.remove_node(node, allow_graceful=False)
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert rows(config) == rows(whole)
+    assert server.stats()["repeated"] <= IN_FLIGHT
 
 
 def test_a_worker_of_dask_that_is_killed_costs_no_row(
@@ -90,16 +149,13 @@ def test_a_worker_of_dask_that_is_killed_costs_no_row(
     address = dask_cluster.scheduler_address
     config = configured(tmp_path / "dask", server.base_url, kind="dask", address=address, workers=2)
     process = start(config, "generate")
-    deadline = time.monotonic() + 120
-    while server.stats()["asked"] < 30:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
+    wait_until_asked(server, 30, process)
     victim = next(iter(dask_cluster.workers.values())).pid
     os.kill(victim, signal.SIGKILL)
     _, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert rows(config) == rows(whole)
-    assert server.stats()["repeated"] <= 8  # what was in flight
+    assert server.stats()["repeated"] <= IN_FLIGHT
 
 
 def test_a_range_that_fails_is_one_line(tmp_path: Path, dask_cluster: Any) -> None:
