@@ -94,7 +94,6 @@ def test_requests_that_start_together_compute_their_opening_once(teacher: Embedd
 def test_a_conversation_that_goes_on_finds_what_its_slot_holds(teacher: Embedded) -> None:
     first = replace(with_opening("Tell me about snow."), sampling=Sampling(max_tokens=40, ignore_eos=True))
     [answer] = ask(teacher, first)
-    ask(teacher, question("Name a river."))
     later = [*first.messages, {"role": "assistant", "content": answer.text}, {"role": "user", "content": "And ice?"}]
     [reply] = ask(teacher, Request(later, Sampling(max_tokens=8), 1))
     assert reply.cached_tokens >= answer.prompt_tokens
