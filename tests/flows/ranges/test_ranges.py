@@ -1,6 +1,7 @@
 """A plan that is generated in ranges and merged is the run of one process."""
 
 import os
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,8 @@ from killed_runs import finish, start, what_lies_there, write_config
 from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.ranges.merge import merge_ranges
-from skillmill.flows.ranges.split import Range
+from skillmill.flows.ranges.split import Range, range_config
+from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.flows.steps.generate import generate_range, generate_step
 
@@ -187,3 +189,30 @@ def test_ranges_need_a_fixed_number_of_cells_and_one_taxonomy(configure: Configu
     generate_step(configure("d", {"samples": 3}))
     with pytest.raises(SkillmillError, match=r"^output_dir: d holds rows already, ranges expect one without"):
         generate_range(configure("d", {"samples": 6}), Range(1, 2))
+
+
+def test_a_range_that_is_stopped_keeps_what_is_finished_and_goes_on(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, stopped = configure("whole"), configure("stopped")
+    generate_range(whole, Range(2, 2))
+    monkeypatch.setattr("skillmill.flows.runtime.loop.TICK_S", 0.01)
+    looks = count()
+    with pytest.raises(KeyboardInterrupt):
+        generate_range(stopped, Range(2, 2), lambda: next(looks) > 0)
+    folder = stopped.output / "ranges" / "23" / "2-of-2"
+    assert (read_state(folder)["status"], read_state(folder)["reason"]) == ("stopped", "Ctrl-C")
+    generate_range(stopped, Range(2, 2))
+    assert shards(range_config(stopped, Range(2, 2))) == shards(range_config(whole, Range(2, 2)))
+
+
+def test_a_range_stops_once_its_call_is_asked_to(configure: Configure) -> None:
+    config = configure("stopped")
+    ask_to_stop(config, "an earlier call")
+    with asked_to_stop(config, "this call") as is_stopped:
+        assert not is_stopped()
+        ask_to_stop(config, "this call")
+        deadline = time.monotonic() + 30
+        while not is_stopped():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
