@@ -113,6 +113,8 @@ class Combinations:
         # The number of the category that each theme goes with; None for every category, -1 for one without skills.
         self._bound = [None if name is None else number.get(name, -1) for name in map(_category_of, self.themes)]
         self._pattern = interleaving(shares, seed)
+        # For each k the number of cells of all themes; a balanced plan may end before all of them have come.
+        self._pairs: dict[int, int] = {}
         self._spaces = {k: self._space(k) for k in sorted(shares)}
         # _before[r] is the number of places before r that have the same k as place r
         self._before = [self._pattern[:r].count(k) for r, k in enumerate(self._pattern)]
@@ -134,7 +136,8 @@ class Combinations:
             raise ConfigError(f"generation.categories: {k} skills of {self.categories} categories asked for, {most}")
         of_block = {block: self._touching(block, k) for block in self._bound if block is not None}
         of_themes = [subsets if block is None else of_block[block] for block in self._bound]
-        if not any(each.size for each in of_themes):
+        self._pairs[k] = sum(each.size for each in of_themes)
+        if not self._pairs[k]:
             raise ConfigError(f"taxonomy.query_types: no category of a query type has skills for cells of {k}")
         try:
             return space_of(of_themes, self.balanced, "skillmill", self.seed, self.kind, k)
@@ -176,7 +179,7 @@ class Combinations:
 
     def _mean_product(self, weights: np.ndarray, k: int, over_subsets: float) -> float:
         """Return the mean product of weights over the cells with k skills, given its sum over all allowed subsets."""
-        pairs, themes_of = self._spaces[k].pairs, Counter(self._bound)
+        pairs, themes_of = self._pairs[k], Counter(self._bound)
         if themes_of[None] == len(self.themes):
             return over_subsets / (pairs // len(self.themes))
         total = themes_of[None] * over_subsets

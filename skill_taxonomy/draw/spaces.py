@@ -30,11 +30,6 @@ class Space(Protocol):
         """The number of cells."""
         ...
 
-    @property
-    def pairs(self) -> int:
-        """The number of pairs of a subset and its theme; a balanced space may end before all of them have come."""
-        ...
-
     def __getitem__(self, i: int) -> tuple[tuple[int, ...], int]: ...
 
     def bulk(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,11 +53,6 @@ class ShuffledSpace:
 
     @property
     def size(self) -> int:
-        """The number of cells."""
-        return self.order.size
-
-    @property
-    def pairs(self) -> int:
         """The number of cells."""
         return self.order.size
 
@@ -92,11 +82,6 @@ class ThemedSpace:
 
     @property
     def size(self) -> int:
-        """The number of cells."""
-        return self.order.size
-
-    @property
-    def pairs(self) -> int:
         """The number of cells."""
         return self.order.size
 
@@ -137,11 +122,6 @@ class BalancedSpace:
     def size(self) -> int:
         """The number of cells."""
         return min(self.subsets[theme].size for theme in self.turns) * len(self.turns)
-
-    @property
-    def pairs(self) -> int:
-        """The number of pairs of a subset and its theme."""
-        return sum(self.subsets[theme].size for theme in self.turns)
 
     def __getitem__(self, i: int) -> tuple[tuple[int, ...], int]:
         block, place = divmod(i, len(self.turns))
