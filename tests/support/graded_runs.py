@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
@@ -67,7 +68,9 @@ def rows(config: Config, configuration: str = "sft") -> list[dict[str, Any]]:
 
 
 def all_rows(config: Config) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(config.output / "shards").to_pylist()
+    """All stored rows; a column that an older shard lacks is None there."""
+    tables = [pq.read_table(path) for path in sorted((config.output / "shards").glob("*.parquet"))]
+    found: list[dict[str, Any]] = pa.concat_tables(tables, promote_options="default").to_pylist()
     return found
 
 
