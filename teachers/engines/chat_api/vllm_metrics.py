@@ -2,8 +2,6 @@
 
 from collections import defaultdict
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from skillmill.teachers.base import Load
 
 _METRICS = (
@@ -23,6 +21,8 @@ def vllm_load(metrics: str) -> Load | None:
 
     Requests and totals are sums over the engines; `kv_used` is that of the fullest engine.
     """
+    from prometheus_client.parser import text_string_to_metric_families  # takes 12 ms; few servers have metrics
+
     lines = [line for line in metrics.splitlines() if line.startswith(_METRICS)]
     values = defaultdict[str, list[float]](list)
     try:
