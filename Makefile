@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help venv demo test coverage test-vllm test-evaluators test-cluster lint types ci clean bench-filters bench-teachers bench-saturation bench-tokens bench-export bench-train
 
 help:
-	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (at most 10 minutes)"
+	@echo "make demo    the whole job on the embedded teacher, as Prefect flows (about 5 minutes)"
 	@echo "make test    the tests (at most 15 minutes)"
 	@echo "make coverage          the tests, and which lines they run (twice as slow)"
 	@echo "make test-vllm         the vLLM teacher on its CPU build, in .venv-vllm (4 GB)"
