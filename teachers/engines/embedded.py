@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from skillmill.teachers.base import Reply, Request, RequestFailed, TransientErro
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.embedded_model.weights import WEIGHTS, checked_gguf, engine_weights
 from skillmill.teachers.engines import OpenEngine
+from skillmill.teachers.engines.own_folder import own_folder
 from skillmill.teachers.engines.shared import SectionTeacher, shared
 from skillmill.teachers.engines.slot_prompts import SlotPrompts
 from skillmill.teachers.reasoning import separate_reasoning
@@ -96,7 +96,7 @@ class Embedded:
         path = engine_weights() if model is None else checked_gguf(Path(model).expanduser(), section)
         self.name = embedded_name(model, section)
         params = _params(llama, path, max_in_flight, engine_args, section)
-        self._saved = TemporaryDirectory(prefix="skillmill-prompts-")
+        self._saved = own_folder()
         params.slot_save_path = f"{self._saved.name}{os.sep}"
         self._api_key = params.api_keys[0]
         try:
