@@ -12,6 +12,7 @@ import pytest
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
+from skillmill.data.records import Message
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.embedded_model.weights import embedded_weights
 from skillmill.teachers.engines.embedded import Embedded, embedded_name
@@ -79,7 +80,7 @@ OPENING = "Answer in one short sentence, in plain words, and name one thing that
 
 
 def with_opening(question: str, opening: str = OPENING) -> Request:
-    messages = [{"role": "system", "content": opening}, {"role": "user", "content": question}]
+    messages: list[Message] = [{"role": "system", "content": opening}, {"role": "user", "content": question}]
     return Request(messages, Sampling(max_tokens=8), 1)
 
 
@@ -94,8 +95,11 @@ def test_requests_that_start_together_compute_their_opening_once(teacher: Embedd
 def test_a_conversation_that_goes_on_finds_what_its_slot_holds(teacher: Embedded) -> None:
     first = replace(with_opening("Tell me about snow."), sampling=Sampling(max_tokens=40, ignore_eos=True))
     [answer] = ask(teacher, first)
-    later = [*first.messages, {"role": "assistant", "content": answer.text}, {"role": "user", "content": "And ice?"}]
-    [reply] = ask(teacher, Request(later, Sampling(max_tokens=8), 1))
+    said: list[Message] = [
+        {"role": "assistant", "content": answer.text},
+        {"role": "user", "content": "And ice?"},
+    ]
+    [reply] = ask(teacher, Request([*first.messages, *said], Sampling(max_tokens=8), 1))
     assert reply.cached_tokens >= answer.prompt_tokens
 
 
