@@ -70,8 +70,7 @@ def rows(config: Config, configuration: str = "sft") -> list[dict[str, Any]]:
 def all_rows(config: Config) -> list[dict[str, Any]]:
     """All stored rows; a column that an older shard lacks is None there."""
     tables = [pq.read_table(path) for path in sorted((config.output / "shards").glob("*.parquet"))]
-    found: list[dict[str, Any]] = pa.concat_tables(tables, promote_options="default").to_pylist()
-    return found
+    return pa.concat_tables(tables, promote_options="default").to_pylist() if tables else []
 
 
 def state(config: Config) -> dict[str, Any]:

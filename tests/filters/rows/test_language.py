@@ -12,6 +12,7 @@ from skillmill.data.text.words import count_words
 from skillmill.filters.apply import apply_filters, undecided
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.rows.language import LANGUAGES, Language, _identifier, likelihood
+from skillmill.filters.shirker.model import BRIEF_SHARE
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.skill_taxonomy.taxonomy import QueryType, Skill, Topic
 
@@ -149,11 +150,11 @@ def test_words_of_unspaced_scripts_are_counted_by_letters(text: str) -> None:
     assert count_words(text) <= len(text) and (spaced or count_words(text) <= len(text) / 2 + 1)
 
 
-def test_an_answer_that_is_short_on_purpose_is_half_as_suspect() -> None:
+def test_an_answer_that_is_short_on_purpose_is_less_suspect() -> None:
     score = {
         length: apply_filters(
             Sample("How do I get there?", ENGLISH_ANSWER), replace(ENGLISH, length=length), FiltersConfig()
         ).signals["shirker_score"]
         for length in (None, "short")
     }
-    assert score["short"] == pytest.approx(score[None] / 2, abs=1e-5) and score[None] > 0
+    assert score["short"] == pytest.approx(BRIEF_SHARE * score[None], abs=1e-5) and score[None] > 0
