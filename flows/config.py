@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.export.config import ExportConfig
+from skillmill.data.inputs.local_files import joined
 from skillmill.data.inputs.validation import key_prefix, validation_message
 from skillmill.data.inputs.yaml_file import LineNumbers, Location, read_yaml
 from skillmill.data.remote.url import COPY, cache_folder, check_url, is_url
@@ -167,8 +168,8 @@ class GenerationConfig(Section):
     def relative_to(self, folder: Path) -> "GenerationConfig":
         """Return the section with its relative paths joined to `folder`, the folder of the configuration file."""
         own = self.kind not in KIND_OPTIONS
-        path = str(folder / Path(self.path).expanduser()) if own else self.path
-        prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
+        path = joined(folder, self.path) if own else self.path
+        prompts = self.prompts and joined(folder, self.prompts)
         evolve = self.evolve and self.evolve.relative_to(folder)
         return self.model_copy(update={"path": path, "prompts": prompts, "evolve": evolve})
 
@@ -267,8 +268,7 @@ class Config(Section):
 
     def place(self, path: Path) -> str:
         """Return a path in the output directory as the user knows it: a URL if `output_dir` is one."""
-        here, root = path.resolve(), self.output.resolve()
-        if not is_url(self.output_dir) or not here.is_relative_to(root):
+        if not is_url(self.output_dir) or not (here := path.resolve()).is_relative_to(root := self.output.resolve()):
             return str(path)
         return f"{self.output_dir}/{here.relative_to(root).as_posix()}".removesuffix("/.")
 

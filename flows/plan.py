@@ -19,7 +19,7 @@ from skillmill.generators.user_defined import user_generator
 from skillmill.skill_taxonomy.draw.combinations import Combinations, ThemeKind
 from skillmill.skill_taxonomy.taxonomy import Taxonomy, fingerprint
 from skillmill.teachers.build import teacher_name
-from skillmill.teachers.prompts import Prompts, shipped
+from skillmill.teachers.prompts import chosen_prompts
 
 BUILT_IN: dict[str, type[SkillMix] | type[InstructSkillMix]] = {
     "skill_mix": SkillMix,
@@ -139,7 +139,7 @@ def configured_generator(config: Config) -> Generator:
         return user_generator(generation.kind, Path(generation.path), sampling, generation.generations)
     aimed, evolved = bool(generation.targets or generation.evolve), bool(generation.evolve)
     folders = (PROMPTS / generation.kind, *[targets.FOLDER] * aimed, *[evolution.FOLDER] * evolved)
-    templates = Prompts(*folders, own=Path(generation.prompts)) if generation.prompts else shipped(*folders)
+    templates = chosen_prompts(*folders, own=generation.prompts)
     options: dict[str, Any] = {**generation.options, "templates": templates}
     if kind is InstructSkillMix:  # decides by the row filters whether to request an instruction again; not in the plan
         options["filters"] = config.filters

@@ -18,6 +18,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from skillmill.data.errors import ConfigError
+from skillmill.data.inputs.local_files import joined
 from skillmill.data.reasons import PROMPT_COPY, UNPARSABLE
 from skillmill.data.records import SampleRow, text_of
 from skillmill.data.store import sample_store
@@ -53,7 +54,7 @@ class EvolveConfig(BaseModel):
 
     def relative_to(self, folder: Path) -> "EvolveConfig":
         """Return the settings with `parents` resolved relative to `folder`, the folder of the configuration file."""
-        return self.model_copy(update={"parents": str(folder / Path(self.parents).expanduser())})
+        return self.model_copy(update={"parents": joined(folder, self.parents)})
 
 
 class Evolutions:

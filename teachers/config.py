@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
+from skillmill.data.inputs.local_files import joined
 from skillmill.teachers.base import Sampling
 from skillmill.teachers.engines import ENGINES
 from skillmill.teachers.engines.chat_api.address import HIDDEN, parse_address, shown
@@ -119,7 +120,7 @@ class TeacherConfig(BaseModel):
             path = folder / Path(model).expanduser()
             model = str(path) if self.kind == "embedded" or path.is_dir() else model
         if self.kind == "vllm" and isinstance(arguments.get("lora"), str):
-            arguments = {**arguments, "lora": str(folder / Path(arguments["lora"]).expanduser())}
+            arguments = {**arguments, "lora": joined(folder, arguments["lora"])}
         return self.model_copy(update={"model": model, "engine_args": arguments})
 
 

@@ -126,6 +126,14 @@ def shipped(*folders: Path) -> Prompts:
     return Prompts(*folders)
 
 
+def chosen_prompts(*folders: Path, own: str | None, key: str = "generation.prompts") -> Prompts:
+    """Return the shipped prompts of the folders, with the files of the user's folder `own`, if any, in their place.
+
+    `key` is the key of the configuration that names `own`. Raises `ConfigError` as `Prompts` does.
+    """
+    return Prompts(*folders, own=Path(own), key=key) if own else shipped(*folders)
+
+
 def render(folder: Path, turn: str, **variables: object) -> str:
     """Return the text of one turn's prompt in a folder of shipped prompts, as `Prompts.render` does."""
     return shipped(folder).render(turn, **variables)

@@ -8,6 +8,11 @@ from skillmill.data.errors import ConfigError
 _ADDRESS = re.compile(r"(?:^|/)([a-z][a-z0-9+.-]+):/+(?=[^/])", re.IGNORECASE)
 
 
+def joined(folder: Path, path: str) -> str:
+    """Return a path of a configuration, relative to `folder`, the folder of the file; "~" is the home directory."""
+    return str(folder / Path(path).expanduser())
+
+
 def require_local(path: str | Path) -> None:
     """Raise `ConfigError` if a path is the address of a file, such as `https://…` or `s3://…`.
 

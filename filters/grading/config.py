@@ -5,6 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from skillmill.data.inputs.local_files import joined
+
 RubricName = Literal["structured", "paper"]
 OnFailure = Literal["keep", "reject", "stop"]
 """What happens to a row that is to be graded and gets no usable grading; "stop" ends the run."""
@@ -35,7 +37,7 @@ class GradingConfig(BaseModel):
 
     def relative_to(self, folder: Path) -> Self:
         """Return a copy whose relative paths are joined to `folder`."""
-        prompts = self.prompts and str(folder / Path(self.prompts).expanduser())
+        prompts = self.prompts and joined(folder, self.prompts)
         return self.model_copy(update={"prompts": prompts})
 
     @property

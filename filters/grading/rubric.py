@@ -25,7 +25,7 @@ from skillmill.filters.grading.reading import (
 )
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 from skillmill.skill_taxonomy.taxonomy import Skill, canonical
-from skillmill.teachers.prompts import Prompts, shipped
+from skillmill.teachers.prompts import Prompts, chosen_prompts
 from skillmill.teachers.structured import object_schema, parse_object
 
 FOLDER = Path(__file__).parent / "prompts"
@@ -74,7 +74,7 @@ def grading_prompts(folder: str | None = None, key: str = "grading.prompts") -> 
 
     `key` is the key of the configuration that names the folder. Raises `ConfigError` as `Prompts` does.
     """
-    return Prompts(FOLDER, own=Path(folder), key=key) if folder else shipped(FOLDER)
+    return chosen_prompts(FOLDER, own=folder, key=key)
 
 
 def within_sentences(sample: Sample, cell: Cell) -> float:

@@ -15,7 +15,7 @@ from skillmill.data.remote.url import COPY, cache_folder, checked_directory, is_
 from skillmill.data.store import Shard, grade_store, pair_store, sample_store
 from skillmill.flows.ranges.split import FOLDER
 from skillmill.flows.runtime.batch_settings import unfinished_batches
-from skillmill.flows.runtime.output_lock import read_holder
+from skillmill.flows.runtime.output_lock import WORK, read_holder
 from skillmill.flows.runtime.workspace import read_state
 
 _RESULTS = ("export", "train/sft", "train/dpo", "train/kto", "train/grpo", "report.html")
@@ -64,7 +64,7 @@ def describe_directory(name: str | Path) -> None:
     console.print(_plans(held.samples, held.state.get("plan")))
     graded = f", {held.gradings:,} gradings" if held.gradings else ""
     console.print(f"{held.pairs:,} preference pairs{graded}")
-    work = cache_folder(str(name)) if is_url(name) else Path(name) / ".work"
+    work = cache_folder(str(name)) if is_url(name) else Path(name) / WORK
     for section, batches, requests in unfinished_batches(work):
         names = ", ".join(each or "not submitted" for each in batches)
         console.print(f"{section}: {requests:,} requests without an answer in batches ({names})", soft_wrap=True)

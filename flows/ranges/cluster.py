@@ -84,13 +84,13 @@ def _generate_part(config: Config, number: int, count: int, call: str) -> Genera
 
     A worker that is lost raises nothing here; the cluster gives its range to another one.
     """
-    with asked_to_stop(config, call) as is_stopped:
-        try:
+    try:
+        with asked_to_stop(config, call) as is_stopped:
             return generate_range(config, Range(number, count), is_stopped)
-        except SkillmillError as error:
-            return GenerateOutcome(missed=str(error))
-        except KeyboardInterrupt:
-            return GenerateOutcome(missed="stopped")
+    except SkillmillError as error:
+        return GenerateOutcome(missed=str(error))
+    except KeyboardInterrupt:
+        return GenerateOutcome(missed="stopped")
 
 
 def _ranges_and_runner(config: Config) -> tuple[int, TaskRunner[Any]]:

@@ -125,14 +125,12 @@ def grading_fingerprints(config: Config) -> dict[str, str]:
     """
     if config.grading.when == "never":
         return {}
-    settings = grader_config(config)
-    grader = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body]
-    grader.append(grading_prompts(config.grading.prompts).fingerprint)
-    rule = config.grading.failure_rule
+    settings, prompts = grader_config(config), grading_prompts(config.grading.prompts)
+    grader = [teacher_name(settings), settings.sampling.model_dump(), settings.extra_body, prompts.fingerprint]
+    grading = config.grading.model_dump(exclude={"on_failure", "prompts"})
     # Rows that an earlier version decided were kept without a grade, and its fingerprint had no such key.
-    grading = config.grading.model_dump(exclude={"on_failure", "prompts"}) | (
-        {} if rule == "keep" else {"on_failure": rule}
-    )
+    if (rule := config.grading.failure_rule) != "keep":
+        grading["on_failure"] = rule
     return {"grading": _fingerprint(grading), "grader": _fingerprint(grader)}
 
 

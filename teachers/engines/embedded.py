@@ -146,7 +146,7 @@ class Embedded:
         try:
             with self._prompts.slot_for(request.messages) as held:
                 self._server.handle_chat_completions({**chat_body(request), "id_slot": held.slot}, receive)
-                held.reply = _assistant_text(chunks)
+                held.reply = _text_of(chunks)
         except Exception as error:  # the binding raises for a request that it cannot read, such as a bad schema
             raise RequestFailed(BAD_REQUEST, str(error)) from None
         if self._closed.is_set():
@@ -265,24 +265,22 @@ def chat_body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _assistant_text(chunks: list[dict[str, Any]]) -> str:
-    """Return the reply as it stands in the text of a conversation that goes on."""
-    deltas = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk.get("choices", [])]
-    return f"\0assistant\0{''.join(deltas)}"
+def _text_of(chunks: list[dict[str, Any]]) -> str:
+    """Return the text of the reply so far, without what is set apart as reasoning."""
+    return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk.get("choices", []))
 
 
 def _reply(chunks: list[dict[str, Any]], section: str) -> Reply:
-    text, thinking, finish_reason = [], [], ""
+    thinking, finish_reason = [], ""
     usage: dict[str, Any] = {}
     for chunk in chunks:
         if "error" in chunk or "choices" not in chunk:
             raise _failure(chunk.get("error", chunk), section)
         usage = chunk.get("usage") or usage
         for choice in chunk["choices"]:
-            text.append(choice["delta"].get("content") or "")
             thinking.append(choice["delta"].get("reasoning_content") or "")
             finish_reason = choice["finish_reason"] or finish_reason
-    answer, reasoning = separate_reasoning("".join(text), "".join(thinking))
+    answer, reasoning = separate_reasoning(_text_of(chunks), "".join(thinking))
     return Reply(
         text=answer,
         finish_reason=finish_reason or "length",

@@ -104,7 +104,7 @@ class SlotPrompts:
             if known and computes and known.waiting:
                 known.size = self._try(slot, "save", known)
             with self._changed:
-                self._texts[slot] = text + held.reply
+                self._texts[slot] = text + (_text([{"role": "assistant", "content": held.reply}]) if held.reply else "")
                 self._free.add(slot)
                 if known and computes:
                     known.computing = False

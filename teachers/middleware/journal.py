@@ -66,8 +66,7 @@ class Journal:
     def __contains__(self, key: bytes) -> bool:
         """Return whether a reply is stored under a key. Raises `StoreError` if the file is damaged."""
         with self._errors():
-            found = self._connection.execute("SELECT 1 FROM compressed_replies WHERE key = ?", (key,)).fetchone()
-        return found is not None
+            return _has_reply(self._connection, key)
 
     def put(self, key: bytes, reply: Reply) -> None:
         """Store a reply. Raises `StoreError` if the file cannot be written."""
@@ -124,10 +123,13 @@ def unanswered(path: Path, keys: Iterable[bytes]) -> list[bytes]:
         return list(keys)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            query = "SELECT 1 FROM compressed_replies WHERE key = ?"
-            return [key for key in keys if connection.execute(query, (key,)).fetchone() is None]
+            return [key for key in keys if not _has_reply(connection, key)]
     except sqlite3.DatabaseError as error:
         raise StoreError(f"cannot read the reply journal {path}: {error}") from None
+
+
+def _has_reply(connection: sqlite3.Connection, key: bytes) -> bool:
+    return connection.execute("SELECT 1 FROM compressed_replies WHERE key = ?", (key,)).fetchone() is not None
 
 
 def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes:

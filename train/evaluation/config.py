@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from skillmill.data.inputs.local_files import joined
 from skillmill.filters.grading.config import RubricName
 from skillmill.teachers.base import Sampling
 from skillmill.teachers.config import TeacherConfig
@@ -142,5 +143,5 @@ class EvaluateConfig(BaseModel):
             return str(path) if path.exists() else value
 
         update = {name: resolved(getattr(self, name)) for name in ("student", "baseline", "taxonomy")}
-        update["prompts"] = self.prompts and str(folder / Path(self.prompts).expanduser())
+        update["prompts"] = self.prompts and joined(folder, self.prompts)
         return self.model_copy(update={**update, "instruct": self.instruct and self.instruct.relative_to(folder)})

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from skillmill.data.inputs.local_files import joined
 from skillmill.teachers.base import Sampling
 
 RowSplit = Literal["validation", "test"]
@@ -34,4 +35,4 @@ class InstructConfig(BaseModel):
 
     def relative_to(self, folder: Path) -> "InstructConfig":
         """Return the settings with the folder of prompts joined to `folder`, the folder of the configuration file."""
-        return self.model_copy(update={"prompts": self.prompts and str(folder / Path(self.prompts).expanduser())})
+        return self.model_copy(update={"prompts": self.prompts and joined(folder, self.prompts)})

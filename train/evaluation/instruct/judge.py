@@ -13,7 +13,7 @@ from skillmill.filters.grading.comparison import SCHEMA, STAGE, Choice, read_cho
 from skillmill.filters.rows.refusal import declines
 from skillmill.skill_taxonomy.cells import derived_seed
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling, Teacher
-from skillmill.teachers.prompts import Prompts, shipped
+from skillmill.teachers.prompts import Prompts, chosen_prompts, shipped
 from skillmill.teachers.structured import clean
 from skillmill.train.evaluation.instruct.items import InstructItem
 
@@ -64,7 +64,7 @@ def judge_prompts(folder: str | None) -> Prompts:
 
     Raises `ConfigError` as `Prompts` does.
     """
-    return Prompts(FOLDER, own=Path(folder), key=KEY) if folder else shipped(FOLDER)
+    return chosen_prompts(FOLDER, own=folder, key=KEY)
 
 
 async def compare(item: InstructItem, answer: str, judge: Judge) -> Comparison:
