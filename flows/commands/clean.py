@@ -6,14 +6,13 @@ from typing import Any
 
 from skillmill.data.errors import ConfigError
 from skillmill.data.freed import write_freed
-from skillmill.data.remote.url import is_url
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.data.versions import Version, adopt_exported
 from skillmill.flows.refresh.open_refresh import OPEN_REFRESH
+from skillmill.flows.rows.cell_rows import is_unanswered
 from skillmill.flows.rows.duplicates import accepted_by_filters
-from skillmill.flows.rows.generate import is_unanswered
+from skillmill.flows.runtime.named_directory import Directory, open_directory
 from skillmill.flows.runtime.output_lock import hold_output
-from skillmill.flows.runtime.remote_output import Directory, open_directory
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.teachers.middleware.journal import Journal
 
@@ -42,19 +41,17 @@ def _clean(directory: Directory, keep: int | None, dry_run: bool) -> int:
     root, state = directory.root, read_state(directory.root)
     if not state:
         raise ConfigError(f"{directory.name} holds no run: expected an output_dir with a run.json")
-    configuration = state.get("configuration", {})
-    keep = keep or configuration.get("retention", {}).get("versions")
+    keep = keep or state.get("configuration", {}).get("retention", {}).get("versions")
     if keep is None:
         log.info("clean: retention.versions is null, so all versions are kept; --versions N keeps the newest N")
         return 0
-    work = directory.work if is_url(directory.name) else Path(configuration.get("work_dir") or directory.work)
-    with hold_output(root, work):
+    with hold_output(root, directory.work):
         versions = adopt_exported(root)
         is_open = (root / OPEN_REFRESH).exists() or state.get("status") in ("running", "stopped")
         if is_open or versions.current is None:
             raise ConfigError(f"{directory.name}: expected a finished version, finish the run or the refresh first")
         kept = [version for version in versions.entries if not version.withdrawn][-keep:]
-        return _free(root, work, kept, state, dry_run)
+        return _free(root, directory.work, kept, state, dry_run)
 
 
 def _free(root: Path, work: Path, kept: list[Version], state: dict[str, Any], dry_run: bool) -> int:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from skillmill.data.errors import ConfigError
-from skillmill.data.remote.url import COPY, cache_folder, checked_directory, is_url
+from skillmill.data.remote.url import COPY, checked_directory, is_url
 from skillmill.data.store import Shard, grade_store, pair_store, sample_store
 from skillmill.flows.ranges.split import FOLDER
 from skillmill.flows.runtime.batch_settings import unfinished_batches
-from skillmill.flows.runtime.output_lock import WORK, read_holder
+from skillmill.flows.runtime.named_directory import published_state, work_folder
+from skillmill.flows.runtime.output_lock import read_holder
 from skillmill.flows.runtime.workspace import read_state
 
 _RESULTS = ("export", "train/sft", "train/dpo", "train/kto", "train/grpo", "report.html")
@@ -30,6 +30,7 @@ class _Range:
     status: str
     cells: int
     accepted: int
+    work: Path
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,14 @@ def describe_directory(name: str | Path) -> None:
     console.print(Text(f"{name}: {held.status}"), soft_wrap=True)
     if held.ranges:
         console.print(_ranges(held.ranges))
+    for each in held.ranges:
+        _print_batches(console, f"range {each.name}: ", each.work)
     if not held.state:
         return
     console.print(_plans(held.samples, held.state.get("plan")))
     graded = f", {held.gradings:,} gradings" if held.gradings else ""
     console.print(f"{held.pairs:,} preference pairs{graded}")
-    work = cache_folder(str(name)) if is_url(name) else Path(name) / WORK
-    for section, batches, requests in unfinished_batches(work):
-        names = ", ".join(each or "not submitted" for each in batches)
-        console.print(f"{section}: {requests:,} requests without an answer in batches ({names})", soft_wrap=True)
+    _print_batches(console, "", work_folder(name, held.state))
     for result in held.results:
         console.print(f"{name}/{result}" if is_url(name) else str(Path(name) / result), soft_wrap=True)
 
@@ -95,7 +95,9 @@ def _ranges_in(root: Path) -> list[_Range]:
         shards, state = sample_store(folder).shards, read_state(folder)
         status = _status(folder, state) if state else "not begun"
         cells, accepted = sum(shard.cells for shard in shards), sum(shard.accepted for shard in shards)
-        ranges.append(_Range(f"{folder.parent.name}/{folder.name}", status, cells, accepted))
+        ranges.append(
+            _Range(f"{folder.parent.name}/{folder.name}", status, cells, accepted, work_folder(folder, state))
+        )
     return ranges
 
 
@@ -107,14 +109,13 @@ def _on_a_store(url: str) -> _Directory | None:
 
     store = ObjectStore(url)
     commit = newest_commit(store)
-    entry = commit.tree.get("run.json")
-    state: dict[str, Any] = orjson.loads(store.read(entry.key) or b"{}") if entry else {}
+    state = published_state(store, commit)
     if not state:
         return None
     shards = [entry.shard for entry in commit.tree.values() if entry.shard]
     status, reason = str(state.get("status")), state.get("reason")
     if writer := read_writer(store):
-        is_here = read_holder(cache_folder(url) / COPY)[1]
+        is_here = read_holder(work_folder(url, state) / COPY)[1]
         status = f"{'running' if is_here else 'running, or killed'} ({writer}); last commit at {commit.time}"
     elif reason:
         status = f"{status} ({reason})"
@@ -140,6 +141,12 @@ def _status(root: Path, state: dict[str, Any]) -> str:
         before = "" if status == "running" else f"; before that: {status}"
         return f"interrupted (its process was killed or the disk was full; the same command goes on{before})"
     return f"{status} ({reason})" if reason else status
+
+
+def _print_batches(console: Console, of: str, work: Path) -> None:
+    for section, batches, requests in unfinished_batches(work):
+        names = ", ".join(each or "not submitted" for each in batches)
+        console.print(f"{of}{section}: {requests:,} requests without an answer in batches ({names})", soft_wrap=True)
 
 
 def _ranges(ranges: Sequence[_Range]) -> Table:

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from skillmill.flows.report.coverage import Coverage, by_category, coverage_of
-from skillmill.flows.runtime.remote_output import open_directory
+from skillmill.flows.runtime.named_directory import open_directory
 from skillmill.skill_taxonomy.curation.check import find_faults
 from skillmill.skill_taxonomy.formats import lines_of, read_taxonomy, read_taxonomy_text
 from skillmill.skill_taxonomy.sources import builtin_text

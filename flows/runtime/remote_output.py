@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from skillmill.data.errors import SkillmillError
-from skillmill.data.remote.url import COPY, cache_folder, checked_directory, is_url
+from skillmill.data.remote.url import is_url
 from skillmill.flows.config import Config
-from skillmill.flows.runtime.output_lock import LEDGER, WORK, OutputInUse, hold_output
+from skillmill.flows.runtime.output_lock import LEDGER, OutputInUse, hold_output
 
 if TYPE_CHECKING:
     from skillmill.data.remote.replica import Replica
@@ -30,20 +30,6 @@ class _Opened:
 
 
 _opened: ContextVar[dict[str, _Opened]] = ContextVar("_opened", default={})  # noqa: B039  # never changed in place
-
-
-@dataclass(frozen=True)
-class Directory:
-    """An output directory that a command line names.
-
-    `name`: as it was given. `root`: its folder, of a URL that of the copy. `work`: its work directory by default.
-    `replica`: of a URL, unless another process uses the copy.
-    """
-
-    name: str
-    root: Path
-    work: Path
-    replica: "Replica | None" = None
 
 
 def at_output(step: Step[Arguments, Result]) -> Step[Arguments, Result]:
@@ -69,33 +55,13 @@ def held_copy(config: Config, reads_only: bool = False) -> Iterator["Replica | N
     if not is_url(config.output_dir):
         yield None
         return
-    with _held(config.output_dir, config.output, config.work, reads_only) as replica:
+    with held_copy_at(config.output_dir, config.output, config.work, reads_only) as replica:
         yield replica
 
 
 @contextmanager
-def open_directory(name: str | Path, reads_only: bool) -> Iterator[Directory]:
-    """Open the output directory that a command line names, a path or a URL. Raises as `held_copy` does."""
-    name = checked_directory(name)
-    if not is_url(name):
-        yield Directory(name, Path(name), Path(name) / WORK)
-        return
-    work = cache_folder(name)
-    with _held(name, work / COPY, work, reads_only) as replica:
-        yield Directory(name, work / COPY, work, replica)
-
-
-def _decorated(step: Step[Arguments, Result], reads_only: bool) -> Step[Arguments, Result]:
-    @wraps(step)
-    def call(config: Config, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with held_copy(config, reads_only):
-            return step(config, *args, **kwargs)
-
-    return call
-
-
-@contextmanager
-def _held(url: str, output: Path, work: Path, reads_only: bool) -> Iterator["Replica | None"]:
+def held_copy_at(url: str, output: Path, work: Path, reads_only: bool) -> Iterator["Replica | None"]:
+    """Hold the copy in the folder `output` of the directory at a URL, as `held_copy` does."""
     key = os.path.realpath(output)
     if (opened := _opened.get().get(key)) is not None:
         with _published(opened.replica, opened.reads_only or reads_only):
@@ -119,6 +85,15 @@ def _held(url: str, output: Path, work: Path, reads_only: bool) -> Iterator["Rep
             if not reads_only:
                 with suppress(SkillmillError):
                     replica.close()
+
+
+def _decorated(step: Step[Arguments, Result], reads_only: bool) -> Step[Arguments, Result]:
+    @wraps(step)
+    def call(config: Config, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with held_copy(config, reads_only):
+            return step(config, *args, **kwargs)
+
+    return call
 
 
 def _can_hold(stack: ExitStack, url: str, output: Path, work: Path, reads_only: bool) -> bool:

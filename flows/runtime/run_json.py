@@ -12,6 +12,7 @@ from typing import Any
 
 from skillmill.data.errors import SkillmillError
 from skillmill.data.export.grading_counts import GradingCounts
+from skillmill.flows.config import Config
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, read_state, write_state
 
 UNFINISHED = ("running", "generated", "stopped")
@@ -30,7 +31,7 @@ def update_run_json(workspace: Workspace, changes: dict[str, Any], gradings: Gra
     kept = {key: value for key, value in state.get("totals", {}).items() if key in GradingCounts().as_totals()}
     state |= {
         "status": state.get("status", "running"),
-        "configuration": config.model_dump(mode="json"),  # headers and keys are hidden in it
+        "configuration": _recorded(config),
         "versions": recorded_versions(),
         "usage": usage.as_dict(),
         "totals": {
@@ -69,6 +70,11 @@ def _reason(error: BaseException) -> str:
         return "cancelled"
     words = " ".join(str(error).split())
     return words if isinstance(error, SkillmillError) else f"{type(error).__name__}: {words}".removesuffix(": ")
+
+
+def _recorded(config: Config) -> dict[str, Any]:
+    """Return the configuration with headers and keys hidden, and with `work_dir` as it is found from any folder."""
+    return config.model_dump(mode="json") | {"work_dir": config.work_dir and str(config.work.absolute())}
 
 
 @cache

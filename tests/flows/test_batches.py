@@ -100,6 +100,7 @@ def test_ctrl_c_leaves_the_batch_and_status_names_it(
 ) -> None:
     server = batch_server(latency=60)
     config = configure(tmp_path / "batches", server, batch=True)
+    config.write_text(f"work_dir: work\n{config.read_text()}")  # `status` finds it without the configuration
     process = start(config)
     while not server.stats()["calls"].get("poll"):
         time.sleep(0.03)

@@ -22,6 +22,7 @@ def two_plans(tmp_path: Path, scripted_server: Callable[..., Any], command_line:
         """Write the configuration; return how many requests there were so far."""
         content = {
             "output_dir": "out",
+            "work_dir": "work",
             "taxonomy": "builtin:instruct",
             "teacher": {"kind": "openai", "model": "scripted", "base_url": server.base_url, "max_in_flight": 4},
             "generation": {"samples": samples, "k": k},
@@ -41,21 +42,23 @@ def sizes(folder: Path) -> int:
 
 
 def test_clean_frees_the_plans_that_no_kept_version_has(
-    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine
+    tmp_path: Path, two_plans: Callable[..., int], command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = dict.fromkeys(shard.plan for shard in sample_store(tmp_path / "out").shards)
     export = {path: path.read_bytes() for path in (tmp_path / "out" / "export").rglob("*.parquet")}
     before = sizes(tmp_path / "out")
-    code, would, _ = command_line("clean", "out", "--versions", "1", "--dry-run")
+    monkeypatch.chdir("/")  # `work_dir` is found from any folder
+    directory = str(tmp_path / "out")
+    code, would, _ = command_line("clean", directory, "--versions", "1", "--dry-run")
     assert (code, sizes(tmp_path / "out")) == (0, before)
-    code, freed, said = command_line("clean", "out", "--versions", "1")
+    code, freed, said = command_line("clean", directory, "--versions", "1")
     assert code == 0
     assert freed.split()[0] == would.split()[0] != "0"
     assert f"shards of plan {first[:8]}" in said
     assert "journal.sqlite" in said
     assert {shard.plan for shard in sample_store(tmp_path / "out").shards} == {second}
     assert {path: path.read_bytes() for path in (tmp_path / "out" / "export").rglob("*.parquet")} == export
-    assert command_line("clean", "out", "--versions", "1")[1].startswith("0 bytes")
+    assert command_line("clean", directory, "--versions", "1")[1].startswith("0 bytes")
 
 
 def test_replies_of_the_kept_plan_stay(
