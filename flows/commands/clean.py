@@ -8,6 +8,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.data.freed import write_freed
 from skillmill.data.store import ShardStore, grade_store, pair_store, sample_store, stress_store
 from skillmill.data.versions import Version, adopt_exported
+from skillmill.flows.ranges.stop import delete_marks
 from skillmill.flows.refresh.open_refresh import OPEN_REFRESH
 from skillmill.flows.rows.cell_rows import is_unanswered
 from skillmill.flows.rows.duplicates import accepted_by_filters
@@ -23,14 +24,16 @@ def clean(name: str | Path, keep: int | None, dry_run: bool) -> int:
     """Delete the shards and the journalled replies of plans that none of the newest `keep` versions has.
 
     The tried cells and the ids of kept rows of deleted shards stay, and so do all signatures. `keep` None is
-    `retention.versions` of the last run; if that is null too, nothing is deleted. On a store, the objects that killed
-    and lost uploads left are deleted too.
+    `retention.versions` of the last run; if that is null too, no plan is deleted. What killed calls left is deleted
+    too: marks that stop ranges and, on a store, objects of killed and lost uploads.
 
     Returns the number of bytes that were, or with `dry_run` would be, freed. Raises `ConfigError` if the `output_dir`
     `name`, a path or a URL, holds no run or an unfinished one, `OutputInUse` if another run holds the directory.
     """
     with open_directory(name, reads_only=dry_run) as directory:
         freed = _clean(directory, keep, dry_run)
+        if not dry_run:
+            delete_marks(directory.name)
         left = directory.replica.delete_unlisted(dry_run) if directory.replica else 0
     if left:
         log.info(f"clean: objects that no commit lists: {left:,} bytes")

@@ -20,7 +20,7 @@ from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.remote.url import is_url
 from skillmill.flows.config import Config, RunnerConfig
 from skillmill.flows.ranges.split import Range, range_config
-from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop
+from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop, delete_marks
 from skillmill.flows.rows.generate import GenerateOutcome
 from skillmill.flows.steps.generate import generate_range
 
@@ -69,10 +69,12 @@ def generate_ranges(config: Config) -> None:
             return [future.result() for future in futures]
         except KeyboardInterrupt:
             log.info(f"generate: stopping {count} ranges")
-            ask_to_stop(here, call)
-            wait(list(futures), STOP_S)
+            ask_to_stop(here.output_dir, call)
+            if not wait(list(futures), STOP_S).not_done:
+                delete_marks(here.output_dir)
             raise
 
+    delete_marks(here.output_dir)  # those of calls that were killed
     for number, outcome in enumerate(ranges(), 1):
         if outcome.stopped or outcome.missed:
             raise SkillmillError(f"range {number}/{count}: {outcome.stopped or outcome.missed}")
@@ -85,7 +87,7 @@ def _generate_part(config: Config, number: int, count: int, call: str) -> Genera
     A worker that is lost raises nothing here; the cluster gives its range to another one.
     """
     try:
-        with asked_to_stop(config, call) as is_stopped:
+        with asked_to_stop(config.output_dir, call) as is_stopped:
             return generate_range(config, Range(number, count), is_stopped)
     except SkillmillError as error:
         return GenerateOutcome(missed=str(error))

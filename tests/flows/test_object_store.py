@@ -16,6 +16,7 @@ from s3_server import S3Server
 
 from skillmill.data.remote.commits import newest_commit
 from skillmill.data.remote.object_store import ObjectStore
+from skillmill.flows.ranges.stop import ask_to_stop
 
 CommandLine = Callable[..., tuple[int, str, str]]
 SECRET = "testing-secret"
@@ -139,8 +140,11 @@ def test_others_read_it_and_a_refresh_adds_to_it(site: Site, scripted_server: Ca
     assert site.run("export", "--format", "alpaca")[0] == 0
     assert files.exists(f"{url}/export/formats/alpaca/train-v0001-{shards['plan'][0].as_py()[:8]}-00000.jsonl")
     assert site.call("taxonomy", "show", "builtin:language", "--run", url)[0] == 0
+    ask_to_stop(url, "a call that was killed")
+    assert files.exists(f"{url}/ranges/.stop-a call that was killed")
     files.pipe_file(f"{url}/objects/run.json-000000000001-0123456789abcdef", b"of a lost upload")
     assert site.call("clean", url)[:2] == (0, "16 bytes are free\n")
+    assert not files.exists(f"{url}/ranges")
 
     everywhere = [*map(str, (*ran, *refreshed)), told, *map(repr, site.s3.objects(url).values())]
     everywhere += [repr(path.read_bytes()) for path in site.folder.rglob("*") if path.is_file()]

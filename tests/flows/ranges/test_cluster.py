@@ -20,6 +20,7 @@ from skillmill.data.errors import ConfigError
 from skillmill.flows.checks import check_settings
 from skillmill.flows.commands.status import describe_directory
 from skillmill.flows.config import load_config
+from skillmill.flows.ranges.stop import ask_to_stop
 
 pytest.importorskip("prefect_ray")
 pytestmark = pytest.mark.server
@@ -105,12 +106,15 @@ def test_ctrl_c_stops_the_ranges_and_the_same_command_goes_on(
     cluster = request.getfixturevalue(f"{kind}_cluster")
     address = cluster.address if kind == "ray" else cluster.scheduler_address
     config = configured(tmp_path / kind, server.base_url, kind=kind, address=address, workers=2)
+    marks = tmp_path / kind / "out" / "ranges"
+    ask_to_stop(str(marks.parent), "a call that was killed")
     process = start(config, "generate")
     wait_until_asked(server, 30, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "generate: stopping 2 ranges" in errors
+    assert list(marks.glob(".stop-*")) == []
     asked = server.stats()["asked"]
     describe_directory(tmp_path / kind / "out")
     told = capsys.readouterr().out.splitlines()

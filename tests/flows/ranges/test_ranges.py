@@ -17,7 +17,7 @@ from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.ranges.merge import merge_ranges
 from skillmill.flows.ranges.split import Range, range_config
-from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop
+from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop, delete_marks
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.flows.steps.generate import generate_range, generate_step
 
@@ -207,12 +207,14 @@ def test_a_range_that_is_stopped_keeps_what_is_finished_and_goes_on(
 
 
 def test_a_range_stops_once_its_call_is_asked_to(configure: Configure) -> None:
-    config = configure("stopped")
-    ask_to_stop(config, "an earlier call")
-    with asked_to_stop(config, "this call") as is_stopped:
+    output_dir = configure("stopped").output_dir
+    ask_to_stop(output_dir, "an earlier call")
+    with asked_to_stop(output_dir, "this call") as is_stopped:
         assert not is_stopped()
-        ask_to_stop(config, "this call")
+        ask_to_stop(output_dir, "this call")
         deadline = time.monotonic() + 30
         while not is_stopped():
             assert time.monotonic() < deadline
             time.sleep(0.05)
+    delete_marks(output_dir)
+    assert list(Path(output_dir).rglob("*")) == [Path(output_dir, "ranges")]
