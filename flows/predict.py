@@ -16,8 +16,9 @@ from skillmill.filters.grading.comparison import is_preferred
 from skillmill.filters.grading.grade import grade
 from skillmill.flows.config import Config, GenerationConfig
 from skillmill.flows.plan import Plan
+from skillmill.flows.rows.cell_rows import generate_cell, generate_samples, new_row
 from skillmill.flows.rows.decide import load_rules
-from skillmill.flows.rows.generate import HOPELESS, generate_cell, generate_samples, new_row, next_cells
+from skillmill.flows.rows.generate import HOPELESS, next_cells
 from skillmill.flows.rows.grading import asks_a_model, grading_fingerprints, open_grading, run_grader
 from skillmill.flows.rows.pairs import is_paired, open_pair_models, pair_models, pairs_plan, with_their_cells
 from skillmill.flows.rows.stress import draw_replacements, request_replacement

@@ -19,8 +19,8 @@ from skillmill.filters.grading.points import OTHER_CRITERIA
 from skillmill.flows.checks import check_settings
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, make_plan
+from skillmill.flows.rows.cell_rows import generate_cell
 from skillmill.flows.rows.decide import Rules, load_rules
-from skillmill.flows.rows.generate import generate_cell
 from skillmill.flows.rows.grading import open_grading, warn_of_self_grading
 from skillmill.flows.runtime.batch_settings import without_batches
 from skillmill.flows.runtime.in_order import in_order

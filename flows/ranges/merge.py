@@ -18,9 +18,9 @@ from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan
 from skillmill.flows.ranges.split import Range, range_config, ranges_folder
 from skillmill.flows.refresh.stored_plans import store_plan
+from skillmill.flows.rows.cell_rows import CellRows
 from skillmill.flows.rows.decide import Rules, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
-from skillmill.flows.rows.generate import CellRows
 from skillmill.flows.runtime.remote_output import at_output, held_copy
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json
 from skillmill.flows.runtime.shard_writer import ShardWriter

@@ -1,9 +1,9 @@
 """Generate the rows of a plan up to its target."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,21 +11,20 @@ from numpy.typing import NDArray
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.freed import freed_cells
-from skillmill.data.reasons import UNANSWERED
-from skillmill.data.records import GradingRow, Sample, SampleRow, sample_row
+from skillmill.data.records import SampleRow
 from skillmill.data.store import ShardStore
+from skillmill.filters.overrides import Overrides
+from skillmill.flows.lanes.lanes import count_lanes, open_lanes
 from skillmill.flows.plan import Plan
-from skillmill.flows.rows.decide import Rules, decide, load_rules
+from skillmill.flows.rows.cell_rows import CellRows, Make, any_accepted, is_unanswered, open_make
+from skillmill.flows.rows.decide import Rules, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
-from skillmill.flows.rows.grading import GradingSetup, generated_at_once, open_grading
+from skillmill.flows.rows.grading import asks_a_model, generated_at_once
 from skillmill.flows.rows.reason_warning import ReasonWarning
-from skillmill.flows.runtime.filter_workers import filter_workers
 from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
-from skillmill.teachers.base import RequestFailed, Teacher
-from skillmill.teachers.build import open_teacher
 
 log = logging.getLogger(__name__)
 
@@ -80,29 +79,6 @@ class GenerateOutcome:
         return new >= HOPELESS and accepted / new < self.start.least_share
 
 
-@dataclass(frozen=True)
-class CellRows:
-    """The decided rows of one cell, and the gradings of those that were graded."""
-
-    rows: list[SampleRow]
-    gradings: list[GradingRow]
-
-    @property
-    def accepted(self) -> bool:
-        """Whether a row is accepted."""
-        return _any_accepted(self.rows)
-
-    @property
-    def unanswered(self) -> bool:
-        """Whether the cell got no reply."""
-        return is_unanswered(self.rows[0]["reasons"])
-
-
-def is_unanswered(reasons: Iterable[str]) -> bool:
-    """Return whether a row with these reasons stands for a cell that got no reply."""
-    return not UNANSWERED.isdisjoint(reasons)
-
-
 def count_unanswered(store: ShardStore, plan: str) -> int:
     """Return how many stored cells of a plan got no reply; such a cell has one row."""
     return sum(is_unanswered(reasons) for table in store.tables([plan], ["reasons"]) for reasons in _reasons(table))
@@ -136,60 +112,26 @@ async def generate(
     )
     report(outcome)
     if not outcome.done and not outcome.hopeless:
-        config, shared = workspace.config, (workspace.journal.of_plan(plan.fingerprint), workspace.usage)
-        rules = load_rules(config)
-        async with (
-            open_teacher(config.teacher, *shared) as teacher,
-            open_grading(config, plan, *shared, teacher) as grading,
-            filter_workers(rules.filters, config.runner.workers) as workers,
-        ):
-            rules = replace(rules, workers=workers)
-            await _generate_cells(workspace, plan, teacher, rules, grading, outcome, report, first, cell_share)
+        rules = load_rules(workspace.config)
+        async with _open_make(workspace, plan, rules, outcome) as make:
+            await _generate_cells(workspace, plan, make, rules.overrides, outcome, report, first, cell_share)
     outcome.missed = "" if outcome.stopped else _why_missed(outcome)
     workspace.grades.tidy()
     store.tidy()
     return outcome
 
 
-async def generate_cell(
-    cell: Cell, plan: Plan, teacher: Teacher, rules: Rules, grading: GradingSetup | None = None
-) -> CellRows:
-    """Generate and decide the rows of one cell."""
-    samples = await generate_samples(cell, plan, teacher)
-    decided = [await decide(each, new_row(each, cell, plan, teacher.name), cell, rules, grading) for each in samples]
-    return CellRows([row for row, _ in decided], [grading for _, of_row in decided for grading in of_row])
-
-
-async def generate_samples(cell: Cell, plan: Plan, teacher: Teacher) -> list[Sample]:
-    """Generate the samples of one cell; a cell without a reply is one sample with the reason of the failure."""
-    try:
-        return await plan.generator.make(cell, teacher)
-    except RequestFailed as failure:
-        return [Sample("", "", explanation=str(failure), reasons=(failure.reason,))]
-
-
-def new_row(sample: Sample, cell: Cell, plan: Plan, teacher: str) -> SampleRow:
-    """Return the row of a sample before any filter has decided it."""
-    return sample_row(
-        sample,
-        plan=plan.fingerprint,
-        index=cell.index,
-        cell=cell.key,
-        kind=cell.kind,
-        k=cell.k,
-        skills=[skill.name for skill in cell.skills],
-        topic=cell.topic.name if cell.topic else None,
-        query_type=cell.query_type.name if cell.query_type else None,
-        difficulty=cell.difficulty,
-        length=cell.length,
-        language=cell.language,
-        parent=cell.parent.row if cell.parent else None,
-        operator=cell.parent.operator if cell.parent else None,
-        teacher=teacher,
-        prompts=plan.generator.prompts,
-        seed=cell.seed,
-        split=cell.split,
-    )
+def _open_make(
+    workspace: Workspace, plan: Plan, rules: Rules, outcome: GenerateOutcome
+) -> AbstractAsyncContextManager[Make]:
+    """Open lanes if they pay off, otherwise teacher, grader and filter processes of this process."""
+    config, usage = workspace.config, workspace.usage
+    target = outcome.accepted_target if outcome.samples_cap is None else outcome.samples_cap
+    left = None if target is None else target - outcome.cells
+    lanes = count_lanes(config, asks_a_model(config, plan), left)
+    if lanes > 1:
+        return open_lanes(config, plan.fingerprint, rules.filters, rules.overrides, usage, lanes)
+    return open_make(config, plan, workspace.journal.of_plan(plan.fingerprint), usage, rules)
 
 
 def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> Iterator[Cell]:
@@ -197,7 +139,7 @@ def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> 
 
     A cell that got no reply has not been tried.
     """
-    tried = _tried_keys(store, plan.fingerprint)
+    tried = tried_keys(store, plan.fingerprint)
     for cell in plan.combinations.cells(start):
         if count is not None and count <= 0:
             return
@@ -211,24 +153,20 @@ def next_cells(store: ShardStore, plan: Plan, start: int, count: int | None) -> 
 async def _generate_cells(
     workspace: Workspace,
     plan: Plan,
-    teacher: Teacher,
-    rules: Rules,
-    grading: GradingSetup | None,
+    make: Make,
+    overrides: Overrides,
     outcome: GenerateOutcome,
     report: Report,
     first: int,
     cell_share: float,
 ) -> None:
     config, usage = workspace.config, workspace.usage
-    duplicates = Duplicates(workspace, plan, rules.overrides, own_shards=True)
+    duplicates = Duplicates(workspace, plan, overrides, own_shards=True)
     shard_cells = config.generation.shard_cells
-    grades = workspace.grades if grading else None
+    grades = workspace.grades if config.grading.when != "never" else None
     writer = ShardWriter[SampleRow](workspace.samples, plan.fingerprint, shard_cells, grades, duplicates.sync)
     warning = ReasonWarning()
     accepted, finished, spent_before = outcome.accepted, 0, usage.spent_share
-
-    async def make(cell: Cell) -> CellRows:
-        return await generate_cell(cell, plan, teacher, rules, grading)
 
     def count_finished(made: CellRows) -> None:
         nonlocal accepted, finished
@@ -248,7 +186,7 @@ async def _generate_cells(
     def add(made: CellRows) -> None:
         nonlocal accepted
         rows = duplicates.mark(made.rows)
-        is_accepted = _any_accepted(rows)
+        is_accepted = any_accepted(rows)
         accepted -= made.accepted and not is_accepted
         writer.add(rows[0]["index"], rows, is_accepted, made.gradings)
         outcome.cells += 1
@@ -311,10 +249,6 @@ async def _while_hopeful(
                 return
 
 
-def _any_accepted(rows: list[SampleRow]) -> bool:
-    return any(row["verdict"] == "accepted" for row in rows)
-
-
 def _why_missed(outcome: GenerateOutcome) -> str:
     """Return why a plan that came to its end is not at its target, "" if it is."""
     accepted, cells = f"{outcome.accepted} of {outcome.accepted_target} accepted", f"after {outcome.cells} cells"
@@ -341,7 +275,7 @@ def _contains(tried: NDArray[np.uint64], cell: Cell) -> bool:
     return bool(place < len(tried) and tried[place] == key)
 
 
-def _tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
+def tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
     """Return the keys of the cells of other plans that got a reply, in ascending order, 8 bytes a cell.
 
     Cells of deleted shards count too, whatever plan they were of.

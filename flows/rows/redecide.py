@@ -14,9 +14,10 @@ from skillmill.data.records import GradingRow, SampleRow, sample_of
 from skillmill.data.store import gradings_of
 from skillmill.filters.overrides import Overrides
 from skillmill.flows.plan import Plan
+from skillmill.flows.rows.cell_rows import generate_cell, is_unanswered
 from skillmill.flows.rows.decide import Rules, decide
 from skillmill.flows.rows.duplicates import Duplicates
-from skillmill.flows.rows.generate import count_unanswered, generate_cell, is_unanswered
+from skillmill.flows.rows.generate import count_unanswered
 from skillmill.flows.rows.grading import (
     GradingSetup,
     asks_a_model,

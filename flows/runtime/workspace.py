@@ -48,11 +48,16 @@ def open_workspace(config: Config, recover: bool = True) -> Iterator[Workspace]:
         if replica is not None:
             for store in (*stores, stress):
                 store.after_commit = partial(replica.publish, (*stores, stress))
-        journal = Journal(config.work / "journal.sqlite")
+        journal = Journal(journal_path(config))
         try:
             yield Workspace(config, *stores, stress, journal, _usage_so_far(config))
         finally:
             journal.close()
+
+
+def journal_path(config: Config) -> Path:
+    """Return the file of the reply journal."""
+    return config.work / "journal.sqlite"
 
 
 def keep_usage(workspace: Workspace) -> None:

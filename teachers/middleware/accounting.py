@@ -143,11 +143,15 @@ class Usage:
     def include(self, parts: Sequence["Usage"]) -> None:
         """Add the totals of parts of the run that were worked on at the same time, and the longest of their times."""
         for part in parts:
-            for name, used in part.stages.items():
-                mine = self.stage(name)
-                for key in fields(StageUsage):
-                    setattr(mine, key.name, getattr(mine, key.name) + getattr(used, key.name))
+            self.add(part.as_dict())
         self._began -= max((part.wall_s for part in parts), default=0.0)
+
+    def add(self, stages: Mapping[str, Mapping[str, float]]) -> None:
+        """Add totals of stages by field, such as those of `as_dict`."""
+        for name, numbers in stages.items():
+            mine = self.stage(name)
+            for key, value in numbers.items():
+                setattr(mine, key, getattr(mine, key) + value)
 
     @property
     def wall_s(self) -> float:

@@ -25,9 +25,12 @@ from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors
 from skillmill.teachers.base import Reply, Request, Teacher
 
+LOCKED_S = 60.0
+"""How long a reply may wait for other processes of the run to store theirs; each takes far less than a millisecond."""
+
 
 class Journal:
-    """Replies by key in one file. Only one process may use it at a time; the run's lock ensures that."""
+    """Replies by key in one file. Only the processes of one run may use it at a time; the run's lock ensures that."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,7 +38,7 @@ class Journal:
         with self._errors():
             with store_errors(f"cannot write {path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(path, LOCKED_S, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA page_size=8192")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
