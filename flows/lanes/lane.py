@@ -8,6 +8,7 @@ It ends when the run closes the other end, also by being killed.
 import asyncio
 import logging
 import os
+import pickle
 import socket
 import sys
 import traceback
@@ -125,10 +126,10 @@ def _portable(error: Exception) -> Exception:
     if not isinstance(error, SkillmillError):
         error.add_note("in a lane:\n" + "".join(traceback.format_exception(error)))
     try:
-        as_bytes(error)
+        received = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
     except Exception:
-        return SkillmillError(f"{type(error).__name__}: {error}")
-    return error
+        received = None
+    return error if str(received) == str(error) else SkillmillError(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":
