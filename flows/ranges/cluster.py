@@ -37,12 +37,15 @@ def check_cluster(config: Config) -> None:
     _ranges_and_runner(config)
 
 
-def generate_ranges(config: Config) -> None:
-    """Generate all `runner.workers` ranges on the cluster of the configuration, as tasks of a Prefect flow.
+def generate_ranges(config: Config, cells: int) -> None:
+    """Generate the next `cells` cells on the cluster of the configuration, as tasks of a Prefect flow.
+
+    There are `runner.workers` ranges, fewer if there are fewer cells.
 
     Raises as `check_cluster` does, and `SkillmillError` if a range fails or ends early.
     """
     count, runner = _ranges_and_runner(config)
+    count = min(count, cells)
     call = uuid.uuid4().hex
     # A worker of the cluster has another working directory, and the ranges are its part of the run.
     here = config.model_copy(
@@ -100,7 +103,7 @@ def _ranges_and_runner(config: Config) -> tuple[int, TaskRunner[Any]]:
     count = config.runner.workers
     if count is None:
         raise ConfigError(f"runner.workers: missing, kind {config.runner.kind} expects the number of ranges")
-    range_config(config, Range(1, count))
+    range_config(config, Range(1, 1))
     return count, _task_runner(config.runner)
 
 

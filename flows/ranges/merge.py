@@ -4,6 +4,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,22 @@ from skillmill.data.remote.url import is_url
 from skillmill.data.store import grade_store, gradings_of, sample_store
 from skillmill.filters.overrides import Overrides
 from skillmill.flows.config import Config
-from skillmill.flows.plan import Plan
+from skillmill.flows.plan import Plan, make_plan
+from skillmill.flows.ranges.share import MERGES, before_ranges
 from skillmill.flows.ranges.split import Range, range_config, ranges_folder
 from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.cell_rows import CellRows
 from skillmill.flows.rows.decide import Rules, load_rules
 from skillmill.flows.rows.duplicates import Duplicates
 from skillmill.flows.runtime.remote_output import at_output, held_copy
-from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json
+from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json, write_plan_note
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace, open_workspace, read_ledger, read_state
 from skillmill.flows.steps.filter import DECIDED, rules_note
-from skillmill.flows.steps.taxonomy import current_plan, existing_taxonomy
-from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
+from skillmill.flows.steps.taxonomy import configured_taxonomy, taxonomy_step
 from skillmill.teachers.middleware.accounting import Usage
 
 log = logging.getLogger(__name__)
-
-MERGED = "merged"
-"""The key of `run.json` under which a plan has the number of ranges that it was merged from."""
 
 
 @at_output
@@ -44,25 +42,30 @@ def merge_ranges(config: Config) -> dict[str, int]:
     ranges stay as they are. Raises `SkillmillError` if a range is missing, unfinished, of another plan or decided by
     other filters, and `StoreError` if a shard is damaged.
     """
-    parts = _ranges(config)
-    settings = [range_config(config, part) for part in parts]
+    plan = make_plan(config, configured_taxonomy(config))
+    before = before_ranges(config, plan)
+    parts = _ranges(config, before.cells)
+    settings = [range_config(config, part, before.cells) for part in parts]
     for own in settings:
         with held_copy(own, reads_only=True):  # brings the copy of a URL up to date
             pass
-    _share_back(config, settings[0])
-    plan = current_plan(config)
     rules_of_ranges = load_rules(settings[0])
     notes_of_ranges = [
         _checked_note(plan, part, own, rules_of_ranges) for part, own in zip(parts, settings, strict=True)
     ]
     last_note = notes_of_ranges[0] if all(note == notes_of_ranges[0] for note in notes_of_ranges) else {}
     rules = load_rules(config)
+    taxonomy = taxonomy_step(config)
     with open_workspace(config) as workspace, recorded_end(config.output):
-        store_plan(config, plan, existing_taxonomy(config))
-        if plan.fingerprint not in read_plan_note(workspace, MERGED):
+        store_plan(config, plan, taxonomy)
+        if before.merge != "done":
+            write_plan_note(workspace, MERGES, plan.fingerprint, asdict(replace(before, merge="begun")))
             _write_rows(workspace, plan, settings, rules.overrides)
             workspace.usage.include([_usage_of(own) for own in settings])
-            notes: dict[str, Any] = {DECIDED: rules_note(config, rules, last_note), MERGED: len(parts)}
+            notes: dict[str, Any] = {
+                DECIDED: rules_note(config, rules, last_note),
+                MERGES: asdict(replace(before, merge="done")),
+            }
             state: dict[str, Any] = {
                 "plan": plan.fingerprint,
                 "plan_parts": plan.parts,
@@ -80,10 +83,10 @@ def merge_ranges(config: Config) -> dict[str, int]:
     }
 
 
-def _ranges(config: Config) -> list[Range]:
-    """Return all ranges of the run in order."""
-    folder = config.place(ranges_folder(config))
-    found = [Range.parse(name.replace("-of-", "/")) for name in _names_of_ranges(config)]
+def _ranges(config: Config, before: int) -> list[Range]:
+    """Return all ranges of the cells after the first `before` in order."""
+    folder = config.place(ranges_folder(config, before))
+    found = [Range.parse(name.replace("-of-", "/")) for name in _names_of_ranges(config, before)]
     counts = {part.count for part in found}
     if not counts:
         raise SkillmillError(f"{folder} holds no range: run `skillmill generate --range 1/N` first")
@@ -99,22 +102,15 @@ def _ranges(config: Config) -> list[Range]:
     return sorted(found)
 
 
-def _names_of_ranges(config: Config) -> list[str]:
+def _names_of_ranges(config: Config, before: int) -> list[str]:
     """Return the names of the folders of all ranges, such as "3-of-8"."""
-    folder = ranges_folder(config)
+    folder = ranges_folder(config, before)
     names = [path.name for path in folder.glob("*-of-*")]
     if is_url(config.output_dir):
         from skillmill.data.remote.object_store import ObjectStore  # fsspec takes time to import
 
         names = ObjectStore(config.output_dir).names(folder.relative_to(config.output).as_posix())
     return [name for name in names if re.fullmatch(r"\d+-of-\d+", name)]
-
-
-def _share_back(config: Config, of_range: Config) -> None:
-    """Give the run the taxonomy of its ranges, if it has none."""
-    path = config.output / "taxonomy.yaml"
-    if not path.exists():
-        save_taxonomy(load_taxonomy(of_range.output / "taxonomy.yaml"), path)
 
 
 def _checked_note(plan: Plan, part: Range, own: Config, rules: Rules) -> dict[str, Any]:

@@ -1,20 +1,13 @@
 """The ranges of a plan: which cells each one has, and the configuration that generates it."""
 
-import logging
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.errors import ConfigError
 from skillmill.flows.config import Config
-from skillmill.flows.plan import Plan
-from skillmill.skill_taxonomy.formats import load_taxonomy, save_taxonomy
-from skillmill.skill_taxonomy.sources import TEACHER_SOURCES
-
-log = logging.getLogger(__name__)
 
 FOLDER = "ranges"
-"""The folder in `output_dir` that holds the ranges of a number of cells, such as `ranges/1000/3-of-8`."""
+"""The folder in `output_dir` with the ranges: `ranges/1000/3-of-8`, and `ranges/1000-1200/3-of-8` for 200 more."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,50 +36,39 @@ class Range:
         return range((self.number - 1) * total // self.count, self.number * total // self.count)
 
 
-def ranges_folder(config: Config) -> Path:
-    """Return the folder of all ranges of a run, which names the number of cells that they share."""
-    return config.output / FOLDER / str(config.generation.samples)
+def ranges_folder(config: Config, before: int = 0) -> Path:
+    """Return the folder of all ranges of the cells up to `generation.samples`, of which the run has `before`."""
+    return config.output / _folder(config, before)
 
 
-def range_config(config: Config, part: Range) -> Config:
+def range_config(config: Config, part: Range, before: int = 0) -> Config:
     """Return the configuration that generates a range in a folder of its own below `output_dir`.
 
-    Near-duplicates are found when the ranges are merged, and the cells of `generation.test` are generated after that.
-    Raises `ConfigError` if the run has no fixed number of cells.
+    `before`: the number of cells that the run has before its ranges, which share the rest. Near-duplicates are found
+    when the ranges are merged, and the cells of `generation.test` are generated after that. Raises `ConfigError` if the
+    run has no fixed number of cells.
     """
     generation = config.generation
     if generation.samples is None or generation.accepted is not None:
         raise ConfigError(
-            "generation.samples: ranges expect the number of cells that they share, and no generation.accepted"
+            "generation.samples: ranges expect the number of cells that they share, and no generation.accepted; in a "
+            "refresh, refresh.samples and no refresh.accepted"
         )
-    if generation.samples < part.count:
-        raise ConfigError(
-            f"generation.samples: {part.count} ranges expect at least as many cells, got {generation.samples}"
-        )
-    name = f"{part.number}-of-{part.count}"
+    cells = generation.samples - before
+    if cells < part.count:
+        raise ConfigError(f"generation.samples: {part.count} ranges expect at least as many cells, got {cells}")
+    folder = f"{_folder(config, before)}/{part.number}-of-{part.count}"
     near_duplicates = config.filters.near_duplicates.model_copy(update={"enabled": False})
     return config.model_copy(
         update={
-            "output_dir": config.output_dir + f"/{FOLDER}/{generation.samples}/{name}",
-            "work_dir": config.work_dir and str(Path(config.work_dir) / FOLDER / str(generation.samples) / name),
-            "generation": generation.model_copy(update={"samples": len(part.cells(generation.samples)), "test": None}),
+            "output_dir": f"{config.output_dir}/{folder}",
+            "work_dir": config.work_dir and str(Path(config.work_dir) / folder),
+            "generation": generation.model_copy(update={"samples": len(part.cells(cells)), "test": None}),
             "filters": config.filters.model_copy(update={"near_duplicates": near_duplicates}),
         }
     )
 
 
-def share_taxonomy(config: Config, of_range: Config) -> None:
-    """Give a range the taxonomy of the run. Raises `SkillmillError` if a teacher has to be asked for it first."""
-    shared, own = config.output / "taxonomy.yaml", of_range.output / "taxonomy.yaml"
-    if not own.exists() and shared.exists():
-        own.parent.mkdir(parents=True, exist_ok=True)
-        save_taxonomy(load_taxonomy(shared), own)
-    elif not own.exists() and config.taxonomy.source in TEACHER_SOURCES:
-        raise SkillmillError(
-            "taxonomy: the ranges share one, and there is none yet: run `skillmill taxonomy extract` first"
-        )
-
-
-def first_position(plan: Plan, cells: range) -> int:
-    """Return the position in the plan of the first of these cells; it takes time for each cell before it."""
-    return next(cell.index for cell in islice(plan.combinations.cells(0), cells.start, None))
+def _folder(config: Config, before: int) -> str:
+    samples = config.generation.samples
+    return f"{FOLDER}/{before}-{samples}" if before else f"{FOLDER}/{samples}"

@@ -13,6 +13,7 @@ from skillmill.flows.checks import check_run
 from skillmill.flows.config import Config
 from skillmill.flows.pipeline import ShowCounts, Wrap, plain_step, publish_step, train_steps
 from skillmill.flows.plan import Plan
+from skillmill.flows.ranges.split import Range, range_config
 from skillmill.flows.refresh.draft_version import draft_version
 from skillmill.flows.refresh.open_refresh import OpenRefresh, close_refresh, read_open_refresh, write_open_refresh
 from skillmill.flows.refresh.redecide_plans import redecide_plans
@@ -67,6 +68,8 @@ def refresh(
     existing_taxonomy(config)
     config = _with_weights(config)
     check_run(config)
+    if config.runner.kind != "local":
+        range_config(_with_own_target(config), Range(1, 1))  # raises if ranges cannot share the new cells
     with hold_output(config.output, config.work):
         return _refresh(config, scheduled_time, _Hooks(step, show_counts, review))
 
@@ -226,15 +229,22 @@ def _without_target(config: Config) -> Config:
     return config.model_copy(update={"generation": generation})
 
 
+def _with_own_target(config: Config) -> Config:
+    """Return the configuration with the numbers of new cells in `refresh` in the place of those in `generation`."""
+    own = config.refresh
+    if own.accepted is None and own.samples is None:
+        return config
+    generation = config.generation.model_copy(update={"samples": own.samples, "accepted": own.accepted})
+    return config.model_copy(update={"generation": generation})
+
+
 def _with_target(config: Config, opened: OpenRefresh, plan: Plan) -> Config:
     """Return the configuration whose target and budget count from the start of the refresh."""
-    generation, wanted, budget = config.generation, config.refresh, config.budget
+    generation, budget = _with_own_target(config).generation, config.budget
     cells, accepted_cells = opened.cells or 0, opened.accepted or 0
-    own = wanted.accepted is not None or wanted.samples is not None
-    accepted, samples = (wanted if own else generation).accepted, (wanted if own else generation).samples
     target = {
-        "accepted": None if accepted is None else min(accepted_cells + accepted, plan.size),
-        "samples": None if samples is None else min(cells + samples, plan.size),
+        "accepted": None if generation.accepted is None else min(accepted_cells + generation.accepted, plan.size),
+        "samples": None if generation.samples is None else min(cells + generation.samples, plan.size),
     }
     caps = {
         "tokens": None if budget.tokens is None else opened.tokens + budget.tokens,

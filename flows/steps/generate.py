@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from skillmill.data.errors import ConfigError, SkillmillError
 from skillmill.data.export.grading_counts import count_gradings
-from skillmill.data.store import sample_store
 from skillmill.flows.config import Config
 from skillmill.flows.plan import Plan, changed_keys, make_plan
 from skillmill.flows.predict import known_sizes, predict, share_of_a_cell
-from skillmill.flows.ranges.split import Range, first_position, range_config, share_taxonomy
+from skillmill.flows.ranges.share import before_ranges, opened_range
+from skillmill.flows.ranges.split import Range
 from skillmill.flows.refresh.stored_plans import store_plan
 from skillmill.flows.rows.decide import load_rules
 from skillmill.flows.rows.generate import GenerateOutcome, Start, count_unanswered, generate
@@ -19,7 +18,7 @@ from skillmill.flows.rows.grading import warn_of_self_grading
 from skillmill.flows.rows.redecide import FilterOutcome, ask_again
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.progress import Pace, Progress
-from skillmill.flows.runtime.remote_output import at_output, held_copy
+from skillmill.flows.runtime.remote_output import at_output
 from skillmill.flows.runtime.run_json import read_plan_note, recorded_end, update_run_json, write_plan_note
 from skillmill.flows.runtime.workspace import Workspace, keep_usage, open_workspace, read_state
 from skillmill.flows.steps.filter import DECIDED, last_grader, note_rewritten, redecide_if_changed
@@ -32,19 +31,12 @@ log = logging.getLogger(__name__)
 def generate_range(config: Config, part: Range, is_stopped: Callable[[], bool] = lambda: False) -> GenerateOutcome:
     """Generate a range of the plan in a folder of its own, until `is_stopped` says so.
 
-    Raises `KeyboardInterrupt` if it does, what `range_config` and `share_taxonomy` raise, and `SkillmillError` if the
-    run has rows: a range does not know which cells they have tried.
+    Raises `KeyboardInterrupt` if it does, and what `opened_range` raises.
     """
-    own = range_config(config, part)
     if is_stopped():
         raise KeyboardInterrupt
-    with held_copy(own):
-        with held_copy(config, reads_only=True):
-            if sample_store(config.output).shards:
-                place = config.place(config.output)
-                raise SkillmillError(f"output_dir: {place} holds rows already, ranges expect one without")
-            share_taxonomy(config, own)
-        return _generate(own, None, cells=part.cells(config.generation.samples or 0), is_stopped=is_stopped)
+    with opened_range(config, part) as (own, first):
+        return _generate(own, None, first=first, is_stopped=is_stopped)
 
 
 @at_output
@@ -55,46 +47,40 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
     come first in a local run. If the target is not reached, `missed` or `stopped` of the outcome says why.
     """
     if config.runner.kind != "local":
-        _generate_on_cluster(config, start)
+        _generate_on_cluster(config)
     if config.generation.test is not None:
         current_plan(config)  # raises before anything is generated
         _generate(config.held_out, None, beside=True)
     return _generate(config, start)
 
 
-def _generate_on_cluster(config: Config, start: Start | None) -> None:
-    """Generate the plan in ranges and merge them, unless the run has their rows; a stopped merge goes on.
-
-    Raises `ConfigError` in a refresh: its cells begin after those of the run.
-    """
-    if start is not None:
-        raise ConfigError(f"runner.kind: {config.runner.kind} does not refresh, expected local")
+def _generate_on_cluster(config: Config) -> None:
+    """Generate the next cells of the plan in ranges and merge them; a merge that was stopped goes on."""
     from skillmill.flows.ranges.cluster import generate_ranges  # imports Prefect, which takes seconds
     from skillmill.flows.ranges.merge import merge_ranges
 
-    plan = current_plan(config)
-    cells = sum(shard.cells for shard in sample_store(config.output).of_plan(plan.fingerprint))
-    if not cells:
+    before = before_ranges(config, current_plan(config))
+    if before.is_there:
+        return
+    if not before.merge:
         with recorded_end(config.output):
-            generate_ranges(config)
-    if cells < (config.generation.samples or 0):
-        merge_ranges(config)
+            generate_ranges(config, before.until - before.cells)
+    merge_ranges(config)
 
 
 def _generate(
     config: Config,
     start: Start | None,
     beside: bool = False,
-    cells: range | None = None,
+    first: int = 0,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> GenerateOutcome:
     """Generate the rows of one plan; `run.json` goes on naming another one if this is a plan `beside` that.
 
-    `cells`: which cells of the plan, counted from 0; None: from the first one on.
+    `first`: the position of the first cell, if the cells before it are generated elsewhere.
     """
     taxonomy = taxonomy_step(config)
     plan = make_plan(config, taxonomy)
-    first = 0 if cells is None else first_position(plan, cells)
     with open_workspace(config) as workspace, Progress("generate") as progress, recorded_end(config.output):
         store_plan(config, plan, taxonomy)
         if not beside:

@@ -41,7 +41,8 @@ def of_this_server(prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatc
 
 def configured(folder: Path, base_url: str, **runner: Any) -> Path:
     path = write_config(folder, base_url, samples=24)
-    content = yaml.safe_load(path.read_text()) | {"runner": runner, "pairs": {"sources": []}}
+    sections = {"runner": runner, "pairs": {"sources": []}, "refresh": {"samples": 9}}
+    content = yaml.safe_load(path.read_text()) | sections
     path.write_text(yaml.safe_dump(content))
     return path
 
@@ -77,7 +78,7 @@ def dask_cluster() -> Iterator[Any]:
         yield cluster
 
 
-def test_ray_gives_the_rows_of_a_local_run(
+def test_ray_gives_the_rows_of_a_local_run_and_of_its_refresh(
     tmp_path: Path, scripted_server: Callable[..., Any], ray_cluster: Any
 ) -> None:
     whole = configured(tmp_path / "whole", scripted_server().base_url)
@@ -90,6 +91,13 @@ def test_ray_gives_the_rows_of_a_local_run(
     asked = server.stats()["asked"]
     assert "nothing left to do" in finish(config, "generate")
     assert server.stats()["asked"] == asked
+    refused = start(config, "refresh", "--set", "refresh={accepted: 5}")
+    assert "in a refresh, refresh.samples and no refresh.accepted" in refused.communicate(timeout=120)[1]
+    for each in (whole, config):
+        finish(each, "refresh")
+    assert rows(config) == rows(whole)
+    assert (tmp_path / "ray/out/ranges/24-33/3-of-3").is_dir()
+    assert server.stats()["repeated"] == 0
 
 
 @pytest.mark.parametrize("kind", ["ray", "dask"])

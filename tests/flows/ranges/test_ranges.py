@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from killed_runs import finish, start, what_lies_there, write_config
 
 from skillmill.data.errors import ConfigError, SkillmillError
+from skillmill.data.store import sample_store
 from skillmill.flows.config import Config, load_config
 from skillmill.flows.ranges.merge import merge_ranges
 from skillmill.flows.ranges.split import Range, range_config
@@ -95,6 +96,29 @@ def test_merged_ranges_are_the_run_of_one_process(
     assert shards(config) == before
 
 
+def test_ranges_go_on_from_the_rows_of_the_run_and_skip_the_cells_of_its_other_plans(
+    configure: Configure, tmp_path: Path
+) -> None:
+    skills = [{"name": f"skill {letter}", "definition": f"The act of doing {letter}."} for letter in "abcdef"]
+    types = [{"name": name, "definition": f"asks {name}"} for name in ("how", "why")]
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump({"skills": skills, "query_types": types}))
+    few = {"taxonomy": str(tmp_path / "few.yaml"), "filters": {"near_duplicates": {"enabled": False}}}
+    for name in ("whole", "parts"):
+        generate_step(configure(name, {"samples": 9}, seed=1, **few))
+        generate_step(configure(name, {"samples": 4}, seed=2, **few))
+    whole, parts = (configure(name, {"samples": 14}, seed=2, **few) for name in ("whole", "parts"))
+    generate_step(whole)
+    ranges_of(parts, 3)
+    assert merge_ranges(parts) | {"accepted": 0} == {"ranges": 3, "cells": 14, "accepted": 0}
+    assert shards(parts) == shards(whole)
+    store = sample_store(parts.output)
+    cells = [cell for shard in store.shards for cell in store.rows(shard, ["cell"])["cell"].to_pylist()]
+    assert len(set(cells)) == len(cells) == 9 + 14
+    more = configure("parts", {"samples": 26}, seed=2, **few)
+    with pytest.raises(SkillmillError, match=r"^generation\.samples: the space of cells is used up before range 3/3"):
+        generate_range(more, Range(3, 3))
+
+
 def test_ranges_whose_grading_was_switched_off_keep_their_grades(configure: Configure) -> None:
     ranges_of(configure("parts", {"samples": 6}, grading={"when": "always"}), 2)
     off = configure("parts", {"samples": 6})
@@ -108,8 +132,12 @@ class Died(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", [0, 1, 4, 9])
-def test_a_merge_that_was_stopped_goes_on(configure: Configure, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("step", "goes_on"), [(0, False), (1, False), (4, True), (9, False), (10, True)])
+def test_a_merge_that_was_stopped_goes_on(
+    configure: Configure, step: int, goes_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("whole", "parts") if goes_on else ():
+        generate_step(configure(name, {"samples": 5}))
     whole, config = configure("whole"), configure("parts")
     generate_step(whole)
     ranges_of(config, 2)
@@ -126,6 +154,7 @@ def test_a_merge_that_was_stopped_goes_on(configure: Configure, step: int, monke
             merge_ranges(config)
     merge_ranges(config)
     assert shards(config) == shards(whole)
+    assert usage(config) == usage(whole)
 
 
 def test_on_the_command_line_a_run_goes_on_from_the_merged_ranges(
@@ -183,12 +212,14 @@ def test_ranges_need_a_fixed_number_of_cells_and_one_taxonomy(configure: Configu
     with pytest.raises(ConfigError, match=r"^generation\.samples: 9 ranges expect at least as many cells, got 3"):
         generate_range(configure("b", {"samples": 3}), Range(2, 9))
     with pytest.raises(
-        SkillmillError, match=r"^taxonomy: the ranges share one, .* run `skillmill taxonomy extract` first"
+        ConfigError, match=r"^taxonomy\.source: teacher has not been asked yet, run `skillmill taxonomy extract` first"
     ):
         generate_range(configure("c", taxonomy={"source": "teacher"}), Range(1, 2))
     generate_step(configure("d", {"samples": 3}))
-    with pytest.raises(SkillmillError, match=r"^output_dir: d holds rows already, ranges expect one without"):
-        generate_range(configure("d", {"samples": 6}), Range(1, 2))
+    with pytest.raises(SkillmillError, match=r"^generation\.samples: d holds the 3 cells already"):
+        generate_range(configure("d", {"samples": 3}), Range(1, 2))
+    with pytest.raises(ConfigError, match=r"^generation\.samples: 2 ranges expect at least as many cells, got 1"):
+        generate_range(configure("d", {"samples": 4}), Range(1, 2))
 
 
 def test_a_range_that_is_stopped_keeps_what_is_finished_and_goes_on(
