@@ -74,13 +74,15 @@ class Lane:
         self.waiting: dict[int, asyncio.Future[Any]] = {}
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._process, self._connection = process, connection
+        self._writer: asyncio.StreamWriter | None = None
         self._queued: list[int] = []
         self._ended: BaseException | None = None
 
     async def serve(self, job: Job, take: Callable[[News], None]) -> None:
         """Send the job and take in what the lane tells, until it ends."""
-        reader, self._writer = await asyncio.open_unix_connection(sock=self._connection, limit=STREAM_BYTES)
-        self._writer.write(as_bytes(job))
+        reader, writer = await asyncio.open_unix_connection(sock=self._connection, limit=STREAM_BYTES)
+        self._writer = writer
+        writer.write(as_bytes(job))
         while (news := await read_message(reader)) is not None:
             take(news)
             if news.failed is not None:
@@ -109,20 +111,23 @@ class Lane:
     async def close(self, serving: "asyncio.Task[None]") -> None:
         """Let the lane end, and take in its last message."""
         self._ended = self._ended or SkillmillError("the lanes are closed")
-        with suppress(OSError, AttributeError, TimeoutError):
-            self._writer.write_eof()
-            await asyncio.wait_for(serving, END_S)
+        if self._writer is not None:
+            with suppress(OSError, TimeoutError):
+                self._writer.write_eof()
+                await asyncio.wait_for(serving, END_S)
         serving.cancel()
+        with suppress(OSError):  # it has ended already
+            self._connection.shutdown(socket.SHUT_RDWR)
         try:
             self._process.wait(END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._connection.close()
 
     def _send(self) -> None:
         indices, self._queued = self._queued, []
-        self._writer.write(as_bytes(indices))
+        if self._writer is not None:
+            self._writer.write(as_bytes(indices))
 
     def _end(self, error: BaseException) -> None:
         self._ended = self._ended or error
