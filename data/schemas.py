@@ -90,6 +90,9 @@ STRESS_ANSWER_SCHEMA = pa.schema(
     [("row", pa.string()), ("index", pa.int64()), ("source", pa.string()), ("text", pa.string())]
 )
 
+STORED = {"shards": SAMPLE_SCHEMA, "pairs": PAIR_SCHEMA, "grades": GRADING_SCHEMA, "stress": STRESS_ANSWER_SCHEMA}
+"""The schema of each folder of shards (`store.MANIFESTS`)."""
+
 STRESS_SCHEMA = pa.schema(
     [
         ("id", pa.string()),

@@ -13,16 +13,16 @@ the file, so that a crash at any point leaves either the old shard or the new on
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import sha256_of, store_errors, sync, temporary_path, write_atomic
-from skillmill.data.parquet import write_parquet
 from skillmill.data.records import GradingRow, SampleRow
-from skillmill.data.schemas import GRADING_SCHEMA, PAIR_SCHEMA, SAMPLE_SCHEMA, STRESS_ANSWER_SCHEMA
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFESTS = {name: f"{name}/manifest.jsonl" for name in ("pairs", "grades", "stress")} | {"shards": "manifest.jsonl"}
 """The manifest of each folder of shards, by its path in an output directory."""
@@ -53,16 +53,28 @@ class ShardStore:
 
     `shards` lists the entries whose files are present. Only the process that holds the lock of the run may change the
     store (`recover`, `commit`, `drop`, `tidy`); any process may read it. `after_commit` is called after each commit.
+    `schema` is the Arrow schema of its rows, by default the one in `schemas.STORED`.
+
+    pyarrow is imported when rows are read or written: it takes 0.1 s, and the first requests of a run need none.
 
     Raises `StoreError` if the manifest is unreadable or a file other than a plan's last one is missing.
     """
 
-    def __init__(self, root: Path, folder: str, schema: pa.Schema) -> None:
-        self.root, self.folder, self.schema = root, folder, schema
+    def __init__(self, root: Path, folder: str, schema: "pa.Schema | None" = None) -> None:
+        self.root, self.folder, self._schema = root, folder, schema
         self.manifest = root / MANIFESTS[folder]
         self.after_commit: Callable[[], None] = lambda: None
         self._verified: set[Shard] = set()
         self.shards: list[Shard] = self._present(self._read_manifest())
+
+    @property
+    def schema(self) -> "pa.Schema":
+        """The Arrow schema of the rows."""
+        if self._schema is None:
+            from skillmill.data.schemas import STORED
+
+            self._schema = STORED[self.folder]
+        return self._schema
 
     def of_plan(self, plan: str) -> list[Shard]:
         """Return the shards of a plan, in order of position."""
@@ -88,6 +100,10 @@ class ShardStore:
 
         Raises `StoreError`; the earlier shard is then unchanged.
         """
+        import pyarrow as pa
+
+        from skillmill.data.parquet import write_parquet
+
         name = self._file_name(plan, start)
         path = self.root / name
         with store_errors(f"cannot write {path}"):
@@ -150,18 +166,20 @@ class ShardStore:
                 raise StoreError(f"{path} is damaged: its checksum is not the one in {self.manifest.name}")
         self._verified.add(shard)
 
-    def read_unverified(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+    def read_unverified(self, shard: Shard, columns: list[str] | None = None) -> "pa.Table":
         """Return the rows of a shard, or some columns of them, for a caller that has verified the shard before."""
+        import pyarrow.parquet as pq
+
         path = self.root / shard.file
         with store_errors(f"cannot read {path}"):
             return pq.read_table(path, columns=columns, schema=self.schema)
 
-    def rows(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+    def rows(self, shard: Shard, columns: list[str] | None = None) -> "pa.Table":
         """Verify a shard and return its rows, or some columns of them. Raises `StoreError` if it is damaged."""
         self.verify(shard)
         return self.read_unverified(shard, columns)
 
-    def tables(self, plans: Iterable[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
+    def tables(self, plans: Iterable[str], columns: list[str] | None = None) -> Iterator["pa.Table"]:
         """Yield the rows of whole plans, one table per shard. Raises `StoreError` if a shard is damaged."""
         for plan in plans:
             for shard in self.of_plan(plan):
@@ -215,22 +233,22 @@ class ShardStore:
 
 def sample_store(root: Path) -> ShardStore:
     """Open the store of sample rows (`SampleRow`) in an output directory."""
-    return ShardStore(root, "shards", SAMPLE_SCHEMA)
+    return ShardStore(root, "shards")
 
 
 def pair_store(root: Path) -> ShardStore:
     """Open the store of preference pairs (`PairRow`), including the dropped ones, in an output directory."""
-    return ShardStore(root, "pairs", PAIR_SCHEMA)
+    return ShardStore(root, "pairs")
 
 
 def stress_store(root: Path) -> ShardStore:
     """Open the store of the answers of stress sets (`StressAnswerRow`) in an output directory."""
-    return ShardStore(root, "stress", STRESS_ANSWER_SCHEMA)
+    return ShardStore(root, "stress")
 
 
 def grade_store(root: Path) -> ShardStore:
     """Open the store of raw gradings (`GradingRow`) in an output directory."""
-    return ShardStore(root, "grades", GRADING_SCHEMA)
+    return ShardStore(root, "grades")
 
 
 def all_stores(root: Path) -> tuple[ShardStore, ...]:

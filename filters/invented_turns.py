@@ -3,6 +3,7 @@
 import re
 
 from skillmill.data.text.code import without_code
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch
 from skillmill.teachers.chat_tokens import CONTROL_TOKEN
 
@@ -13,11 +14,11 @@ _ASSISTANT = (
 )
 _MARKS = r"[ \t>*_#\[(]{0,8}"
 _COLON = r"[*_\])]{0,3}[ \t]?[:：][*_]{0,2}"
-USER_LABEL = re.compile(rf"^{_MARKS}{_USER}{_COLON}", re.IGNORECASE | re.MULTILINE)
-ASSISTANT_LABEL = re.compile(rf"^{_MARKS}{_ASSISTANT}{_COLON}", re.IGNORECASE | re.MULTILINE)
-ANY_LABEL = re.compile(rf"^{_MARKS}[^\W\d][\w ]{{0,30}}{_COLON}", re.MULTILINE)
+USER_LABEL = lazy_pattern(rf"^{_MARKS}{_USER}{_COLON}", re.IGNORECASE | re.MULTILINE)
+ASSISTANT_LABEL = lazy_pattern(rf"^{_MARKS}{_ASSISTANT}{_COLON}", re.IGNORECASE | re.MULTILINE)
+ANY_LABEL = lazy_pattern(rf"^{_MARKS}[^\W\d][\w ]{{0,30}}{_COLON}", re.MULTILINE)
 """Any name with a colon at the head of a line: a glossary or a list of roles has several."""
-TEMPLATE_HEAD = re.compile(
+TEMPLATE_HEAD = lazy_pattern(
     r"^#{2,3} ?(?:Instruction|Human|User|Assistant):"  # Alpaca, Vicuna
     r"|^(?:USER|ASSISTANT): "  # Vicuna
     r"|^(?:user|human)[ \t]*\n(?=(?:.*\n){1,40}?(?:assistant|model)[ \t]*\n)"  # ChatML and Gemma without their tokens
@@ -25,7 +26,7 @@ TEMPLATE_HEAD = re.compile(
     re.MULTILINE,
 )
 """What only the template of a chat writes."""
-DIALOGUE = re.compile(
+DIALOGUE = lazy_pattern(
     r"\b(?:dialog\w*|conversation\w*|chat\w*|scripts?|interview\w*|transcripts?|role[- ]?play\w*|skits?|scenes?|"
     r"screenplay|monologue|exchange|bots?|assistants?|users?|humans?|prompts?|few-shot|templates?|tokens?|"
     r"customer service|support agent|Q ?& ?A|fine-?tun\w*|language models?|LLMs?|diálogo|conversación|dialogue|Gespräch"
@@ -33,7 +34,7 @@ DIALOGUE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """An instruction whose answer may have turns of a chat in it."""
-ABOUT_TOKENS = re.compile(
+ABOUT_TOKENS = lazy_pattern(
     r"\b(?:chat[- ]?templates?|chatml|tokens?|tokeni[sz]\w+|prompts?|fine-?tun\w*|llms?|language models?|transformers?|"
     r"html\d?|xml|mark-?up|tags?|elements?|web ?pages?|css|strikethrough|reasoning models?|chain[- ]of[- ]thought|"
     r"f#|elixir|jinja|regex\w*|pars(?:er|e|ing))\b|<\|?/?\w|\[/?INST\]",
@@ -49,7 +50,7 @@ SIGNS = {
 _SIGNS = SignSearch(SIGNS)
 LONGEST_ELEMENT = 200
 """The longest text in characters that the HTML element `<s>` strikes out."""
-_COMPLETE = re.compile(r"[.!?…。！？\"'”’»)\]}*_`~|;]\s*\Z")
+_COMPLETE = lazy_pattern(r"[.!?…。！？\"'”’»)\]}*_`~|;]\s*\Z")
 
 
 def invented_turn(text: str, instruction: str) -> int | None:

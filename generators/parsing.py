@@ -2,15 +2,16 @@
 
 import re
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.teachers.chat_tokens import without_outer_tokens
 from skillmill.teachers.structured import parse_object
 
 _LINE_START = r"^[ \t#*_>-]{0,12}"
-ANSWER = re.compile(
+ANSWER = lazy_pattern(
     _LINE_START + r"(?:(?:final|revised|improved) )?(?:answer|text)[*_]{0,3}[ \t]?:[ \t]?[*_]{0,3}",
     re.IGNORECASE | re.MULTILINE,
 )
-EXPLANATION = re.compile(
+EXPLANATION = lazy_pattern(
     rf"(?:{_LINE_START}|(?<=[.!?\"”*]) )[*_]{{0,3}}explanation[*_]{{0,3}}[ \t]?:[ \t]?[*_]{{0,3}}",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -79,7 +80,7 @@ def _heading(name: str) -> str:
     )
 
 
-_ADDED = re.compile(
+_ADDED = lazy_pattern(
     r"^[ \t]*" + _heading(r"(?:explanation|rationale|skills?(?: used)?|query type|notes?|reasoning|response|answer)"),
     re.IGNORECASE | re.MULTILINE,
 )

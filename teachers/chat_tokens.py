@@ -5,6 +5,8 @@ The tokens are those that the families' own tokenizers list as special tokens or
 
 import re
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
+
 TURN_ENDS: dict[str, tuple[str, ...]] = {
     "ChatML: Qwen, Yi, InternLM, SmolLM, Hermes": ("<|im_end|>", "<|endoftext|>"),
     "Llama 2, Mistral, Phi-3 mini, many SentencePiece tokenizers": ("</s>", "<eos>", "<pad>", "<unk>"),
@@ -65,12 +67,12 @@ def _alternatives(table: dict[str, tuple[str, ...]]) -> str:
 
 
 _FORMS = r"<\|/?[\w▁-]{1,40}\|>|<｜/?[\w▁-]{1,40}｜>|\[\|/?\w{1,40}\|\]"
-CONTROL_TOKEN = re.compile(f"{_alternatives(TURN_ENDS)}|{_alternatives(TURN_STARTS)}|{_FORMS}")
+CONTROL_TOKEN = lazy_pattern(f"{_alternatives(TURN_ENDS)}|{_alternatives(TURN_STARTS)}|{_FORMS}")
 """Every control token, of the tables or of the forms that most families use."""
-TURN_END = re.compile(_alternatives(TURN_ENDS))
-_LAST = re.compile(rf"(?:{_alternatives(TURN_ENDS)})\s*\Z")
+TURN_END = lazy_pattern(_alternatives(TURN_ENDS))
+_LAST = lazy_pattern(rf"(?:{_alternatives(TURN_ENDS)})\s*\Z")
 _ROLE = r"(?:assistant|model|ai|chatbot|bot|gpt|final)"
-_FIRST = re.compile(
+_FIRST = lazy_pattern(
     rf"\s*(?:(?:<\|im_start\|>|<start_of_turn>|<\|turn>|<\|start\|>|<role>|\]~b\])[ ]?{_ROLE}(?:\s*</role>)?[ \t]*\n?"
     rf"|<\|(?:start_header_id|header_start|start_of_role)\|>\s*{_ROLE}\s*"
     r"<\|(?:end_header_id|header_end|end_of_role)\|>"
@@ -84,7 +86,7 @@ STRIKE_END = "</s>"
 """A token that is also the end of the HTML element `<s>`."""
 MOST_TOKENS = 50
 """The most control tokens that are cut at the end of a text."""
-_MENTION = re.compile(
+_MENTION = lazy_pattern(
     r"(?:\b(?:is|are|tokens?|tags?|with|by|uses?|using|as|and|or|called|named|like|to|at|on|after|before|emits?|"
     r"the|an?)|[:,(=]) \Z",
     re.IGNORECASE,

@@ -6,6 +6,8 @@ form feed and a newline. The lost backslash is restored where a LaTeX command or
 
 import re
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
+
 ESCAPED = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
 """The letter of the escape that gives each control character in JSON."""
 LOST = "\u241a"
@@ -38,17 +40,17 @@ FOLDERS = (
 )
 """Names of folders and files, of which `n` or `t` was lost and whose rest begins no word."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_CANDIDATE = re.compile("([\b\f\n\r\t])(?=[A-Za-z])")
+_CONTROL = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CANDIDATE = lazy_pattern("([\b\f\n\r\t])(?=[A-Za-z])")
 _TAILS = {
-    character: re.compile(
+    character: lazy_pattern(
         rf"(?:{'|'.join(sorted((c[1:] for c in COMMANDS[letter].split()), reverse=True))})(?![a-zA-Z])"
     )
     for character, letter in ESCAPED.items()
 }
-_PATH = re.compile("(?<![A-Za-z0-9])(?:[A-Za-z]:|%[A-Za-z]+%)(?:(?:\\\\|[\b\f\n\r\t])[\\w.$%-]+)+")
-_MARK = re.compile(r"([\b\f\n\r\t])([\w.$%-]+)")
-_NAME = re.compile(rf"(?:{FOLDERS})(?!\w)")
+_PATH = lazy_pattern("(?<![A-Za-z0-9])(?:[A-Za-z]:|%[A-Za-z]+%)(?:(?:\\\\|[\b\f\n\r\t])[\\w.$%-]+)+")
+_MARK = lazy_pattern(r"([\b\f\n\r\t])([\w.$%-]+)")
+_NAME = lazy_pattern(rf"(?:{FOLDERS})(?!\w)")
 
 
 def restore_backslashes(text: str) -> str:

@@ -7,6 +7,7 @@ vLLM's reasoning parsers, of OpenAI's Harmony format and of models that were tun
 import re
 
 from skillmill.data.text.code import without_code
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import contains_any
 from skillmill.teachers.chat_tokens import without_outer_tokens
 
@@ -35,21 +36,21 @@ WRAPPERS: tuple[tuple[str, str], ...] = (
 )
 """(start, end) of reasoning as patterns; "{name}" in the end stands for the name that the start has."""
 
-_STARTS = [re.compile(start, re.IGNORECASE) for start, _ in WRAPPERS]
-_ANY_START = re.compile("|".join(re.sub(r"\?P<name>", "?:", start) for start, _ in WRAPPERS), re.IGNORECASE)
-CLOSING = re.compile(
+_STARTS = [lazy_pattern(start, re.IGNORECASE) for start, _ in WRAPPERS]
+_ANY_START = lazy_pattern("|".join(re.sub(r"\?P<name>", "?:", start) for start, _ in WRAPPERS), re.IGNORECASE)
+CLOSING = lazy_pattern(
     rf"</{NAMES}\s*>|\[/(?:THINK|THINKING|THOUGHT|REASONING)\]|◁/think▷|<\|end_of_(?:thought|thinking|reasoning)\|>"
     r"|<\|END_THINKING\|>|<\|inner_suffix\|>|<channel\|>|<unused95>|\[unused17\]|&lt;/think(?:ing)?&gt;"
     r"|<\|/think(?:ing)?\|>",
     re.IGNORECASE,
 )
 """A closing tag of reasoning."""
-WRAPPER_TAG = re.compile(
+WRAPPER_TAG = lazy_pattern(
     rf"{CLOSING.pattern}|</?{NAMES}\s*>|\[(?:THINK|THINKING|REASONING)\]|◁think▷|<\|channel>|<unused94>|\[unused16\]",
     re.IGNORECASE,
 )
 """A tag that belongs around reasoning. One in an answer shows that reasoning was not set apart."""
-UNMARKED_CHANNEL = re.compile(
+UNMARKED_CHANNEL = lazy_pattern(
     r"(?:analysis|assistantanalysis|commentary)(?=[A-Z])|assistant(?:final|analysis|commentary)"
 )
 """Harmony channels whose marks were dropped: a tokenizer's decoding skips special tokens."""
@@ -59,24 +60,24 @@ _START_SIGNS = ("<", "&lt;", "[", "◁", "```", "thought")
 
 NEAR = 400
 """The number of characters before reasoning that count as its preamble ("Sure, let me think.")."""
-_ABOUT_TAGS = re.compile(
+_ABOUT_TAGS = lazy_pattern(
     r"\b(?:tags?|tokens?|wrap\w*|formats?|templates?|mark-?up|syntax|elements?|enclos\w+|delimit\w+|xml|html)\b", re.I
 )
-_SENTENCE_END = re.compile(r"(?:^|[.!?…。！？*:>)\]\"”’])\Z")
-_ANSWER_WRAPPER = re.compile(
+_SENTENCE_END = lazy_pattern(r"(?:^|[.!?…。！？*:>)\]\"”’])\Z")
+_ANSWER_WRAPPER = lazy_pattern(
     r"\s*<(?P<name>answer|output|response|final|final_answer|solution|result)>\s*(?P<answer>.*?)\s*</(?P=name)>\s*\Z"
     r"|\s*<(?:answer|output|response|final|final_answer|solution)>(?P<open>(?:(?!</).)*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
-_HARMONY = re.compile(
+_HARMONY = lazy_pattern(
     r"(?:<\|start\|>[\w.-]*)?<\|channel\|>\s*(?P<channel>\w+)[^<]{0,60}(?:<\|constrain\|>\w+)?<\|message\|>"
 )
-_CHANNELS = re.compile(
+_CHANNELS = lazy_pattern(
     r"\s*(?:assistant)?(?:analysis|commentary)(?:(?=[A-Z]|\s*\n)(?P<joined>.*?)assistant\s*final"
     r"|\b(?P<spaced>.*?)assistantfinal)",
     re.DOTALL,
 )
-_HARMONY_END = re.compile(r"<\|(?:end|return|call)\|>|<\|start\|>")
+_HARMONY_END = lazy_pattern(r"<\|(?:end|return|call)\|>|<\|start\|>")
 
 
 def separate_reasoning(text: str, thinking: str = "") -> tuple[str, str]:

@@ -1,11 +1,12 @@
 """What a reasoning teacher thought, in exported rows: dropped, in a column of its own, or before the answer."""
 
 import re
-from typing import Literal
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Literal
 
 from skillmill.data.records import Message, SampleRow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Thinking = Literal["drop", "column", "inline"]
 """`column`: the column `thinking`. `inline`: the answer begins with the thinking between `<think>` and `</think>`."""
@@ -15,8 +16,10 @@ DRAFT_THINKING = "draft_thinking"
 _TAGS = re.compile(r"</?think>")
 
 
-def exported_schema(schema: pa.Schema, form: Thinking) -> pa.Schema:
+def exported_schema(schema: "pa.Schema", form: Thinking) -> "pa.Schema":
     """Return the schema of exported rows: without the thinking of drafts, with that of answers in the form `column`."""
+    import pyarrow as pa  # takes 0.1 s, and the configuration imports this module
+
     hidden = {DRAFT_THINKING, *([] if form == "column" else [THINKING])}
     return pa.schema([field for field in schema if field.name not in hidden])
 

@@ -8,12 +8,11 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from skillmill.data.errors import ConfigError
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
 
 FORMATS = {
     **{".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv"},
@@ -142,12 +141,13 @@ def plain_text(value: object) -> str:
     return str(value).strip()
 
 
-def mapped_dataset(batches: Iterable[pa.RecordBatch], file: Path) -> "datasets.Dataset":
+def mapped_dataset(batches: Iterable["pa.RecordBatch"], file: Path) -> "datasets.Dataset":
     """Write batches to an Arrow file and return it as a memory-mapped dataset.
 
     Raises `StopIteration` if there are no batches.
     """
     import datasets
+    import pyarrow as pa
 
     rows = iter(batches)
     first = next(rows)

@@ -8,6 +8,7 @@ Two other places split texts in their own way, from the same end marks: the feat
 import re
 from functools import lru_cache
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch
 from skillmill.data.text.words import LETTER, LETTER_OR_DIGIT, WORD
 
@@ -26,15 +27,15 @@ _OPENERS = r"""(\["'“‘*_"""
 _WIDE_CLOSERS = "」』”"
 _BLANK_LINE = r"\n[ \t]*\n"
 
-TITLES = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Jr|Sr|St|vs|etc|approx|e\.g|i\.e)\.", re.IGNORECASE)
+TITLES = lazy_pattern(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Jr|Sr|St|vs|etc|approx|e\.g|i\.e)\.", re.IGNORECASE)
 TITLE_SIGNS = tuple("mr. mrs. ms. dr. prof. jr. sr. st. vs. etc. approx. e.g. i.e.".split())
 """Substrings in lower case, one of which is in every match of `TITLES`. Searching for them first saves most of the
 time."""
 _TITLE_SEARCH = SignSearch({"title": TITLE_SIGNS})
-LIST_NUMBER = re.compile(r"^[ \t]*\d{1,3}[.)][ \t]+", re.MULTILINE)
+LIST_NUMBER = lazy_pattern(r"^[ \t]*\d{1,3}[.)][ \t]+", re.MULTILINE)
 
 # Every character that can begin a break is in the first class: this is much faster than three alternatives in turn.
-SENTENCE_BREAK = re.compile(
+SENTENCE_BREAK = lazy_pattern(
     rf"""[{_ENDS}{_WIDE}\n](?:"""
     rf"""(?<=[{_ENDS}])(?<![{_ENDS}].)[{_ENDS}]*[{_CLOSERS}]{{0,4}}\s+(?=[{_OPENERS}]{{0,4}}{LETTER_OR_DIGIT})"""
     rf"""|(?<=[{_WIDE}])(?<![{_WIDE}].)[{_WIDE}]*[{_WIDE_CLOSERS}]{{0,4}}(?=\S)"""
@@ -42,7 +43,7 @@ SENTENCE_BREAK = re.compile(
 )
 """The break between two sentences of English: end marks, closers and spaces before a letter or digit; full-width end
 marks; or a blank line."""
-OTHER_BREAK = re.compile(
+OTHER_BREAK = lazy_pattern(
     rf"""(?<![\w{_ENDS}])(\w*)[{_ENDS}]+[{_CLOSERS}»]{{0,4}}\s+(?=[{_OPENERS}«„¿¡]{{0,4}}({LETTER}))"""
     rf"""|[{_WIDE}{OTHER_END_MARKS}]+[{_WIDE_CLOSERS}]{{0,4}}(?=\s*\S)"""
     rf"""|{_BLANK_LINE}"""
@@ -52,8 +53,8 @@ letter after it; both are None at a full-width end mark and at a blank line."""
 SHORT_WORD = 3
 """A full stop after a word of at most this many letters can belong to an abbreviation, in languages but English."""
 
-PUBLISHED_TITLES = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof)\.(?=\s)")
-PUBLISHED_BREAK = re.compile(rf"""[{END_MARKS}]["'”’]*\s+["'“‘]*(?=[A-Z])""")
+PUBLISHED_TITLES = lazy_pattern(r"\b(Mr|Mrs|Ms|Dr|Prof)\.(?=\s)")
+PUBLISHED_BREAK = lazy_pattern(rf"""[{END_MARKS}]["'”’]*\s+["'“‘]*(?=[A-Z])""")
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,6 @@ from itertools import filterfalse
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from skillmill.data.text.words import DIGIT, LETTER, UNSPACED
@@ -75,7 +74,8 @@ def tokens_of_all(texts: Sequence[str]) -> Tokens:
     """
     if len(texts) <= FEW_TEXTS:
         return _numbered(list(map(tokens, texts)))
-    import pyarrow.compute as pc  # takes 30 ms; a run that filters row by row does not need it
+    import pyarrow as pa  # takes 0.1 s with its functions; a run that filters row by row needs neither
+    import pyarrow.compute as pc
 
     # The texts as one UTF-8 buffer with offsets, which Arrow reads as a string array without a copy.
     encoded = [

@@ -5,18 +5,19 @@ one word each. `skillmill.data.text.tokens` splits words further (hyphens, digit
 `skillmill.data.text.ngrams` (hyphens, apostrophes dropped); both build their patterns from the parts defined here.
 """
 
-import re
 from functools import lru_cache
 from math import ceil
+
+from skillmill.data.text.lazy_patterns import lazy_pattern
 
 LETTER = r"[^\W\d_]"
 DIGIT = r"\d"
 LETTER_OR_DIGIT = r"[^\W_]"
 """The characters of `LETTER` and `DIGIT` together."""
 WORD_PART = rf"{LETTER_OR_DIGIT}+"
-WORD = re.compile(rf"{LETTER_OR_DIGIT}++(?:['’-]{LETTER_OR_DIGIT}++)*+")
+WORD = lazy_pattern(rf"{LETTER_OR_DIGIT}++(?:['’-]{LETTER_OR_DIGIT}++)*+")
 
-UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+UNSPACED = lazy_pattern(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 """A letter of a script without spaces between words: Thai, Japanese, Chinese. The shipped shirker model, n-grams and
 word counts were measured with these scripts; `UNSPACED_RANGES` has all of them."""
 UNSPACED_LETTERS = 2
@@ -28,7 +29,7 @@ UNSPACED_RANGES = (
 )
 """All scripts without spaces between words, for a character class: Thai, Lao, Tibetan, Burmese, Khmer, Japanese and
 Chinese."""
-UNSPACED_NAME_LETTER = re.compile(rf"[{UNSPACED_RANGES}]")
+UNSPACED_NAME_LETTER = lazy_pattern(rf"[{UNSPACED_RANGES}]")
 """A character of a script in `UNSPACED_RANGES`; names in such a script are measured in letters."""
 INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
 """A table for `str.translate` that drops soft hyphens, zero-width spaces and joiners, and byte order marks."""

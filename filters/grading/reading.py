@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.filters.grading.evidence import passages
 from skillmill.skill_taxonomy.taxonomy import canonical
 from skillmill.teachers.structured import clean
 
 _POINT = r"\**(\d{1,3}(?:\.\d{1,6})?)(?: ?/ ?\d{1,3})?\**"
-_CELL = re.compile(rf"{_POINT}$")
-_LINE = re.compile(rf"[:=–—-] ?{_POINT}[.,;]?$")
-_TOTAL = re.compile(r"^\W*(?:grand |final |overall )?(?:total|grade|score|sum)\b", re.IGNORECASE)
+_CELL = lazy_pattern(rf"{_POINT}$")
+_LINE = lazy_pattern(rf"[:=–—-] ?{_POINT}[.,;]?$")
+_TOTAL = lazy_pattern(r"^\W*(?:grand |final |overall )?(?:total|grade|score|sum)\b", re.IGNORECASE)
 _YES, _NO = frozenset(("yes", "true")), frozenset(("no", "false"))
 
 

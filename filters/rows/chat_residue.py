@@ -9,6 +9,7 @@ import re
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
 from skillmill.data.text.code import without_code
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import contains_any
 from skillmill.filters.invented_turns import ABOUT_TOKENS, invented_turn
 from skillmill.filters.options import RowFilter
@@ -22,9 +23,9 @@ SIGNS = {
     UNMARKED_CHANNEL: ("analysis", "commentary", "assistant"),
 }
 """For each pattern its signs. Searching for them first is faster."""
-_OPENS_WITH_LABEL = re.compile(r"\s*(?:thought\n|(?:analysis|commentary|assistant(?:final|analysis))(?=[A-Z\n]))")
+_OPENS_WITH_LABEL = lazy_pattern(r"\s*(?:thought\n|(?:analysis|commentary|assistant(?:final|analysis))(?=[A-Z\n]))")
 """The label of a reasoning channel whose tokens were dropped."""
-_TOKENS = re.compile(f"{CONTROL_TOKEN.pattern}|{WRAPPER_TAG.pattern}", re.IGNORECASE)
+_TOKENS = lazy_pattern(f"{CONTROL_TOKEN.pattern}|{WRAPPER_TAG.pattern}", re.IGNORECASE)
 
 
 class ChatResidue(RowFilter):

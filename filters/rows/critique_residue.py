@@ -10,6 +10,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch, contains_any
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows.revision_talk import (
@@ -34,7 +35,7 @@ _FAULT = (
     r"(?:\w+ )?(?:vague|generic|general|wordy|verbose|long|short|brief|concise|clear|unclear|specific|concrete|"
     r"detailed|helpful|complete|natural|formal|repetitive|abstract|thorough|engaging|well[- ]\w+)"
 )
-RESIDUE = re.compile(
+RESIDUE = lazy_pattern(
     rf"\b{_REVISED} (?:and \w+ |, \w+ )?{_ANSWER}"
     rf"|\b(?:here(?:['’]s| is| are)|below is|this is|my) (?:[\w-]+ ){{0,3}}?(?:{_REVISED}|final|second|third|new|"
     rf"more \w+|better) (?:and \w+ |, \w+ )?(?:{_TEXT}|(?:response|draft)\b(?! (?:to|of|from|by)\b))"
@@ -73,7 +74,7 @@ SIGNS = (
 )
 """In lower case. Every match of `RESIDUE` contains one of them; searching for them first is faster."""
 _RESIDUE_SIGNS = SignSearch({"residue": SIGNS})
-OPENS_REVISED = re.compile(
+OPENS_REVISED = lazy_pattern(
     rf"[\W_]*(?:{_REVISED}(?: (?:and \w+ )?(?:{_ANSWER}|{_TEXT}))?|(?:final|second|third|new) "
     rf"(?:version|draft|response|attempt)|(?:response|answer|instruction) [(\[]{_REVISED}[)\]]|"
     rf"revision|changes made)[\W_]*?[:\]]"
@@ -87,21 +88,21 @@ OPENS_REVISED = re.compile(
 )
 """Talk about a revision that may occur in the middle of a good answer, but not as its first words."""
 REOPENING = ("ere's ", "ere’s ", "ere is ", "ERE'S ", "ERE IS ")
-REOPENS_REVISED = re.compile(
+REOPENS_REVISED = lazy_pattern(
     rf"\n[ \t]*\n[ \t#*_>\"“]{{0,12}}here(?:['’]s| is) (?:[\w-]+ ){{0,3}}?(?:{_REVISED}|better|more \w+) "
     rf"(?:and \w+ |, \w+ )?(?:{_TEXT}|{_ANSWER})[^.!?\n]{{0,60}}:",
     re.IGNORECASE,
 )
 """A paragraph that announces a revised text. Searched in the whole answer, which may have several openings."""
-MARKER = re.compile(
+MARKER = lazy_pattern(
     r"^[ \t#*_>]{0,12}(?:(?P<judged>strengths?|weakness(?:es)?|critique|feedback)|(?P<label>instruction|response|notes)"
     r"|your notes|strengths and weaknesses)[ \t*_]{0,4}:",
     re.IGNORECASE | re.MULTILINE,
 )
 """A label at the head of a line from a prompt for critique or refinement, of skillmill or of Instruct-SkillMix."""
-OWN_NOTES = re.compile(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
+OWN_NOTES = lazy_pattern(r"^[ \t#*_>]{0,12}a reader (?:liked|missed) this[a-z ]{0,20}:", re.IGNORECASE | re.MULTILINE)
 """The labels of the notes in skillmill's prompt for short refinements. No other text has them, so any line counts."""
-JUDGING = re.compile(
+JUDGING = lazy_pattern(
     r"\b(?:strengths?|weakness\w*|swot|pros|compar\w*|evaluat\w*|assess\w*|review\w*|analy[sz]\w*|critiqu\w*|feedback|"
     r"judg\w*|advantages?|think|opinion)\b",
     re.IGNORECASE,

@@ -4,6 +4,7 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.words import words
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
@@ -14,9 +15,9 @@ WHOLE_ENDINGS = frozenset(".!?…。！？\"'”’»)]}*_`~|;<>")
 
 SHORT_LINE = 8
 """The most words of a last line that may end without punctuation: a heading, a name, a line of a poem."""
-CODE_FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
-LIST_ITEM = re.compile(r"^\s*(?:[-*+•–]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
-CLOSING = re.compile(
+CODE_FENCE = lazy_pattern(r"^[ \t]*(```|~~~)", re.MULTILINE)
+LIST_ITEM = lazy_pattern(r"^\s*(?:[-*+•–]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
+CLOSING = lazy_pattern(
     r"^[-*_=—–]{3,}$"  # a horizontal rule
     r"|(?:[\"'”’».!?…)*_]|^) ?[-–—]{1,2} ?[^\W\d_a-z](?:[^.!?]|(?<=[A-Z])\.){1,80}$"  # the author of a quotation
     r"|(?:^|\s)[#@]\w+$"  # a hashtag, an account
@@ -27,7 +28,7 @@ CLOSING = re.compile(
     r"|\S \| \S"  # a row of a table
 )
 """A last line that is whole without an end mark."""
-SIGN_OFF = re.compile(
+SIGN_OFF = lazy_pattern(
     r"(?:^|\n)[*_]{0,2}(?:(?:best|kind|warm|yours|many)\b.{0,20}|sincerely|regards|love|cheers|thank).{0,25},",
     re.IGNORECASE,
 )
@@ -40,14 +41,14 @@ DANGLING = frozenset(
 )
 """The English words that cannot end a sentence."""
 
-BROKEN_END = re.compile(r"\b(?:an?|the|and|or|but|my|your|their|our|because|than)[.!?]$|\w\s\.$")
+BROKEN_END = lazy_pattern(r"\b(?:an?|the|and|or|but|my|your|their|our|because|than)[.!?]$|\w\s\.$")
 """A full stop after an English word that cannot end a sentence, or after a space.
 
 Constrained decoding puts such a full stop where its length limit ends the text.
 """
 LONGEST_END = 9
 """The length in characters of the longest match of `BROKEN_END`: "because." and the character before it."""
-LOOSE_STOP = re.compile(r"\w\s\.$")
+LOOSE_STOP = lazy_pattern(r"\w\s\.$")
 """A full stop after a space. Used for other languages, in which "an." or "la." may end a sentence."""
 
 

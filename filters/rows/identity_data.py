@@ -8,7 +8,9 @@ import hashlib
 import re
 from itertools import pairwise
 
-NATIONAL_PHONE = re.compile(
+from skillmill.data.text.lazy_patterns import lazy_pattern
+
+NATIONAL_PHONE = lazy_pattern(
     r"(?<![\w.,+/#:=-])(?:"
     r"0[1-9](?:[ .\u00a0]\d\d){4}(?![ .\u00a0]\d)"  # 06 12 34 56 78: France
     r"|0[1-9]\d{1,3}[ /\u00a0]\d{6,8}"  # 0171 2345678, 030/901820: Germany, Austria, Switzerland
@@ -16,7 +18,7 @@ NATIONAL_PHONE = re.compile(
     r")(?![\w=/-]|[.,:]\d| ?[%€$£])"
 )
 """A national number with its leading zero and in the groups of its country."""
-LABELLED_NATIONAL_PHONE = re.compile(
+LABELLED_NATIONAL_PHONE = lazy_pattern(
     r"(?P<label>\b(?:(?:phone |mobile |telephone )?number(?:s)?(?: is| are|:)|(?:call|ring|text|dial|reach)(?: me"
     r"| us| her| him| them)?"
     r"(?: (?:at|on|under))?|t[ée]l[ée]phone[rz]?(?:-moi)?(?: au| à|:)?|appele[rz](?:-moi)?(?: au)?|tél\.?:?"
@@ -28,7 +30,7 @@ LABELLED_NATIONAL_PHONE = re.compile(
 )
 """A national number without spaces, which only its label tells from other numbers."""
 
-SPELT_EMAIL = re.compile(
+SPELT_EMAIL = lazy_pattern(
     r"(?<![\w@.])\w[\w.+-]{0,63}(?: ?[\[({<] ?(?:at|ät) ?[\])}>] ?[\w-]{1,63}"
     r"(?:(?: ?[\[({<] ?(?:dot|punkt|point|punto|ponto) ?[\])}>] ?|\.)[\w-]{1,63}){1,4}"
     r"| at [\w-]{1,63}(?: dot [\w-]{1,63}){0,2} dot (?:com|org|net|info|io|edu|gov|[a-z]{2}))(?![\w@])",
@@ -36,11 +38,11 @@ SPELT_EMAIL = re.compile(
 )
 """maria (at) firm (dot) de, maria[at]firm.de, maria at firm dot de."""
 
-IDENTITY_NUMBER = re.compile(
+IDENTITY_NUMBER = lazy_pattern(
     r"(?=\d)(?<![\w.-])(?:(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}|\d{3}\.\d{3}\.\d{3}-\d\d)(?![\w-]|[.]\d)"
 )
 """A social security number of the United States, or a CPF of Brazil."""
-LABELLED_IDENTITY_NUMBER = re.compile(
+LABELLED_IDENTITY_NUMBER = lazy_pattern(
     r"(?P<label>(?<!\w)(?:(?i:social security|national insurance|passport|tax (?:id|identification)|identity card"
     r"|driving licen[cs]e"
     r"|driver's licen[cs]e|codice fiscale|personnummer|aadhaar|pesel|steuer-?id|personalausweis)|SSN|NIF|NIE|DNI|CPF"
@@ -50,7 +52,7 @@ LABELLED_IDENTITY_NUMBER = re.compile(
 )
 """An identity number after its name."""
 
-PASSWORD = re.compile(
+PASSWORD = lazy_pattern(
     r"(?P<label>(?<!\w)(?:password|passwort|passwd|pwd|passphrase|passcode|contraseña|mot de passe|wachtwoord|senha"
     r"|hasło)"
     r"(?: (?:is|lautet|est|es)|\"?\s?[:=])\s{0,2}[\"'`]?)[^\s\"'`<>\[\]{}()$%]{6,64}(?<![.,;:!?])",
@@ -58,7 +60,7 @@ PASSWORD = re.compile(
 )
 """A password after its name. `is_password` tells it from a word."""
 
-WALLET = re.compile(
+WALLET = lazy_pattern(
     r"(?<![\w/])(?:bc1[ac-hj-np-z02-9]{25,59}|0x[0-9a-fA-F]{40}|[13][1-9A-HJ-NP-Za-km-z]{25,33})(?![\w])"
 )
 """An address of Bitcoin or Ethereum."""

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch, contains_any
 from skillmill.data.text.repetition import ngrams
 from skillmill.data.text.words import words
@@ -44,7 +45,7 @@ _ADVERB = (
     r"(?:effectively|successfully|clearly|adequately|thoroughly|accurately|nicely|concisely|correctly|directly|"
     r"comprehensively|skillfully|skilfully|partially|only partly|also)"
 )
-JUDGES = re.compile(
+JUDGES = lazy_pattern(
     rf"\b{_ANSWER} (?:{_HOW}(?:provides?|provided|offers?|offered|gives?|gave|presents?|contains?|includes?|is|was|are|"
     rf"were|has|had|feels?|seems?|appears?)(?: (?:an?|the|some|very|quite|rather|really|somewhat|too|not|both|overall|"
     rf"mostly|fairly|more|enough|several|many|all|also|to be|\w+ly))* {_GOOD}\b(?! (?:that|than|if|when|who)\b)"
@@ -64,7 +65,7 @@ JUDGES = re.compile(
 """A sentence whose subject is an answer and which says how good it is."""
 _SUBJECTS = ("nswer", "esponse", "eply", "raft", "xplanation", "NSWER", "ESPONSE")
 """Every match of `JUDGES` contains one of them; searching for them first is faster."""
-ASKER = re.compile(
+ASKER = lazy_pattern(
     r"[\W_]*(?:(?:thank you|thanks)(?: \w+){0,2} for (?:the|this|your|that|such an?) (?:\w+,? ){0,3}"
     r"(?:answer|response|reply|explanation|information|advice|suggestions|tips|insights|breakdown|help)\b(?! request)"
     rf"|(?:great|good|nice|excellent|helpful|solid|decent|strong|clear) (?:answer|response|reply|draft)\b[!.,:]"
@@ -79,8 +80,8 @@ ASKER = re.compile(
 )
 """An opening in the role of somebody who got the answer."""
 _LABEL = r"^[ \t#*_>\-\d.]{{0,12}}(?:the |main |key )*{}\b[ \t*_]{{0,4}}(?::|$|[ \t]*\n)"
-STRENGTHS = re.compile(_LABEL.format(r"(?:strengths?|what (?:helps|works)(?: well)?)"), re.IGNORECASE | re.MULTILINE)
-WEAKNESSES = re.compile(
+STRENGTHS = lazy_pattern(_LABEL.format(r"(?:strengths?|what (?:helps|works)(?: well)?)"), re.IGNORECASE | re.MULTILINE)
+WEAKNESSES = lazy_pattern(
     _LABEL.format(
         r"(?:weakness(?:es)?|areas? (?:for|of) improvement|what is missing|what(?:'s| is) (?:vague|wrong)|"
         r"suggest(?:ed|ions?)(?: for)? improvements?|improvements?(?: needed)?)"
@@ -88,7 +89,7 @@ WEAKNESSES = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Labels of a judgement in prose; one of each makes a judgement."""
-CRITIQUE_KEYS = re.compile(
+CRITIQUE_KEYS = lazy_pattern(
     r"[{,]\s*[\"'“]?(?:strengths?|weakness(?:es)?|good_enough|feedback|critique|suggestions|improvements)[\"'”]\s*:"
     r"|[{,]\s*(?:strengths?|weakness(?:es)?|good_enough)\s*:",
     re.IGNORECASE,
@@ -109,7 +110,7 @@ _SIDES = (
 )
 """Every text with the labels or keys of a judgement contains one of them."""
 _SIGNS = SignSearch({"subject": _SUBJECTS, "side": _SIDES})
-DATA_FORM = re.compile(
+DATA_FORM = lazy_pattern(
     r"(?:[^\n{\[`]{0,120}:\s*)?(?:```[ \t]*(?:json5?|jsonl?|yaml|xml)?[ \t]*\n\s*)?"
     r"(?:\{\s*(?:[\"'“][^\"'”\n]{1,80}[\"'”]\s*:|\})|\[\s*(?:\{\s*[\"'“]|[\"“]))"
     r"|\s*```[ \t]*(?:json5?|jsonl?|yaml|xml)\b|\s*<\?xml\b|\s*<(?:answer|response|reply|instruction|output|critique)>",
@@ -117,7 +118,7 @@ DATA_FORM = re.compile(
 )
 """An answer that begins as data: a JSON object or array, YAML or XML in a fence, or a tag around the whole answer."""
 
-DATA = re.compile(
+DATA = lazy_pattern(
     r"\b(?:json\w*|ya?ml|xml|html|csv|toml|dicts?|dictionar(?:y|ies)|arrays?|schemas?|structured|format(?:s|ted)?|apis?|"
     r"payloads?|endpoints?|code|coding|python|javascript|typescript|scripts?|functions?|config\w*|key-value|databases?|"
     r"mongodb|sql|graphql|markup|serializ\w*|pars(?:e|es|ing|er)|data structures?|programming)\b|[{}\[\]]",
@@ -130,14 +131,14 @@ _TEXT_NOUN = (
     r"résumés?|cvs?|presentations?|arguments?|translations?|explanations?|statements?|posts?|messages?|scripts?|code|"
     r"thesis|work|sentences?|passages?|dialogues?|lyrics|debates?|chatbots?|assistants?|models?)"
 )
-JUDGEMENT = re.compile(
+JUDGEMENT = lazy_pattern(
     r"\b(?:review|reviewing|feedback|critiqu\w*|criticis\w*|criticiz\w*|judg\w*|grad(?:e|ing)|rate|rating|scor(?:e|ing)|"
     r"proofread\w*|evaluat\w*|assess\w*|rubric)\b",
     re.IGNORECASE,
 )
 """An instruction that requests a judgement, if it also names a text."""
-TEXT_NOUN = re.compile(rf"\b{_TEXT_NOUN}\b", re.IGNORECASE)
-TWO_SIDES = re.compile(
+TEXT_NOUN = lazy_pattern(rf"\b{_TEXT_NOUN}\b", re.IGNORECASE)
+TWO_SIDES = lazy_pattern(
     r"\b(?:strengths?|weakness\w*|swot|pros|cons|compar\w*|evaluat\w*|assess\w*|review\w*|analy[sz]\w*|critiqu\w*|"
     r"feedback|judg\w*|advantages?|disadvantages?|better|best|versus|vs|improv\w*|choos\w*|decid\w*|options?|profile)\b",
     re.IGNORECASE,

@@ -4,12 +4,13 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch, contains_any
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import SKILL_MIX, Cell
 
-_MADE_FROM = re.compile(
+_MADE_FROM = lazy_pattern(
     r"\b(?:given|required|requested|specified|assigned|above|listed|target) skills? (?:in|into) "
     r"(?:the|this|my|your|an?) (?:answer|response|text|question|instruction|reply)\b"
     r"|\b(?:demonstrat|showcas|exhibit|exercis|illustrat|combin|incorporat)\w* (?:both |all |each )?(?:of )?"
@@ -29,14 +30,14 @@ _MADE_FROM = re.compile(
     re.IGNORECASE,
 )
 """Mentions of the required skills, the prompt or the system message."""
-_TALK_OF_PROMPTS = re.compile(
+_TALK_OF_PROMPTS = lazy_pattern(
     r"\bthe (?:prompt|instruction) (?:asks|asked|requires|required|says|said|wants|wanted|specifies)\b"
     r"|^(?:[^\w\n]|_)*query type[*_]*:|\bthe (?:task|instruction) (?:requires|asks|wants|tells) me\b"
     r"|\bthis question tests \w[\w-]*(?: \w+)? skills\b",
     re.IGNORECASE | re.MULTILINE,
 )
 """Mentions of the prompt that an instruction may have, but not an answer."""
-_OPENS_ON_USER = re.compile(
+_OPENS_ON_USER = lazy_pattern(
     r"[\W_]*the user (?:asks|asked|wants|wanted|is asking|requests|requested|needs)\b", re.IGNORECASE
 )
 _SOURCES = (
@@ -45,7 +46,7 @@ _SOURCES = (
 )
 """Every line with a match of the first two patterns contains one of them; searching for them first is faster."""
 _SOURCE_SEARCH = SignSearch({"source": _SOURCES})
-_ABOUT_TASKS = re.compile(r"\b(?:skill|prompt|task|instruction|quer(?:y|ies)\b|users?\b)", re.IGNORECASE)
+_ABOUT_TASKS = lazy_pattern(r"\b(?:skill|prompt|task|instruction|quer(?:y|ies)\b|users?\b)", re.IGNORECASE)
 """An instruction about skills, prompts or users. Its answer may mention them."""
 
 

@@ -5,6 +5,7 @@ from functools import cache
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
@@ -126,13 +127,13 @@ OPENING = (
 )
 """A reference at the beginning of the message. Later, "this text" may mean what the message has just reported."""
 
-AFTER = re.compile(
+AFTER = lazy_pattern(
     r":\s+\S|\s[–—-]{1,2}\s+\S|\b(?:\d{1,2}|[a-eA-E])[.)] \S"
     r"|\?\s+(?!(?:[Hh]ow|[Ww]hat|[Pp]lease|[Ii]f|[Cc]an|[Cc]ould|[Aa]lso|[Gg]ive|[Ee]xplain|[Uu]se|[Ww]rite|I|It|They|"
     r"This|That|There|My|We|You|Thank|Do|Is|Are)\b)\w+(?: [\w'’,-]+){4,}\.\s*\Z"
 )
 """Material after the reference: what follows a colon or a dash, numbered options, a statement after the question."""
-ANYWHERE = re.compile(
+ANYWHERE = lazy_pattern(
     r"\n[^\S\n]*\S"  # another line
     r"|[\"“”«](?:[^\s\"“”«»]+\s+){2,}[^\s\"“”«»]+"  # three words in quotation marks
     r"|(?:^|\s)['‘](?:[^\s'‘’]+\s+){2,}[^\s'‘’]+['’]"
@@ -141,11 +142,11 @@ ANYWHERE = re.compile(
 )
 """Material anywhere in the message."""
 
-_TITLE = re.compile(
+_TITLE = lazy_pattern(
     r"[\"“](?:[A-Z][\w'’:&-]*,?|\d+)(?: (?:[A-Z][\w'’:&-]*,?|\d+|of|the|a|an|and|in|for|to|on|with|from|by))*[,.]?[\"”]"
 )
 """A title in quotation marks, which names a text and does not bring it along."""
-_SPECIFIES_A_PROGRAM = re.compile(
+_SPECIFIES_A_PROGRAM = lazy_pattern(
     r"\b(?:write|implement|create|develop|build|design) (?:an?|the) (?:[\w+#-]+ ){0,3}?"
     r"(?:function|program|script|class|code|algorithm|method|query|regex)\b",
     re.IGNORECASE,

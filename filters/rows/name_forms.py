@@ -8,14 +8,15 @@ with adjectives ("ethics compliance", "ethical compliance"). docs/filters.md has
 import re
 from collections.abc import Sequence
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import BETWEEN_WORDS, NAME_END, NAME_START
 
-_ENDING = re.compile(r"(?<=\w{3})(?:ing|ed|ies|es|(?<![sui])s|e|y)\Z")
-_SIBILANT = re.compile(r"(?:[sxz]|[cs]h|o)\Z")
+_ENDING = lazy_pattern(r"(?<=\w{3})(?:ing|ed|ies|es|(?<![sui])s|e|y)\Z")
+_SIBILANT = lazy_pattern(r"(?:[sxz]|[cs]h|o)\Z")
 """The end of a word whose plural is written with "es" and whose singular has no "e": "boxes", "branches"."""
-_DOUBLED = re.compile(r"(?<=\w\w)([bdglmnprt])\1\Z")
+_DOUBLED = lazy_pattern(r"(?<=\w\w)([bdglmnprt])\1\Z")
 """A doubled last consonant, as in "planning" for "plan"."""
-_SHORT_VOWEL = re.compile(r"(?<=[^\Waeiou])[aeiou][bdglmnprt]\Z")
+_SHORT_VOWEL = lazy_pattern(r"(?<=[^\Waeiou])[aeiou][bdglmnprt]\Z")
 """An end that is doubled before a vowel: "plan", and in British English "model"."""
 
 

@@ -4,6 +4,7 @@ import re
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.filters.options import RowFilter
 from skillmill.filters.verdict import Verdict
 from skillmill.skill_taxonomy.cells import Cell
@@ -24,7 +25,7 @@ IMPERATIVES = (
 ).split()
 """The verbs that open a request."""
 
-REQUEST = re.compile(
+REQUEST = lazy_pattern(
     r"[?？]|\bplease\b|\b(?:help|tell|show|give|teach|advise|remind|send) (?:me|us)\b"
     r"|\b(?:i|we)(?:['’]d| would)? (?:want|need|like|love|wish|seek|request)\b"
     r"|\b(?:i|we)(?:['’]m| am|['’]re| are) (?:looking for|trying|asking|wondering|curious|interested|working)\b"
@@ -39,7 +40,7 @@ REQUEST = re.compile(
 )
 """A request: a question mark, "please", a wish, or a clause that opens with an imperative."""
 
-STATEMENT = re.compile(
+STATEMENT = lazy_pattern(
     r"^[\"'“(*]*(?:i|we|my|our|he|she|they|you|your|his|her|their|it|there|this|that|these|those|the|an?|one|some|"
     r"every|in|on|at|once)\b",
     re.IGNORECASE,

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows import refusal_phrases as phrases
@@ -30,7 +31,7 @@ SHORT = 400
 LONG = 800
 """The fewest characters of an answer that may announce itself some sentences after a refusal."""
 
-REFUSAL = re.compile(
+REFUSAL = lazy_pattern(
     r"\b(?:i(?:['’]m| am) (?:very |really |so |truly )?(?:sorry|afraid)\b[^.!?\n]{0,50}"
     r"\b(?:can(?:not|['’]t)|unable|not able|won['’]t)"
     r"|(?<!note that )i (?:can(?:not|['’]t)|won['’]t|am (?:unable|not able) to|['’]m (?:unable|not able) to) "
@@ -43,7 +44,7 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 """The core of the refusals in English. It is also a feature of the shirker model, so a change needs a new model."""
-EVEN_SO = re.compile(
+EVEN_SO = lazy_pattern(
     r"^[^.!?\n]{0,80}[,.;]? ?(?:but|however,?|still,?) (?:here|i(?: can| will|['’]ll| am happy))", re.IGNORECASE
 )
 """Text after a refusal that announces an answer nevertheless."""
@@ -125,5 +126,5 @@ def _straight(text: str) -> str:
 _SIGNS = SignSearch({"refusal": phrases.SIGNS})
 _STRAIGHT = (*((mark, "'") for mark in "’‘ʼ"), *((mark, '"') for mark in "“”„«»"))
 _MARKUP = " \t\r\n*_#>"
-_QUOTATION = re.compile(r"\"[^\"\n]{0,2000}(?:\"|$)")
+_QUOTATION = lazy_pattern(r"\"[^\"\n]{0,2000}(?:\"|$)")
 """Quoted speech, also if the searched part of the answer ends inside it."""

@@ -5,9 +5,11 @@ All patterns expect straight quotation marks and apostrophes.
 
 import re
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
+
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join(alternatives), re.IGNORECASE)
+    return lazy_pattern("|".join(alternatives), re.IGNORECASE)
 
 
 APOLOGY = _pattern(r"(?:i'm|i am) (?:(?:very|really|so|truly) )?(?:sorry|afraid)")

@@ -12,6 +12,7 @@ words occurs, which takes a fifth of the time of a search.
 import re
 from collections.abc import Iterable, Iterator
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch
 
 _SURELY = "refined revised rewritten reworked reworded rephrased redrafted reformulated improved polished enhanced"
@@ -57,19 +58,19 @@ FEEDBACK = frozenset(("feedback", "critique", "criticism", "suggestions"))
 _PHRASES = SignSearch({phrase: (phrase,) for phrase in ANNOUNCING | THIS | ADJECTIVES | EARLIER | FEEDBACK})
 """The phrases that are looked up one by one: where none of them is, no sentence of the grammar is."""
 
-_ANNOUNCED_OWN = re.compile(
+_ANNOUNCED_OWN = lazy_pattern(
     rf"{_GAP}(?:{_REVISED},? {_GAP}{_OWN}\b|{_REWRITE} of (?:the|my|your|this) (?:\w+ ){{0,2}}?{_OWN}\b"
     rf"|{_VERSION} of (?:the|my|your|this) (?:\w+,? ){{0,3}}?(?:response|answer)\b"
     rf"|(?:refine|revise|streamline|tighten|improve) (?:the|my|this) (?:\w+ )?{_OWN}\b)"
 )
-_ANNOUNCED_VERSION = re.compile(rf"{_GAP}(?:{_SURELY_REVISED}|{_SHORTENED}),? {_GAP}{_VERSION} of\b")
+_ANNOUNCED_VERSION = lazy_pattern(rf"{_GAP}(?:{_SURELY_REVISED}|{_SHORTENED}),? {_GAP}{_VERSION} of\b")
 """Searched in the first sentence only: later, an answer may improve a text that it has quoted itself."""
-_ANNOUNCED_TEXT = re.compile(
+_ANNOUNCED_TEXT = lazy_pattern(
     rf"{_GAP}(?:(?:{_SURELY_REVISED}|{_SHORTENED}),? {_GAP}{_VERSION}\b(?! of\b)"
     rf"|(?:an?|the|your|my) {_GAP}{_REWRITE}\b(?! (?:questions?|notes|plan|guide|schedule)\b)"
     rf"|{_SIZED},? {_GAP}{_VERSION} of (?:the|your|my|this) {_GAP}{_REVISED}\b|{_SURELY_REVISED},? {_GAP}{_TEXT}\b)"
 )
-_ANNOUNCED_SIZE = re.compile(
+_ANNOUNCED_SIZE = lazy_pattern(
     rf"{_GAP}(?:{_SIZED},? {_GAP}response\b|{_SIZED}(?:,? (?:and|yet|but)|,) {_SIZED},? {_GAP}(?:{_OWN}|{_VERSION})\b)"
 )
 _KEEPS = (
@@ -77,59 +78,61 @@ _KEEPS = (
     r"addresses|balances|avoids|combines|refines|improves|ensures) [^.\n]{0,80}?\b"
 )
 _VIRTUE = r"(?:clarity|concis\w+|brevity|succinct\w*|verbos\w+|length|constraints?|draft|(?:core|original) \w+)\b"
-_THIS_OWN = re.compile(
+_THIS_OWN = lazy_pattern(
     rf"(?:{_WORD}){{0,2}}?{_REVISED},? {_GAP}(?:response|answer)\b{_OF_PEOPLE}"
     rf"|(?:response|answer) (?:\w+ly )?(?:(?:is|stays|remains|fits) (?:\w+ )?within\b|{_KEEPS}(?:{_VIRTUE}"
     r"|specific\w*|details?\b|examples?\b|initial \w+|previous \w+|(?:strengths|weaknesses|limits?|tasks?)\b))"
 )
-_THIS_TEXT = re.compile(
+_THIS_TEXT = lazy_pattern(
     rf"{_SURELY_REVISED},? (?:[\w-]+ )?(?:{_TEXT}|{_VERSION}|{_REWRITE})\b"
     rf"|(?:\w+ )?(?:{_VERSION}|{_REWRITE})(?: of the \w+)? (?:\w+ly )?{_KEEPS}(?:{_VIRTUE}|informative|persuasi\w+)"
 )
-_THE_REVISED = re.compile(rf"{_REVISED}(?:,? (?:and |yet |but )?{_SIZED})? (?:response|answer)\b{_OF_PEOPLE}")
-_LABEL = re.compile(
+_THE_REVISED = lazy_pattern(rf"{_REVISED}(?:,? (?:and |yet |but )?{_SIZED})? (?:response|answer)\b{_OF_PEOPLE}")
+_LABEL = lazy_pattern(
     rf"{_REVISED},? (?:and \w+ )?(?:(?P<own>response|answer)|{_VERSION}|{_REWRITE}|{_TEXT})[ *_]{{0,4}}(?::|\*\*|\n|$)"
 )
-_EARLIER_DRAFT = re.compile(
+_EARLIER_DRAFT = lazy_pattern(
     r"\b(?:address|fix|maintain|preserv|retain|improv|enhanc|enrich|build|expand|refin|optimi[sz])\w* [^.\n]{0,60}"
     r"\b(?:(?:previous|initial|earlier|original) (?:draft|response|answer|analysis|attempt)"
     r"|weaknesses (?:of|in|from) the (?:previous|initial|earlier|original) (?:version|text))\b"
     r"|\bfrom the (?:previous|initial|earlier) (?:draft|response|answer)\b"
 )
-_ON_FEEDBACK = re.compile(
+_ON_FEEDBACK = lazy_pattern(
     r"\b(?:based on|taking|incorporating|in light of|following|considering|given) (?:the|this|that|your) (?:\w+ )?"
     r"(?:feedback|critique|criticism|suggestions)(?: \w+| into \w+)?, (?:here|i|this|the|below|let)\b"
 )
 
-STRAY_EMPHASIS = re.compile(r"\s*(?:\*{2,3}|_{2,3})[ \t]*\n|\s*\][*_]*:")
+STRAY_EMPHASIS = lazy_pattern(r"\s*(?:\*{2,3}|_{2,3})[ \t]*\n|\s*\][*_]*:")
 """The rest of a label at the head of a text, such as "**" of "**Response:**" where a parser cut the label off."""
-TRAILING_LABEL = re.compile(
+TRAILING_LABEL = lazy_pattern(
     r"\n[^\S\n]*[*_#]*(?:revised|refined|improved|updated|rewritten|final)(?: (?:instruction|version|response|answer))?"
     r"[*_: ]*\Z",
     re.IGNORECASE,
 )
 """The label of the next part of a reply, at the end of an instruction."""
 
-_EDITING = re.compile(
+_EDITING = lazy_pattern(
     r"\b(?:re-?writ|re-?word|re-?phras|paraphras|revis|edit|correct|improv|proof-?read|grammar|polish|shorten|refin|"
     r"feedback|critique|draft|version|updat|weakness|error|mistake|chang|convert|translat|transform|summar|simplif|"
     r"expand|fix|better|clear|more|complet|optimi|enhanc|tone|add|sound|make|turn)",
     re.IGNORECASE,
 )
 """What can be done to a text that the user gave."""
-_REQUESTS_EDITING = re.compile(
+_REQUESTS_EDITING = lazy_pattern(
     r"\b(?:re-?write|re-?word|re-?phrase|paraphrase|revise|edit|proof-?read|polish|shorten|condense|correct|redo) "
     r"(?:\w+ ){0,2}?(?:my|the|this|that|these|those|following|given|an?|it|our|your)\b"
     r"|\bre-?(?:write|word|phrase) |\bproof-? ?reader\b|\b(?:short|brief|condensed|concise|simpl)\w* version\b",
     re.IGNORECASE,
 )
-_GIVEN = re.compile(
+_GIVEN = lazy_pattern(
     r"\n[^\S\n]*\S+(?:\s+\S+){3}|:\s+\S+(?:\s+\S+){3}|[\"“”](?:[^\s\"“”]+\s+){3,}[^\s\"“”]+[\"“”]|`|[{};]\s*$|</",
     re.MULTILINE,
 )
 """A text that the user gave: four words after a line break or a colon, four in quotation marks, or code."""
-_ABOUT_RESPONSES = re.compile(r"\b(?:responses?|answers?|repl(?:y|ies))\b", re.IGNORECASE)
-_ABOUT_LENGTH = re.compile(r"\b(?:concise|brief|short|complete|succinct|summar|full|in detail|response)", re.IGNORECASE)
+_ABOUT_RESPONSES = lazy_pattern(r"\b(?:responses?|answers?|repl(?:y|ies))\b", re.IGNORECASE)
+_ABOUT_LENGTH = lazy_pattern(
+    r"\b(?:concise|brief|short|complete|succinct|summar|full|in detail|response)", re.IGNORECASE
+)
 
 
 def gives_text_to_edit(instruction: str) -> bool:

@@ -14,6 +14,7 @@ from stdnum import luhn
 
 from skillmill.data.reasons import Reason
 from skillmill.data.records import Sample
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.phrases import SignSearch
 from skillmill.filters.options import RowFilter
 from skillmill.filters.rows import identity_data
@@ -81,7 +82,7 @@ def possible_kinds(text: str) -> set[int]:
     return possible | _NUMBERS if LONG_NUMBER.search(text) else possible
 
 
-_EMAIL = re.compile(
+_EMAIL = lazy_pattern(
     r"(?<![\w+%.])(?<!//)(?!(?:git|this|super)@)\w[\w.+%-]{0,63}@"
     r"(?!(?:[\w-]{1,63}\.){0,4}(?:example\.(?:co\.)?[a-z]{2,4}|(?:your)?domain\.com|test\.com|example|test|invalid)(?![\w-]|\.\w))"
     r"(?!self\.)[^\W_](?:[\w-]{0,62}\.){1,5}[^\W\d_]{2,24}(?![^\W_]|[-_]\w|\(|:[\w/])"
@@ -93,25 +94,25 @@ _SPACE = " \u00a0\u202f"
 _DASH = "\u2010\u2011\u2013-"
 _BETWEEN = f"[{_SPACE}.{_DASH}]"
 _GROUPS = rf"(?:{_BETWEEN}{{0,2}}(?:\(\d{{1,4}}\)|\d{{1,4}}))"
-_PHONE = re.compile(
+_PHONE = lazy_pattern(
     r"(?=[(+\d])(?<![Vv]ersion )(?<![Rr]elease )(?<![Bb]uild )(?<![Ff]irmware )(?<![Dd]river )"
     rf"(?<![\w+./=-])(?:(?:\(\+[1-9]\d{{0,2}}\)|\+[1-9]\d{{0,2}}){_GROUPS}{{2,5}}"  # +49 30 1234567
     rf"|(?:1{_BETWEEN})?(?:\([2-9]\d\d\)[{_SPACE}]?|[2-9]\d\d([.{_DASH}]))"  # (415) 738-2671, 415-738-2671
     rf"[2-9]\d\d(?(1)\1|{_BETWEEN})\d{{4}})"
     r"(?![\w=/-]|[.]\d)"
 )
-_LABELLED_PHONE = re.compile(
+_LABELLED_PHONE = lazy_pattern(
     r"(?<![\w\[])(?P<label>(?:(?:tele|cell|mobile ?)?phone|tel|mobile|cell|fax|whatsapp)(?: (?:number|no\.))?"
     rf"(?: is|[.:=#])[{_SPACE}]{{0,2}})(?:\(\d{{1,5}}\)|\d{{1,4}}){_GROUPS}{{1,5}}(?![\w=/-]|[.:]\d)",
     re.IGNORECASE,
 )
-_NORTH_AMERICAN = re.compile(r"1[2-9]\d\d[2-9]\d{6}$")
-_FICTIONAL = re.compile(r"555\D?01\d\d$|^1?\D*555\D")
+_NORTH_AMERICAN = lazy_pattern(r"1[2-9]\d\d[2-9]\d{6}$")
+_FICTIONAL = lazy_pattern(r"555\D?01\d\d$|^1?\D*555\D")
 """The numbers that North America reserves for fiction, and its unassigned area code 555."""
 _FEWEST_DIGITS, _MOST_DIGITS = 9, 15
 """The digits of an international number: at most 15 (E.164). A shorter number may be a sum after a plus sign."""
 
-_KEY = re.compile(
+_KEY = lazy_pattern(
     r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,8000}?"
     r"(?:-----END (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|(?<![\w-])(?:sk[-_]|[rp]k_(?:live|test)_)(?=[\w-]{0,40}?(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16})[\w-]{20,200}"
@@ -124,17 +125,17 @@ _KEY = re.compile(
 )
 """A key or token with the prefix of its issuer: OpenAI, Anthropic, Stripe, GitHub, GitLab, Hugging Face, npm, PyPI,
 SendGrid, Slack, AWS, Google, JSON web tokens, PEM and PGP."""
-_AWS_SECRET = re.compile(
+_AWS_SECRET = lazy_pattern(
     r"(?P<label>secret_?access_?key[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?)[A-Za-z0-9+/]{40}(?![\w+/=])", re.IGNORECASE
 )
 """An AWS secret key. It has no prefix, so it matches only after its usual name."""
 
-_CARD = re.compile(
+_CARD = lazy_pattern(
     rf"\d(?<![\w.,+#/-].)(?:\d{{14,15}}|\d{{3}}([{_SPACE}{_DASH}])\d{{4}}\1\d{{4}}\1\d{{4}}"
     rf"|\d{{3}}([{_SPACE}{_DASH}])\d{{6}}\2\d{{5}})(?![\w/-]|[.,]\d)"
 )
-_ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[689]|35|6011|65|62")
-_IBAN = re.compile(
+_ISSUER = lazy_pattern(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[689]|35|6011|65|62")
+_IBAN = lazy_pattern(
     rf"[A-Z]{{2}}(?<![\w-]..)\d\d(?:[A-Z0-9]{{11,30}}"
     rf"|([{_SPACE}-])[A-Z0-9]{{4}}(?:\1[A-Z0-9]{{4}}){{1,6}}(?:\1[A-Z0-9]{{1,4}})?)(?![\w-])"
 )
@@ -180,7 +181,7 @@ def _any(_: str) -> bool:
     return True
 
 
-LONG_NUMBER = re.compile(
+LONG_NUMBER = lazy_pattern(
     r"[+\d](?:(?<=\+)[1-9]|(?:[ \u00a0\u202f.()/\u2010\u2011\u2013-]{0,2}[A-Z\d]){8}|[A-Za-z\d]{25})"
 )
 """Nine digits or capitals with at most two separators between them, a country code, or 26 letters and digits."""

@@ -1,12 +1,14 @@
 """Arguments and options that several commands share.
 
-Only typer is imported here: every command pays for these imports.
+Little more than typer is imported here: every command pays for these imports.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from skillmill.flows.runtime.garbage import few_collections
 
 if TYPE_CHECKING:
     from skillmill.flows.config import Config
@@ -38,9 +40,10 @@ InPlace = Annotated[bool, typer.Option("--in-place", help="Change the file itsel
 
 def load(path: Path, overrides: list[str] | None) -> "Config":
     """Return the configuration in the file `path` with `overrides`. Raises `ConfigError` if it is invalid."""
-    from skillmill.flows.config import load_config  # pydantic: takes time to import
+    with few_collections():  # the import leaves no cycles, and looking for some takes a tenth of its time
+        from skillmill.flows.config import load_config  # pydantic: takes time to import
 
-    return load_config(path, overrides)
+        return load_config(path, overrides)
 
 
 def table_columns(pairs: list[str] | None) -> dict[str, str]:

@@ -7,8 +7,10 @@ import typer
 
 from skillmill.data.errors import SkillmillError
 from skillmill.flows.cli.options import ConfigFile, Overrides, load
+from skillmill.flows.runtime.garbage import few_collections
 
 
+@few_collections()
 def generate(
     config: ConfigFile,
     overrides: Overrides = None,

@@ -4,9 +4,9 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from skillmill.data.errors import TeacherError
@@ -25,6 +25,9 @@ from skillmill.flows.runtime.in_order import in_order
 from skillmill.flows.runtime.shard_writer import ShardWriter
 from skillmill.flows.runtime.workspace import Workspace
 from skillmill.skill_taxonomy.cells import Cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -288,11 +291,11 @@ def tried_keys(store: ShardStore, plan: str) -> NDArray[np.uint64]:
     return np.sort(np.concatenate([*keys, freed_cells(store.root)]))
 
 
-def _tried_in(table: pa.Table) -> Iterator[str]:
+def _tried_in(table: "pa.Table") -> Iterator[str]:
     reasons = _reasons(table)
     return (key for key, each in zip(table["cell"].to_pylist(), reasons, strict=True) if not is_unanswered(each))
 
 
-def _reasons(table: pa.Table) -> list[list[str]]:
+def _reasons(table: "pa.Table") -> list[list[str]]:
     rows: list[list[str]] = table["reasons"].to_pylist()
     return rows

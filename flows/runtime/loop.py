@@ -1,17 +1,14 @@
 """The event loop of a step that sends requests to a teacher."""
 
 import asyncio
-import gc
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from skillmill.data.errors import SkillmillError
+from skillmill.flows.runtime.garbage import few_collections
 
 TICK_S = 1.0
-COLLECT_AFTER = 100_000
-"""New objects until Python looks for unreachable cycles; by default it does so after 700. A run makes few cycles, and
-scanning its rows and requests in flight again and again cost a third of its CPU time at 1,024 requests in flight."""
 
 Result = TypeVar("Result")
 
@@ -23,21 +20,8 @@ def run(work: Coroutine[Any, Any, Result], tick: Callable[[], None]) -> Result:
     not stop `work`. An exception that a signal handler raises does, wherever it is raised: Prefect's handler of SIGTERM
     ends a cancelled flow run so, and asyncio drops what is raised in a callback, such as one for bytes that arrived.
     """
-    with _few_collections(), asyncio.Runner() as runner:
+    with few_collections(), asyncio.Runner() as runner:
         return runner.run(_with_ticks(work, tick))
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Look for unreachable cycles after `COLLECT_AFTER` new objects within the block, and not in older ones."""
-    before = gc.get_threshold()
-    gc.freeze()  # the objects of the imports never die
-    gc.set_threshold(COLLECT_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 async def _with_ticks(work: Coroutine[Any, Any, Result], tick: Callable[[], None]) -> Result:

@@ -3,8 +3,9 @@
 import re
 
 from skillmill.data.records import Message
+from skillmill.data.text.lazy_patterns import lazy_pattern
 
-_REFUSED = re.compile(
+_REFUSED = lazy_pattern(
     r"""system.?(?:role|message|prompt|instruction|turn)s?\b.{0,60}(?:\bnot?\b|n['’]t\b|unsupport|invalid|unknown|only)
     | (?:\bnot?\b|n['’]t\b|unsupport\w*|invalid|unknown|unexpected|only)\b.{0,60}
       (?:system.?(?:role|message|prompt|instruction|turn)|\brole\b.{0,20}\bsystem\b|\bsystem\b\W{0,3}role)

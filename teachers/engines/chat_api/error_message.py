@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.data.text.surrogates import without_surrogates
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 
-_HTML = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
-_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_HTML = lazy_pattern(r"\s*<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_MARKUP = lazy_pattern(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

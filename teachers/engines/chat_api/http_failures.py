@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH, RATE_LIMIT, TRANSPORT
+from skillmill.data.text.lazy_patterns import lazy_pattern
 from skillmill.teachers.base import RequestFailed, TransientError
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.chat_api.address import shown
@@ -30,7 +31,7 @@ _HINTS = {
     404: "; does {section}.base_url end as it should (mostly in /v1), and is {section}.model a name of that server?",
 }
 _TOO_LONG_STATUSES = {400, 413, 422, 500}
-_TOO_LONG = re.compile(
+_TOO_LONG = lazy_pattern(
     r"context.?(?:length|window|size|limit)|max(?:imum)?.model.len|prompt is too long|max_new_tokens. must be|"
     r"inputs. must have less than|token count.*exceed|maximum number of tokens allowed|reduce the length",
     re.IGNORECASE,
@@ -38,7 +39,7 @@ _TOO_LONG = re.compile(
 
 _TEMPORARY_STATUSES = {400, 422, 424}
 """Statuses that mean a fault of the request, but also come for faults of the moment. TGI sends 424 for them."""
-_TEMPORARY = re.compile(
+_TEMPORARY = lazy_pattern(
     r"model.{0,40}(?:crashed|unloaded|reloaded|is loading|not (?:yet )?(?:loaded|ready))|loading (?:the )?model|"
     r"no models? (?:is |are )?(?:currently )?loaded|failed to load|channel error|out of memory|overloaded|"
     r"temporarily|server (?:is )?busy|too busy|try again|retry later|timed? ?out|queue (?:is )?full|"
@@ -48,7 +49,7 @@ _TEMPORARY = re.compile(
 """Words for the server's own state, which some servers (LM Studio) send as if the request were at fault."""
 
 _SAMPLE = r"(?:json|output|response|completion|answer|text|document|object|(?:function|tool)[ _-]?calls?)"
-_FAILED_SAMPLE = re.compile(
+_FAILED_SAMPLE = lazy_pattern(
     r"json_validate_failed|tool_use_failed|failed_generation|output_parse_failed|before generating a valid|"
     r"fail(?:ed|ure) to (?:generate|produce|create|output|return|validate|parse)"
     rf"(?: (?!request|body|grammar)\w+){{0,4}}? {_SAMPLE}\b"

@@ -6,16 +6,18 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from skillmill.data.text.lazy_patterns import lazy_pattern
+
 _UNIT = r"(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z])"
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNIT})(?:[\s,]|and\b)*", re.IGNORECASE)
-_IN_WORDS = re.compile(
+_PART = lazy_pattern(rf"(\d+(?:\.\d+)?)\s*({_UNIT})(?:[\s,]|and\b)*", re.IGNORECASE)
+_IN_WORDS = lazy_pattern(
     rf"(?:\b(?:try|retry|retrying)\b.{{0,30}}?\b(?:in|after)|\bwait)\s+(?:for\s+)?(?:about\s+)?"
     rf"(?P<wait>(?:{_PART.pattern})+)",
     re.IGNORECASE,
 )
 """As in "Please try again in 7m12s" (OpenAI, Groq), "Please retry in 34.07s" (Gemini), "retry after 6 seconds"."""
-_RESET = re.compile(r"(?:x-|anthropic-)?ratelimit-(?:[a-z-]+-)?reset(?:-[a-z-]+)?", re.IGNORECASE)
+_RESET = lazy_pattern(r"(?:x-|anthropic-)?ratelimit-(?:[a-z-]+-)?reset(?:-[a-z-]+)?", re.IGNORECASE)
 """As `x-ratelimit-reset-requests: 1m30s` (OpenAI, Groq), `X-RateLimit-Reset` as milliseconds since 1970 (OpenRouter),
 `anthropic-ratelimit-requests-reset` as a time, `RateLimit-Reset` in seconds."""
 _EPOCH_S, _EPOCH_MS = 1e8, 1e11

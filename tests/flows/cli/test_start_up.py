@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 LATER = (
-    "pandas pyarrow.compute prefect datasets torch sklearn scipy loky rich skillmill.skill_taxonomy.checkers "
+    "pandas pyarrow prefect datasets torch sklearn scipy loky rich skillmill.skill_taxonomy.checkers "
     "skillmill.skill_taxonomy.extraction.from_teacher skillmill.train.check skillmill.filters.shirker.model"
 ).split()
 """Modules that take long to import and that a run needs after its first requests, or not at all."""

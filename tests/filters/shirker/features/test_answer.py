@@ -187,7 +187,7 @@ def test_words_near_the_subject_count_one_by_one() -> None:
 def test_every_match_of_a_pattern_has_one_of_its_signs(pattern: re.Pattern[str], signs: tuple[str, ...]) -> None:
     letters = st.characters(codec="ascii")  # a long s counts as an s where case is ignored, and nobody writes it
 
-    @given(st.from_regex(pattern, fullmatch=False, alphabet=letters))
+    @given(st.from_regex(re.compile(pattern.pattern, pattern.flags), fullmatch=False, alphabet=letters))
     @settings(max_examples=20 if len(pattern.pattern) > 400 else 200)  # long patterns take seconds to draw from
     def check(text: str) -> None:
         as_searched = text if pattern is text_features.BLANK else text.lower()
