@@ -53,7 +53,7 @@ async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) ->
             engine.batches.forget(journal.__contains__)
             counted = Counted(engine.teacher, usage, reserving=True)
             with usage.waiting(config.section, engine.batches.progress):
-                in_batches = BatchTries(counted, config.max_in_flight, config.retry.tries)
+                in_batches = BatchTries(counted, config.max_in_flight, config.retry.tries, usage)
                 yield Journalled(in_batches, journal, config.extra_body)
             return
         resilient = Resilient(Counted(engine.teacher, usage), config.max_in_flight, config.retry)

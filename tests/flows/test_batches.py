@@ -71,7 +71,7 @@ def test_killed_at_several_moments_it_submits_no_request_twice(
 
     def reached(moment: str) -> bool:
         stats = server.stats()
-        uploads, batches, contents = stats["files"], len(stats["batches"]), stats["calls"].get("content", 0)
+        uploads, batches, contents = stats["uploads"], len(stats["batches"]), stats["calls"].get("content", 0)
         return bool({"upload": uploads, "create": batches > 1, "poll": batches > 2, "content": contents > 3}[moment])
 
     config = configure(tmp_path / "batches", server, batch=True)
@@ -93,6 +93,7 @@ def test_killed_at_several_moments_it_submits_no_request_twice(
     assert len(times) == REQUESTS
     assert set(times.values()) == {1}
     assert journalled(config) == REQUESTS
+    assert len(server.stats()["files"]) <= 1  # the one whose upload was killed, of which nobody knows the name
 
 
 def test_ctrl_c_leaves_the_batch_and_status_names_it(
@@ -154,6 +155,23 @@ def test_a_budget_pays_for_whole_rows(
     assert 5000 < state["totals"]["tokens"] <= 9000
     [cells] = re.findall(r"generate: (\d+) of 10 cells, \d+ accepted \(", errors)
     assert int(cells) >= 2
+
+
+def test_hours_that_end_during_a_wait_leave_the_batch_to_the_next_call(
+    tmp_path: Path,
+    batch_server: Callable[..., ScriptedServer],
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "PACE", QUICK)
+    server = batch_server(latency=60)
+    config = configure(tmp_path / "batches", server, batch=True)
+    monkeypatch.chdir(config.parent)
+    for hours in (0.0003, 0.0006):  # 1 and 2 seconds
+        code, _, errors = command_line("generate", "-c", config.name, f"--set=budget.hours={hours}")
+        state = json.loads(Path("out/run.json").read_text())
+        assert (code, state["status"], state["reason"][:14]) == (0, "partial", "budget.hours: "), errors
+    assert len(server.stats()["batches"]) <= 1
 
 
 def test_preview_and_probe_send_plain_requests(

@@ -1,7 +1,8 @@
 """A deterministic teacher behind OpenAI's batch API, as a real HTTP server.
 
-It has /v1/files (upload, content) and /v1/batches (create, get, list, cancel). Answers are those of `scripted_server`.
-A batch passes through validating, in_progress and finalizing to its fate. `GET /stats` tells what it was asked for.
+It has /v1/files (upload, content, delete) and /v1/batches (create, get, list, cancel). Answers are those of
+`scripted_server`. A batch passes through validating, in_progress and finalizing to its fate. `GET /stats` tells what it
+was asked for.
 Run as a script: prints its port, serves until it is killed.
 """
 
@@ -10,6 +11,7 @@ import asyncio
 import hashlib
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +73,8 @@ class BatchServer:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.files: dict[str, bytes] = {}
+        self.deleted: dict[str, bytes] = {}
+        self.on_delete: Callable[[str], None] = lambda _: None
         self.batches: dict[str, Batch] = {}
         self.calls: dict[str, int] = {}
         self.plain = 0
@@ -79,6 +83,7 @@ class BatchServer:
         app = web.Application(client_max_size=2**28)
         app.router.add_post("/v1/files", self.upload)
         app.router.add_get("/v1/files/{id}/content", self.content)
+        app.router.add_delete("/v1/files/{id}", self.delete)
         app.router.add_post("/v1/batches", self.create)
         app.router.add_get("/v1/batches", self.listing)
         app.router.add_get("/v1/batches/{id}", self.get)
@@ -97,8 +102,7 @@ class BatchServer:
         content = sent.file.read()
         if len(content) > self.options.most_bytes:
             return problem(413, "File is too large.")
-        name = f"file-{len(self.files)}"
-        self.files[name] = content
+        name = self._store(content)
         shown = {"id": name, "object": "file", "purpose": "batch", "status": "processed"}
         return await self._after("upload", http, shown)
 
@@ -159,6 +163,16 @@ class BatchServer:
         await response.write(found[half:])
         return response
 
+    async def delete(self, http: web.Request) -> web.StreamResponse:
+        if refusal := self._before("delete", "files"):
+            return refusal
+        name = http.match_info["id"]
+        if name not in self.files:
+            return problem(404, "No such file.")
+        self.on_delete(name)
+        self.deleted[name] = self.files.pop(name)
+        return await self._after("delete", http, {"id": name, "object": "file", "deleted": True})
+
     async def chat(self, http: web.Request) -> web.StreamResponse:
         self.plain += 1
         return web.json_response(answered(await http.json()))
@@ -168,8 +182,9 @@ class BatchServer:
             {"id": each.id, "state": self.shown(each)["status"], "keys": [line["custom_id"] for line in each.requests]}
             for each in self.batches.values()
         ]
-        files = sum(content.startswith(b'{"custom_id"') for content in self.files.values())
-        return web.json_response({"batches": batches, "files": files, "plain": self.plain, "calls": self.calls})
+        uploads = sum(content.startswith(b'{"custom_id"') for content in (self.files | self.deleted).values())
+        told = {"batches": batches, "uploads": uploads, "files": [*self.files], "deleted": [*self.deleted]}
+        return web.json_response({**told, "plain": self.plain, "calls": self.calls})
 
     def shown(self, batch: Batch) -> dict[str, Any]:
         """The batch object at this time; its files are made when it ends."""
@@ -184,7 +199,7 @@ class BatchServer:
         if (state == "ended" or batch.cancelled) and not batch.ended:
             batch.ended = "cancelled" if batch.cancelled else fate if fate in ("expired", "cancelled") else "completed"
             self._finish(batch, "cancelled" if batch.cancelled else fate, how)
-        count = self.files.get(batch.answers, b"").count(b"\n")
+        count = self._lines(batch.answers)
         return {
             "id": batch.id,
             "object": "batch",
@@ -199,10 +214,13 @@ class BatchServer:
             "request_counts": {
                 "total": len(batch.requests),
                 "completed": count,
-                "failed": self.files.get(batch.errors, b"").count(b"\n"),
+                "failed": self._lines(batch.errors),
             },
             "metadata": batch.metadata,
         }
+
+    def _lines(self, name: str) -> int:
+        return (self.files | self.deleted).get(name, b"").count(b"\n")
 
     def _finish(self, batch: Batch, fate: str, how: str) -> None:
         good, bad = list[bytes](), list[bytes]()
@@ -222,11 +240,14 @@ class BatchServer:
             (good if response and response["status_code"] == 200 else bad).append(orjson.dumps(line) + b"\n")
         random.Random(batch.id).shuffle(good)
         if good:
-            batch.answers = f"file-{len(self.files)}"
-            self.files[batch.answers] = b"".join(good)
+            batch.answers = self._store(b"".join(good))
         if bad:
-            batch.errors = f"file-{len(self.files)}"
-            self.files[batch.errors] = b"".join(bad)
+            batch.errors = self._store(b"".join(bad))
+
+    def _store(self, content: bytes) -> str:
+        name = f"file-{len(self.files) + len(self.deleted)}"
+        self.files[name] = content
+        return name
 
     def _response(self, body: dict[str, Any]) -> dict[str, Any]:
         status, found = 200, answered(body)

@@ -21,6 +21,7 @@ from skillmill.data.files import store_errors, sync
 from skillmill.teachers.base import TransientError
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.engines.batch_api.batch import Batch, Pace
+from skillmill.teachers.engines.batch_api.disposal import Disposal
 from skillmill.teachers.engines.batch_api.lines import (
     Answer,
     evenly_mixed,
@@ -59,6 +60,7 @@ class Batches:
 
     def __init__(self, api: BatchApi, folder: BatchFolder, config: TeacherConfig, server: str, pace: Pace) -> None:
         self._api, self._folder, self._config, self._server, self._pace = api, folder, config, server, pace
+        self._disposal = Disposal(api, folder, config.section)
         self._holding: dict[bytes, Batch] = {}
         self._batches: dict[str, Batch] = {}
         self._gathering: Batch | None = None
@@ -119,6 +121,7 @@ class Batches:
                 self._delete(batch)
             elif batch.places is not None and batch.left:
                 self._save(batch, left=sorted(key.hex() for key in batch.left))
+        await self._disposal.close()
         if awaited := [batch.record.batch_id for batch in self._batches.values() if batch.is_awaited]:
             which = f"batch {awaited[0]} goes" if len(awaited) == 1 else f"{_count(len(awaited), 'batch')} go"
             log.info("%s: %s on at the provider; the same command waits for the answers", self._section, which)
@@ -131,7 +134,7 @@ class Batches:
         left = {key for key in self._folder.keys(record) if key not in self._holding}
         batch = Batch(record, left, dialect=Dialect.of(record.dialect))
         if not batch.left:
-            self._folder.delete(record.token)
+            self._disposal.start(record)
             return
         self._holding |= dict.fromkeys(batch.left, batch)
         self._batches[record.token] = batch
@@ -224,6 +227,7 @@ class Batches:
         files = self._folder.answers(token), self._folder.errors(token)
         if batch.record.left is None or not any(path.exists() for path in files):
             status = await self._wait(batch)
+            self._save(batch, outputs=[each for each in (status.answers, status.errors) if each])
             if status.state == "failed" and not status.answers:
                 self._after_failure(batch, status)
                 return
@@ -349,7 +353,7 @@ class Batches:
             batch.file.close()
         for key in batch.left:
             self._holding.pop(key, None)
-        self._folder.delete(batch.record.token)
+        self._disposal.start(batch.record)
 
 
 def _words(body: Any) -> str:

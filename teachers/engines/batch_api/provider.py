@@ -1,4 +1,4 @@
-"""The calls of the batch API: upload a file, create a batch, find it, ask for its status, download its answers.
+"""The calls of the batch API: upload, create, find, ask for the status, download and delete.
 
 Each call is repeated while it fails for causes that may pass, within `retry` of the configuration. A batch is never
 created twice: if the answer to the creation is lost, the provider's list of batches tells whether it was created.
@@ -33,6 +33,7 @@ WINDOW = "24h"
 NO_SUCH_API = {404, 405, 501}
 """Statuses of a server that does not know a path."""
 TOO_LARGE = 413
+GONE = 404
 PAGE = 100
 """Batches in one page of the list, the most that OpenAI gives."""
 CLOCKS_S = 3600.0
@@ -128,6 +129,12 @@ class BatchApi:
                 raise self._failure("GET", f"files/{file_id}/content", status, headers, content)
 
         await self._persistently(attempt)
+
+    async def delete(self, file_id: str) -> None:
+        """Delete a file, with one try; one that is not there is no fault. Raises what the failure means."""
+        status, headers, content = await self._client.call("DELETE", f"files/{file_id}")
+        if not 200 <= status < 300 and status != GONE:
+            raise self._failure("DELETE", f"files/{file_id}", status, headers, content)
 
     async def _find(self, file_id: str, token: str, since: float) -> BatchStatus | None:
         after: dict[str, str] = {}

@@ -7,7 +7,7 @@ the batch again. `BatchFolder` reads and writes records; it knows nothing of the
 import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class BatchRecord:
 
     `server` is the address without credentials, `dialect` the smallest dialect of its requests (`Dialect.as_dict`).
     `file_id` and `batch_id` are the provider's names, "" before it gave them: a record with a file and no batch may
-    have been submitted. `left` are the keys, in hex, whose answers nobody has taken; None means all of them.
+    have been submitted. `left` are the keys, in hex, whose answers nobody has taken; None means all of them. `outputs`
+    are the provider's names for the files with answers, once the batch has ended.
     """
 
     token: str
@@ -37,6 +38,7 @@ class BatchRecord:
     file_id: str = ""
     batch_id: str = ""
     left: list[str] | None = None
+    outputs: list[str] = field(default_factory=list)
 
 
 class BatchFolder:

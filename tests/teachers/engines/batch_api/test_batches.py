@@ -17,11 +17,11 @@ from skillmill.data.reasons import BAD_REQUEST, TRANSPORT
 from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
 from skillmill.teachers.build import open_teacher
 from skillmill.teachers.config import Retry, TeacherConfig
-from skillmill.teachers.engines.batch_api import batches
+from skillmill.teachers.engines.batch_api import batches, disposal
 from skillmill.teachers.engines.batch_api.batch import Pace
 from skillmill.teachers.engines.batch_api.record import BatchFolder, BatchRecord, read_records
 from skillmill.teachers.middleware.accounting import Budget, BudgetMet, Usage
-from skillmill.teachers.middleware.journal import Journal
+from skillmill.teachers.middleware.journal import Journal, unanswered
 
 RETRY = Retry(tries=3, first_pause_s=0.001, longest_pause_s=0.005, patience_s=0.2)
 QUICK = Pace(gather_s=0.02, first_poll_s=0.005, longest_poll_s=0.02, relist_s=0.01, full_s=0.02)
@@ -104,6 +104,52 @@ def test_requests_that_come_together_share_a_batch(tmp_path: Path) -> None:
     assert not list((tmp_path / "batches/teacher").glob("*.json*"))  # nothing is kept of a finished batch
 
 
+def test_files_at_the_provider_are_deleted_once_all_replies_are_journalled(tmp_path: Path) -> None:
+    missing = list[Any]()
+
+    async def call(run: Run) -> None:
+        def journalled(_: str) -> None:
+            asked = [bytes.fromhex(line["custom_id"]) for each in run.server.batches.values() for line in each.requests]
+            missing.append(len(unanswered(tmp_path / "journal.sqlite", asked)))
+
+        run.server.on_delete = journalled
+        await run.ask([*questions(6), request("poison")])
+
+    server = calls(tmp_path, Options(latency=0.01, bad="poison"), call)
+    assert server.files == {}
+    assert missing == [1, 1, 1]  # requests, answers, errors; the refused request has no reply
+
+
+def test_files_that_the_provider_does_not_delete_are_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    replies, server = ask(tmp_path, questions(4), statuses="delete:403:9")
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert len(server.files) == server.calls["delete"] == 2
+    assert "teacher: file file-0 stays at the provider: " in caplog.text
+    assert not list((tmp_path / "batches/teacher").glob("*.json*"))
+
+
+def test_files_that_a_call_did_not_see_deleted_are_deleted_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disposal, "LONGEST_S", 0.01)
+    folder = tmp_path / "batches/teacher"
+
+    async def first(run: Run) -> None:
+        run.server.options.slow = "delete:60"
+        await run.ask(questions(4))
+
+    async def second(run: Run) -> None:
+        assert [record.left for record in read_records(folder)] == [[]]
+        assert len(run.server.files) == 1  # the answer to the first deletion did not come
+        run.server.options.slow = ""
+        while run.server.files or list(folder.glob("*.json*")):  # noqa: ASYNC110 (there is no event for it)
+            await asyncio.sleep(0.001)
+
+    server = calls(tmp_path, Options(latency=0.01), first, second)
+    assert server.calls["delete"] == 3
+
+
 def test_equal_prompts_with_different_seeds_stay_apart_and_equal_requests_are_one(tmp_path: Path) -> None:
     replies, server = ask(tmp_path, [request("same", seed=1), request("same", seed=2), request("same", seed=1)])
     [batch] = server.batches.values()
@@ -128,7 +174,8 @@ def test_limits_of_a_batch_are_kept_with_several_batches_at_once(
     assert all(isinstance(reply, Reply) for reply in replies)
     assert sorted(text for batch in submitted(server) for text in batch) == sorted(texts(questions(20)))
     assert all(len(batch) <= 8 for batch in submitted(server))
-    assert all(len(content) <= 1200 for name, content in server.files.items() if content.startswith(b'{"custom_id'))
+    uploads = [server.deleted[batch.file] for batch in server.batches.values()]
+    assert all(len(content) <= 1200 for content in uploads)
 
 
 def test_max_in_flight_bounds_what_is_in_batches(tmp_path: Path) -> None:
@@ -317,7 +364,7 @@ def test_a_call_that_is_stopped_leaves_a_batch_that_the_next_one_waits_for(
             of = run.server
             return {
                 "gathered": run.usage.waits_for != "",
-                "uploading": bool(of.files),
+                "uploading": bool(of.files or of.deleted),
                 "creating": bool(of.batches),
                 "polling": of.calls.get("poll", 0) > 0,
                 "reading": of.calls.get("content", 0) > 0,
@@ -403,6 +450,24 @@ def test_a_budget_is_not_exceeded_by_a_batch(tmp_path: Path) -> None:
     assert any(isinstance(reply, BudgetMet) for reply in replies)
     assert 2500 < used.tokens <= 3000
     assert len(submitted(server)[0]) <= 3000 // 200 < sum(isinstance(reply, Reply) for reply in replies)
+
+
+def test_hours_that_are_over_end_the_wait_and_the_next_call_waits_for_the_same_batch(tmp_path: Path) -> None:
+    ends = []
+
+    async def first(run: Run) -> None:
+        ends.append((await run.ask(questions(5)), run.server.calls.get("poll", 0)))
+        run.server.options.latency = 0.01
+
+    async def second(run: Run) -> None:
+        run.usage.budget = Budget()
+        ends.append((await run.ask(questions(5)), run.server.calls["poll"]))
+
+    server = calls(tmp_path, Options(latency=60), first, second, budget=Budget(hours=2 / 3600))
+    [(stopped, polls), (replies, polls_then)] = ends
+    assert all(isinstance(reply, BudgetMet) and reply.reason.startswith("budget.hours: ") for reply in stopped)
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert (len(server.batches), 0 < polls < polls_then) == (1, True)
 
 
 def test_progress_tells_what_is_waited_for(tmp_path: Path) -> None:
