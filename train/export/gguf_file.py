@@ -52,7 +52,7 @@ def write_gguf(model: Path, target: Path) -> None:
             writer = gguf.GGUFWriter(temporary, gguf.MODEL_ARCH_NAMES[kind])
             _add_shape(writer, config)
             _add_tokenizer(writer, tokenizer)
-            for name, values in _tensors(model, kind, config):
+            for name, values in tensors_of(model, kind, config):
                 _add_tensor(writer, name, values)
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
@@ -152,7 +152,7 @@ def _add_tokenizer(writer: Any, fields: dict[str, Any]) -> None:
         writer.add_chat_template(fields["template"])
 
 
-def _tensors(model: Path, kind: Any, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def tensors_of(model: Path, kind: Any, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the name in GGUF and the values, float32, of each weight. Raises `SkillmillError` for an unknown weight."""
     import gguf
     from safetensors.torch import load_file

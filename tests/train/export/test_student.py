@@ -8,6 +8,7 @@ from operator import eq
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -19,7 +20,7 @@ from skillmill.teachers.embedded_model.weights import engine_weights
 from skillmill.teachers.engines.embedded import Embedded
 from skillmill.teachers.engines.openai import OpenAI
 from skillmill.train.config import TrainConfig
-from skillmill.train.export.gguf_file import tokenizer_fields, write_gguf
+from skillmill.train.export.gguf_file import tensors_of, tokenizer_fields, write_gguf
 from skillmill.train.export.student import export_student
 from skillmill.train.methods.sft import train_sft
 from skillmill.train.quiet import require_extra
@@ -131,9 +132,9 @@ def test_other_architectures_continue_a_text_as_transformers_does(kind: str, tmp
     assert likeness(answers_of_llama_cpp(tmp_path / "model.gguf"), answers_of_transformers(model)) >= LIKENESS
 
 
-def test_the_tokenizer_of_the_embedded_model_is_written_as_in_its_own_gguf() -> None:
+def test_tokenizer_and_weights_of_the_embedded_model_are_written_as_in_its_own_gguf() -> None:
     require_extra()
-    from gguf import GGUFReader
+    from gguf import MODEL_ARCH, GGUFReader, dequantize
 
     reader = GGUFReader(engine_weights())
 
@@ -147,6 +148,14 @@ def test_the_tokenizer_of_the_embedded_model_is_written_as_in_its_own_gguf() -> 
     for ours, key in {"tokens": "tokens", "merges": "merges", "types": "token_type"}.items():
         assert written[ours] == stored(key), key
     assert (written["bos"], written["eos"]) == (stored("bos_token_id"), stored("eos_token_id"))
+
+    config = orjson.loads((embedded_safetensors() / "config.json").read_bytes())
+    tensors = dict(tensors_of(embedded_safetensors(), MODEL_ARCH.LLAMA, config))
+    assert tensors.keys() == {tensor.name for tensor in reader.tensors}
+    for tensor in reader.tensors:
+        if tensor.name.startswith(("blk.0.", "blk.29.", "output_norm")):
+            values = dequantize(tensor.data, tensor.tensor_type)
+            assert np.abs(tensors[tensor.name] - values).max() <= 0.01 * np.abs(values).max(), tensor.name
 
 
 def test_what_cannot_be_exported_is_one_line(results: tuple[TrainConfig, Path], tmp_path: Path) -> None:
