@@ -19,6 +19,7 @@ import orjson
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors, write_atomic
+from skillmill.data.holder import Holder
 from skillmill.data.remote.commits import (
     Commit,
     LostRace,
@@ -218,15 +219,14 @@ class Replica:
 
     def _announce(self) -> None:
         """Name this process on the store, which takes the rights to delete and to write."""
-        if (writer := read_writer(self._store)) and f" on host {self._me.host}, " not in writer:
+        if (writer := read_writer(self._store)) and not writer.is_here:
             self._was_another_here = True
             log.warning(
                 f"warning: output_dir: {self.url} was last used by {writer}, which was killed or still runs. If it "
                 "runs, stop it: of two runs one will end"
             )
         self._store.delete([WRITER])
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        self._store.write(WRITER, orjson.dumps({"host": self._me.host, "process": self._me.process, "since": since}))
+        self._store.write(WRITER, Holder.me().as_json)
 
     def _read_state(self) -> _State:
         try:
@@ -241,10 +241,6 @@ class Replica:
         write_atomic(self.work / STATE, orjson.dumps(asdict(state)))
 
 
-def read_writer(store: ObjectStore) -> str:
-    """Return which process says that it writes to a directory, and since when; "" if none does."""
-    try:
-        plain = orjson.loads(store.read(WRITER) or b"null")
-        return f"process {plain['process']} on host {plain['host']}, since {plain['since']}" if plain else ""
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
+def read_writer(store: ObjectStore) -> Holder | None:
+    """Return the process that says that it writes to a directory, None if none does."""
+    return Holder.read(store.read(WRITER) or b"")

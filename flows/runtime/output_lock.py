@@ -8,19 +8,15 @@ is killed.
 import fcntl
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-
-import orjson
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors
+from skillmill.data.holder import Holder
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +35,6 @@ class OutputInUse(StoreError):
 
 
 _held: ContextVar[frozenset[str]] = ContextVar("_held", default=frozenset())
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that wrote a lock file. `since`: ISO 8601 in UTC."""
-
-    host: str
-    process: int
-    since: str
-
-    @property
-    def is_here(self) -> bool:
-        """Whether the process is one of this machine."""
-        return self.host == socket.gethostname()
-
-    def __str__(self) -> str:
-        place = "" if self.is_here else f" on host {self.host}"
-        return f"process {self.process}{place}, since {self.since}"
 
 
 @contextmanager
@@ -112,9 +90,8 @@ def _locked(folder: Path, place: str) -> Iterator[None]:
                 "not every network file system shows locks to other hosts"
             )
         with store_errors(f"{key}: cannot write {path}"):
-            me = Holder(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
             os.truncate(descriptor, 0)
-            os.pwrite(descriptor, orjson.dumps(asdict(me)), 0)
+            os.pwrite(descriptor, Holder.me().as_json, 0)
         try:
             yield
         finally:
@@ -145,7 +122,4 @@ def _lock(descriptor: int, how: int) -> bool:
 
 
 def _read(descriptor: int) -> Holder | None:
-    try:
-        return Holder(**orjson.loads(os.pread(descriptor, 4096, 0)))
-    except (orjson.JSONDecodeError, TypeError):
-        return None
+    return Holder.read(os.pread(descriptor, 4096, 0))

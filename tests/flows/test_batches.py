@@ -56,17 +56,30 @@ def journalled(config: Path) -> int:
         return int(journal.execute("SELECT count(*) FROM compressed_replies").fetchone()[0])
 
 
+Generate = Callable[..., str]
+
+
+@pytest.fixture
+def generate(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Generate:
+    """Run `generate(config, "budget.tokens=9000")` with short pauses; return what it wrote to standard error."""
+    monkeypatch.setattr(batches, "PACE", QUICK)
+
+    def call(config: Path, *settings: str) -> str:
+        monkeypatch.chdir(config.parent)
+        code, _, errors = command_line("generate", "-c", config.name, *(f"--set={each}" for each in settings))
+        assert code == 0, errors
+        return errors
+
+    return call
+
+
 @pytest.mark.slow
 def test_killed_at_several_moments_it_submits_no_request_twice(
-    tmp_path: Path,
-    batch_server: Callable[..., ScriptedServer],
-    command_line: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, batch_server: Callable[..., ScriptedServer], generate: Generate
 ) -> None:
     server = batch_server(latency=0.05, slow="upload:0.15,create:0.15,content:0.15")
     plain = configure(tmp_path / "plain", server)
-    monkeypatch.chdir(plain.parent)
-    assert command_line("generate", "-c", plain.name)[0] == 0
+    generate(plain)
     assert server.stats()["plain"] == REQUESTS
 
     def reached(moment: str) -> bool:
@@ -83,11 +96,8 @@ def test_killed_at_several_moments_it_submits_no_request_twice(
         time.sleep(0.3 if moment == "poll" else 0)  # until it is created and asked for
         process.kill()
         process.communicate()
-    monkeypatch.chdir(config.parent)
-    monkeypatch.setattr(batches, "PACE", QUICK)
-    code, _, errors = command_line("generate", "-c", config.name)
+    generate(config)
 
-    assert code == 0, errors
     assert what_lies_there(config) == what_lies_there(plain)
     times = Counter(key for batch in server.stats()["batches"] for key in batch["keys"])
     assert len(times) == REQUESTS
@@ -115,21 +125,14 @@ def test_ctrl_c_leaves_the_batch_and_status_names_it(
 
 
 def test_a_grader_has_batches_of_its_own(
-    tmp_path: Path,
-    batch_server: Callable[..., ScriptedServer],
-    command_line: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, batch_server: Callable[..., ScriptedServer], generate: Generate
 ) -> None:
-    monkeypatch.setattr(batches, "PACE", QUICK)
     server = batch_server()
     grading = {"grading.when=always", f"grader={{kind: openai, model: grader, base_url: '{server.base_url}'}}"}
     left = []
     for name, batch in (("plain", False), ("batches", True)):
         config = configure(tmp_path / name, server)
-        monkeypatch.chdir(config.parent)
-        settings = [*sorted(grading), f"teacher.batch={batch}", f"grader.batch={batch}"]
-        code, _, errors = command_line("generate", "-c", config.name, *(f"--set={each}" for each in settings))
-        assert code == 0, errors
+        generate(config, *sorted(grading), f"teacher.batch={batch}", f"grader.batch={batch}")
         left.append(what_lies_there(config))
     assert left[0] == left[1]
     graded = server.stats()["plain"] - REQUESTS
@@ -139,16 +142,10 @@ def test_a_grader_has_batches_of_its_own(
 
 
 def test_a_budget_pays_for_whole_rows(
-    tmp_path: Path,
-    batch_server: Callable[..., ScriptedServer],
-    command_line: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, batch_server: Callable[..., ScriptedServer], generate: Generate
 ) -> None:
-    monkeypatch.setattr(batches, "PACE", QUICK)
     config = configure(tmp_path / "batches", batch_server(), batch=True)
-    monkeypatch.chdir(config.parent)
-    code, _, errors = command_line("generate", "-c", config.name, "--set", "budget.tokens=9000")
-    assert code == 0, errors
+    errors = generate(config, "budget.tokens=9000")
     state = json.loads(Path("out/run.json").read_text())
     assert state["status"] == "partial"
     assert state["reason"].startswith("budget.tokens: ")
@@ -158,19 +155,14 @@ def test_a_budget_pays_for_whole_rows(
 
 
 def test_hours_that_end_during_a_wait_leave_the_batch_to_the_next_call(
-    tmp_path: Path,
-    batch_server: Callable[..., ScriptedServer],
-    command_line: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, batch_server: Callable[..., ScriptedServer], generate: Generate
 ) -> None:
-    monkeypatch.setattr(batches, "PACE", QUICK)
     server = batch_server(latency=60)
     config = configure(tmp_path / "batches", server, batch=True)
-    monkeypatch.chdir(config.parent)
     for hours in (0.0003, 0.0006):  # 1 and 2 seconds
-        code, _, errors = command_line("generate", "-c", config.name, f"--set=budget.hours={hours}")
+        generate(config, f"budget.hours={hours}")
         state = json.loads(Path("out/run.json").read_text())
-        assert (code, state["status"], state["reason"][:14]) == (0, "partial", "budget.hours: "), errors
+        assert (state["status"], state["reason"][:14]) == ("partial", "budget.hours: ")
     assert len(server.stats()["batches"]) <= 1
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 
 def children_of(pid: int) -> dict[int, str]:
     """Return the command lines of the children of a process by their ids, without those that have ended."""
-    found: dict[int, str] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:2]
-            command = (folder / "cmdline").read_text().replace("\0", " ")
-        except OSError:  # it has ended
-            continue
-        if int(parent) == pid and state != "Z":
-            found[int(folder.name)] = command
+    return {each: command for each, (parent, command) in _running().items() if parent == pid}
+
+
+def descendants_of(pid: int) -> dict[int, str]:
+    """Return the command lines of the children of a process, of their children and so on, by their ids."""
+    running, found = _running(), dict[int, str]()
+    parents = [pid]
+    for parent in parents:
+        children = {each: command for each, (of, command) in running.items() if of == parent}
+        found |= children
+        parents += children
     return found
 
 
@@ -32,3 +34,17 @@ def ended(pid: int, within_s: float) -> bool:
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not alive(pid)
+
+
+def _running() -> dict[int, tuple[int, str]]:
+    """Return the parent and the command line of each process that has not ended."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            command = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it has ended
+            continue
+        if state != "Z":
+            found[int(folder.name)] = int(parent), command
+    return found

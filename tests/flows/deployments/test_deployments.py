@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from deployed_site import POOL, Site, deployed_site, wait_until
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from processes import descendants_of
 
 from skillmill.flows.deployments.flows import FLOWS
 from skillmill.flows.runtime.output_lock import read_holder
@@ -194,20 +195,6 @@ def process_of(site: Site, output: str) -> int:
     return int(wait_until(held, f"a run holds {output}"))
 
 
-def descendants(process: int) -> list[int]:
-    """Return the processes that a process started, and those that they started."""
-    parents = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found = [process]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found[1:]
-
-
 def cancel(site: Site, run: str, processes: list[int]) -> None:
     """Cancel a flow run as the UI does, and wait for the end of its processes."""
     began = time.monotonic()
@@ -231,7 +218,7 @@ def test_runs_that_contend_wait_or_are_skipped_and_a_cancelled_one_makes_room(si
     assert f"in use by another run (process {holder}" in skipped["state"]["message"]
     process_of(site, "waits")
     assert not (site.folder / "waits" / "manifest.jsonl").exists()
-    cancel(site, long, [holder, *descendants(holder)])
+    cancel(site, long, [holder, *descendants_of(holder)])
     assert not read_holder(site.folder / "contended")[1]
     assert not (site.folder / "contended" / "export").exists()
     goes_on = site.start("run", "output_dir=contended", "generation.samples=6")
@@ -254,7 +241,7 @@ def test_a_cancelled_run_leaves_no_served_or_embedded_model_behind(site: Site) -
     holder = process_of(site, "served")
     wait_until(lambda: asked_of_served(holder) >= 4, "the served teacher is asked, the grader is loaded")
     assert "xllamacpp" in Path(f"/proc/{holder}/maps").read_text()
-    processes = [holder, *descendants(holder)]
+    processes = [holder, *descendants_of(holder)]
     assert len(processes) >= 3, "the flow run, the keeper and the served command"
     cancel(site, run, processes)
     assert not (site.folder / "served" / "export").exists()
@@ -263,8 +250,8 @@ def test_a_cancelled_run_leaves_no_served_or_embedded_model_behind(site: Site) -
 def asked_of_served(process: int) -> int:
     """Return how many requests the command that a process serves has had, 0 before it answers."""
     try:
-        lines = [Path(f"/proc/{each}/cmdline").read_text() for each in descendants(process)]
-        ports = {found[1] for line in lines if (found := re.search(r"--port\0(\d+)", line))}
+        lines = descendants_of(process).values()
+        ports = {found[1] for line in lines if (found := re.search(r"--port (\d+)", line))}
         with urllib.request.urlopen(f"http://127.0.0.1:{ports.pop()}/stats", timeout=10) as answer:
             return int(json.load(answer)["asked"])
     except (KeyError, OSError):

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 import yaml
+from processes import alive, children_of
 
 from skillmill.data.errors import ConfigError, TeacherError
 from skillmill.data.reasons import BAD_REQUEST, CONTEXT_LENGTH
@@ -236,13 +237,13 @@ def test_a_run_with_kind_vllm(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as killed:
         assert killed.stderr is not None
         assert any(re.search(r"[1-9]\d* tokens/s", line) for line in killed.stderr), "the engine was never at work"
-        engines = _children(killed.pid)
+        engines = children_of(killed.pid)
         killed.kill()
     assert engines
     deadline = time.monotonic() + 60
-    while any(map(_is_there, engines)) and time.monotonic() < deadline:
+    while any(map(alive, engines)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not [process for process in engines if _is_there(process)]
+    assert not [process for process in engines if alive(process)]
     began = time.monotonic()
     ended = subprocess.run(
         [*command, "--set", "generation.samples=4"],
@@ -264,16 +265,3 @@ def test_a_run_with_kind_vllm(tmp_path: Path) -> None:
     assert usage["instruction"]["calls"] > 0
     assert usage["instruction"]["cached_tokens"] > 0
     assert list((tmp_path / "out" / "shards").glob("part-*.parquet"))
-
-
-def _children(process: int) -> set[int]:
-    lists = Path(f"/proc/{process}/task").glob("*/children")
-    return {int(child) for each in lists for child in each.read_text().split()}
-
-
-def _is_there(process: int) -> bool:
-    """Return whether the process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
