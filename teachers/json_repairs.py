@@ -6,7 +6,6 @@ the form and under the keys of the object, and if the last text has its own two 
 measurement.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -28,8 +27,8 @@ _OPENING = re.compile(r"[}\]]*+[:,;]?[{\[]*+")
 """What is between a string and an empty one after it."""
 _BEFORE_KEY = r"""(?:[{"'”’\]}]|:\s{0,9}(?:true|false|null|None|True|False|-?\d[\d.]{0,20}))\s{0,9}[,;]?\s{0,9}"""
 """What is before a key without quotes: the brace of its object, or the end of a value."""
-_NO_COMMA = re.compile(r'(""|[0}\]])(?=["0{\[])')
-_LAST_COMMA = re.compile(r",(?=[}\]])")
+_COMMA = re.compile(r'(?<=["0}\]])[,;](?=["0{\[])|[,;](?=[}\]])')
+"""A comma between two items or after the last one, or what stands for it."""
 _JOINED = re.compile(r'(?<!\\)"\s*\+\s*"')
 """Strings that are joined as in a program."""
 _IN_DOUBT = re.compile(
@@ -81,51 +80,35 @@ def _is_whole(value: dict[str, Any], source: str) -> bool:
     """Return whether the value has all text of the source, in its order and form, and ends where the source ends."""
     decoded = ESCAPE.sub(lambda escape: _decoded(escape[1] or "") or (escape[2] or ""), _COMMENT.sub("", source))
     letters, place, outline = _letters(decoded), 0, ""
-    for text in _strings(value):
+    for text, is_key in _texts(value):
         part = _letters(text)
         opening = None if part else _OPENING.match(letters, place)
         found = letters.find(part, opening.end() if opening else place)
         between = _LITERAL.sub("0", letters[place:found])
         if found < 0 or not _BETWEEN.fullmatch(between) or _IN_DOUBT.search(text):
             return False
+        if is_key and not _has_key(source, text):
+            return False
         outline += f'{between}""'
         place = found + len(part)
     outline += _LITERAL.sub("0", letters[place:])
-    if _JOINED.search(source) or not all(_is_key(key, source) for key in _keys(value)):
-        return False
-    return _has_form(value, outline)
+    return _COMMA.sub("", outline) == _outline(value) and not _JOINED.search(source)
 
 
-def _is_key(key: str, source: str) -> bool:
+def _has_key(source: str, key: str) -> bool:
     """Return whether the source has the key in quotes, or without quotes where a key can begin."""
     name = re.escape(key)
     quoted = rf"""(?:"{name}"|'{name}'|“{name}”|‘{name}’)\s*:"""
     return bool(re.search(rf"{quoted}|{_BEFORE_KEY}{name}\s*:", source))
 
 
-def _keys(value: Any) -> Iterator[str]:
-    """Yield the keys of all objects in a value."""
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _keys(item)
+def _outline(value: Any) -> str:
+    """Return the braces, brackets and colons of a value, with "" for each string and 0 for each literal."""
     if isinstance(value, dict):
-        yield from value
-
-
-def _has_form(value: dict[str, Any], outline: str) -> bool:
-    """Return whether an outline has the form of a value: JSON with empty strings and zeros, apart from its commas."""
-    with_commas = _LAST_COMMA.sub("", _NO_COMMA.sub(r"\1,", outline.replace(";", ",")))
-    try:
-        read = json.loads(with_commas, object_pairs_hook=lambda pairs: dict(enumerate(item for _, item in pairs)))
-    except (ValueError, RecursionError):
-        return False
-    return bool(_form(read) == _form(value))
-
-
-def _form(value: Any) -> Any:
-    """Return the nested lists of a value's items, with "" for strings and 0 for literals."""
-    if isinstance(value, dict):
-        return ("{", *map(_form, value.values()))
-    return [*map(_form, value)] if isinstance(value, list) else "" if isinstance(value, str) else 0
+        return "{" + "".join(f'"":{_outline(item)}' for item in value.values()) + "}"
+    if isinstance(value, list):
+        return "[" + "".join(map(_outline, value)) + "]"
+    return '""' if isinstance(value, str) else "0"
 
 
 def _with_own_end(value: dict[str, Any], source: str) -> dict[str, Any] | None:
@@ -157,14 +140,12 @@ def _decoded(escape: str) -> str:
     return escape if escape in ("b", "f") else ""
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """Yield all keys and strings of a value in their order."""
+def _texts(value: Any) -> Iterator[tuple[str, bool]]:
+    """Yield all keys and strings of a value in their order, and whether each is a key."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _strings(key)
-            yield from _strings(item)
+        yield value, False
+    for item in value if isinstance(value, list) else ():
+        yield from _texts(item)
+    for key, item in value.items() if isinstance(value, dict) else ():
+        yield key, True
+        yield from _texts(item)

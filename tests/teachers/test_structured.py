@@ -72,6 +72,7 @@ def test_slips_are_read(reply: str, value: str) -> None:
         '{"instruction": x}',  # the end of a text without quotes is in doubt
         '{"instruction": "the "hygge," which he likes, and "more"}',  # text would be lost
         '{"instruction": "x", ...}',
+        '{"instruction": "x", "score": null .5}',
         '{"instruction": `x`}',
         '{"instruction": "x" + "y"}',
         '{"instruction": "x",}\n{"instruction": "y',
