@@ -82,6 +82,9 @@ class Sample:
 
     def with_verdict(self, reasons: Iterable[str], signals: dict[str, float]) -> "Sample":
         """Return the sample with `reasons` and `signals` added; a reason is kept once, in order of its first use."""
+        reasons = tuple(reasons)
+        if not reasons and not signals:
+            return self
         merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
         return replace(self, reasons=merged, signals={**self.signals, **signals})
 

@@ -33,8 +33,8 @@ def apply_filters_to(rows: Sequence[tuple[Sample, Cell]], config: FiltersConfig)
     A sample without a response is returned unchanged if it has a reason: the teacher gave no usable reply. If the
     token limit was reached before the first word of the response, it is cut off, and no filter has a text to look at.
     """
-    all_filters: dict[str, RowFilter] = {name: getattr(config, name) for name in row_filters(type(config))}
-    filters = {name: row_filter for name, row_filter in all_filters.items() if row_filter.enabled}
+    filters: dict[str, RowFilter]
+    filters = {name: each for name in row_filters(type(config)) if (each := getattr(config, name)).enabled}
     texts = [place for place, (sample, _) in enumerate(rows) if _without_text(sample) is None]
     known: dict[str, dict[int, Verdict]] = {}
     for name, row_filter in filters.items():

@@ -1,7 +1,9 @@
 """The protocol between skillmill and a model: request, reply, failures, and `Teacher` itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +23,11 @@ class Sampling(BaseModel):
     temperature: float = Field(0.8, ge=0, le=5)
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(1024, ge=1)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """All fields by name, as `model_dump` returns them, for the many requests that share this object."""
+        return self.model_dump()
 
     @model_validator(mode="after")
     def _is_not_misspelled(self) -> "Sampling":

@@ -58,6 +58,9 @@ UNMARKED_CHANNEL = lazy_pattern(
 _START_SIGNS = ("<", "&lt;", "[", "◁", "```", "thought")
 """In lower case. Every start contains one of them; searching for them first is faster."""
 
+_CLOSING_SIGNS = ("<", "[", "◁", "&")
+"""The first characters of all closing tags."""
+
 NEAR = 400
 """The number of characters before reasoning that count as its preamble ("Sure, let me think.")."""
 _ABOUT_TAGS = lazy_pattern(
@@ -142,7 +145,9 @@ def _opening(text: str) -> tuple[int, re.Match[str]] | None:
 
 def _only_closed(text: str) -> tuple[str, str] | None:
     """Return the text after a closing tag whose opening was dropped, and the text before it."""
-    if not CLOSING.search(text) or text.lstrip()[:1] in ("{", '"'):
+    if not any(sign in text for sign in _CLOSING_SIGNS) or not CLOSING.search(text):
+        return None
+    if text.lstrip()[:1] in ("{", '"'):
         return None
     for tag in CLOSING.finditer(without_code(text)):
         before, after = text[: tag.start()], text[tag.end() :]

@@ -253,7 +253,7 @@ def _set(params: Any, dotted: str, value: Any) -> None:
 def chat_body(request: Request) -> dict[str, Any]:
     """Return the request as a body of the chat API; further fields of `Sampling` are passed unchanged."""
     body = {
-        **request.sampling.model_dump(),
+        **request.sampling.parameters,
         "messages": request.messages,
         "seed": request.seed,
         "stream": True,  # a cancelled request stops at the callback of the next token

@@ -308,6 +308,8 @@ class OpenAI:
         Concurrent requests may find the same dialect; only the first one logs it.
         """
         self._proven |= abilities(request, dialect, self._extra)
+        if dialect is self._dialect:  # as with all requests but the first few
+            return
         known, joined = self._dialect, self._dialect | dialect
         if joined != known:
             self._dialect = joined

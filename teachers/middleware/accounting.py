@@ -241,7 +241,7 @@ class Usage:
     @property
     def spent_share(self) -> float:
         """The used share of the cap on tokens or money, the larger of the two; 0 without such a cap."""
-        return self.share(self.total())
+        return self.share(self.total()) if self.has_cap else 0.0
 
     @property
     def has_cap(self) -> bool:

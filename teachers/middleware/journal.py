@@ -144,7 +144,7 @@ def request_key(model: str, extra: Mapping[str, Any], request: Request) -> bytes
         "model": model,
         "extra": extra,
         "messages": request.messages,
-        "sampling": request.sampling.model_dump(),
+        "sampling": request.sampling.parameters,
         "json_schema": request.json_schema,
         "seed": request.seed,
     }

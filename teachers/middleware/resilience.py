@@ -146,7 +146,8 @@ class Resilient:
         while True:
             try:
                 async with self.slots:
-                    await self._wait_for_resumption()
+                    if self._resume_at:
+                        await self._wait_for_resumption()
                     reply = await self._engine.chat(
                         replace(request, attempt=tries.failures) if tries.failures else request
                     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -91,18 +92,25 @@ def abilities(request: Request, dialect: Dialect, extra: dict[str, Any]) -> froz
     A server that has answered such a request has all of them. A constraint on strings counts with its value, since a
     grammar compiler may take one pattern and not another.
     """
-    asked = {*request.sampling.model_dump(), "seed"} - dialect.dropped
+    fields, schema = frozenset(request.sampling.parameters), orjson.dumps(request.json_schema)
+    return _abilities(fields, has_system_role(request.messages), schema, dialect) - extra.keys()
+
+
+@lru_cache(256)  # the requests of a run differ in few of these ways
+def _abilities(fields: frozenset[str], system_role: bool, json_schema: bytes, dialect: Dialect) -> frozenset[str]:
+    asked = {*fields, "seed"} - dialect.dropped
     if dialect.completion_tokens:
         asked.discard("max_tokens")
-    if has_system_role(request.messages) and not dialect.system_in_user:
+    if system_role and not dialect.system_in_user:
         asked.add("system role")
-    if request.json_schema is not None and dialect.structure == Structure.OBJECT:
+    schema = orjson.loads(json_schema)
+    if schema is not None and dialect.structure == Structure.OBJECT:
         asked.add("json_object")
-    elif request.json_schema is not None and dialect.structure < Structure.OBJECT:
-        loose = dialect.structure == Structure.LOOSE_SCHEMA
-        schema = without_string_constraints(request.json_schema) if loose else request.json_schema
+    elif schema is not None and dialect.structure < Structure.OBJECT:
+        if dialect.structure == Structure.LOOSE_SCHEMA:
+            schema = without_string_constraints(schema)
         asked |= {"json_schema", *_keywords(schema)}
-    return frozenset(asked - extra.keys())
+    return frozenset(asked)
 
 
 def _keywords(schema: Any) -> Iterator[str]:
@@ -119,7 +127,7 @@ def _keywords(schema: Any) -> Iterator[str]:
 
 def request_body(model: str, request: Request, extra: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Return the body of a chat completion. Fields of `extra`, from the configuration, replace the request's fields."""
-    fields = {**request.sampling.model_dump(), "seed": request.seed}
+    fields = {**request.sampling.parameters, "seed": request.seed}
     if dialect.completion_tokens:
         fields["max_completion_tokens"] = fields.pop("max_tokens")
     for name in dialect.dropped:
@@ -189,7 +197,7 @@ def smaller_dialect(dialect: Dialect, request: Request, extra: dict[str, Any], m
     if (without_system := dialect_without_system(dialect, request, message)) is not None:
         return without_system
     text = message.searchable
-    sent = request.sampling.model_dump().keys() - dialect.dropped - extra.keys()
+    sent = request.sampling.parameters.keys() - dialect.dropped - extra.keys()
     if "max_completion_tokens" in text and not dialect.completion_tokens and "max_tokens" in sent:
         return dialect | Dialect(completion_tokens=True)
     if _UNSUPPORTED.search(text):
