@@ -42,6 +42,7 @@ class Request:
     """One chat request.
 
     `json_schema` constrains the reply's text. `stage` and `attempt` (0 for the first attempt) are used for accounting.
+    `key` is the request's key in the journal, b"" before the journal was asked.
     """
 
     messages: list[Message]
@@ -50,6 +51,7 @@ class Request:
     json_schema: dict[str, Any] | None = None
     stage: str = "generate"
     attempt: int = 0
+    key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from skillmill.teachers.engines.shared import close_engines
 from skillmill.teachers.middleware.accounting import Counted, Usage
 from skillmill.teachers.middleware.batch_tries import BatchTries
 from skillmill.teachers.middleware.concurrency import Slots
-from skillmill.teachers.middleware.journal import Journal, Journalled
+from skillmill.teachers.middleware.journal import Journal, Journalled, Stored
 from skillmill.teachers.middleware.resilience import Resilient
 
 __all__ = ["check_teacher", "close_engines", "open_teacher", "reach_teacher", "teacher_name"]
@@ -51,12 +51,12 @@ async def open_teacher(config: TeacherConfig, journal: Journal, usage: Usage) ->
     async with engine_module(config.kind).open_engine(config, journal.path.parent) as engine:
         if engine.batches is not None:
             engine.batches.forget(journal.__contains__)
-            counted = Counted(engine.teacher, usage, reserving=True)
+            stored = Stored(Counted(engine.teacher, usage, reserving=True), journal, at_once=True)
             with usage.waiting(config.section, engine.batches.progress):
-                in_batches = BatchTries(counted, config.max_in_flight, config.retry.tries, usage)
+                in_batches = BatchTries(stored, config.max_in_flight, config.retry.tries, usage)
                 yield Journalled(in_batches, journal, config.extra_body)
             return
-        resilient = Resilient(Counted(engine.teacher, usage), config.max_in_flight, config.retry)
+        resilient = Resilient(Stored(Counted(engine.teacher, usage), journal), config.max_in_flight, config.retry)
         async with _following_load(engine, resilient.slots, usage):
             yield Journalled(resilient, journal, config.extra_body)
 

@@ -47,7 +47,6 @@ from skillmill.teachers.engines.chat_api.network import cause, proxy_for, tls_co
 from skillmill.teachers.engines.chat_api.tolerant_json import read_json
 from skillmill.teachers.engines.chat_api.vllm_metrics import vllm_load
 from skillmill.teachers.engines.served.server import Served, healthy_server, serve_command
-from skillmill.teachers.middleware.journal import request_key
 
 if TYPE_CHECKING:
     from skillmill.teachers.engines.batch_api.batches import Batches
@@ -242,7 +241,7 @@ class OpenAI:
         """Return status, headers and body of the response to a chat request, in a batch if there are batches."""
         data = orjson.dumps(request_body(self.name, request, self._extra, dialect))
         if self.batches is not None:
-            return await self.batches.ask(request_key(self.name, self._extra, request), data, dialect)
+            return await self.batches.ask(request.key, data, dialect)
         with self._no_answer():
             async with self._session.post(self._url, data=data, **self._options) as response:
                 return response.status, response.headers, await response.read()
