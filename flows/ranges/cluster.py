@@ -23,6 +23,7 @@ from skillmill.flows.ranges.split import Range, range_config
 from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop, delete_marks
 from skillmill.flows.rows.generate import GenerateOutcome
 from skillmill.flows.steps.generate import generate_range
+from skillmill.teachers.middleware.accounting import BudgetMet
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,11 @@ def check_cluster(config: Config) -> None:
     _ranges_and_runner(config)
 
 
-def generate_ranges(config: Config, cells: int) -> None:
+def generate_ranges(config: Config, cells: int) -> str:
     """Generate the next `cells` cells on the cluster of the configuration, as tasks of a Prefect flow.
 
-    There are `runner.workers` ranges, fewer if there are fewer cells.
-
-    Raises as `check_cluster` does, and `SkillmillError` if a range fails or ends early.
+    There are `runner.workers` ranges, fewer if there are fewer cells. Returns the reason of the budget that ended one
+    of them, "" if all are whole. Raises as `check_cluster` does, and `SkillmillError` if a range fails.
     """
     count, runner = _ranges_and_runner(config)
     count = min(count, cells)
@@ -78,10 +78,15 @@ def generate_ranges(config: Config, cells: int) -> None:
             raise
 
     delete_marks(here.output_dir)  # those of calls that were killed
-    for number, outcome in enumerate(ranges(), 1):
-        if outcome.stopped or outcome.missed:
-            raise SkillmillError(f"range {number}/{count}: {outcome.stopped or outcome.missed}")
+    outcomes = ranges()
+    for number, outcome in enumerate(outcomes, 1):
+        if outcome.missed:
+            raise SkillmillError(f"range {number}/{count}: {outcome.missed}")
+    for number, outcome in enumerate(outcomes, 1):
+        if outcome.stopped:
+            return f"{outcome.stopped} in range {number}/{count}"
     log.info(f"generate: {count} ranges are generated")
+    return ""
 
 
 def _generate_part(config: Config, number: int, count: int, call: str) -> GenerateOutcome:
@@ -92,6 +97,8 @@ def _generate_part(config: Config, number: int, count: int, call: str) -> Genera
     try:
         with asked_to_stop(config.output_dir, call) as is_stopped:
             return generate_range(config, Range(number, count), is_stopped)
+    except BudgetMet as met:
+        return GenerateOutcome(stopped=met.reason)
     except SkillmillError as error:
         return GenerateOutcome(missed=str(error))
     except KeyboardInterrupt:

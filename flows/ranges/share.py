@@ -67,7 +67,7 @@ def opened_range(config: Config, part: Range) -> Iterator[tuple[Config, int]]:
         if before.is_there:
             place = config.place(config.output)
             raise SkillmillError(f"generation.samples: {place} holds the {before.until} cells already")
-        own = range_config(config, part, before.cells).model_copy(update={"budget": _budget_left(config)})
+        own = range_config(config, part, before.cells).model_copy(update={"budget": _budget_of(config, part)})
         skipped = part.cells(before.until - before.cells).start
         cell = next(islice(next_cells(samples, plan, before.position, None), skipped, None), None)
         if cell is None:
@@ -83,14 +83,17 @@ def opened_range(config: Config, part: Range) -> Iterator[tuple[Config, int]]:
         yield own, cell.index
 
 
-def _budget_left(config: Config) -> Budget:
-    """Return the budget without what the run has spent. Raises `BudgetMet` if nothing is left."""
+def _budget_of(config: Config, part: Range) -> Budget:
+    """Return what a range may spend: its share of the tokens and the money that are left, and all hours that are.
+
+    Raises `BudgetMet` if nothing is left.
+    """
     usage, ledger, caps = Usage(config.prices, config.budget), read_ledger(config), config.budget
     usage.restore(ledger["usage"], ledger["wall_s"])
     if reason := usage.reached_cap():
         raise BudgetMet(reason)
     return Budget(
-        tokens=caps.tokens and caps.tokens - usage.tokens,
-        money=caps.money and caps.money - (usage.money or 0),
+        tokens=caps.tokens and max(1, (caps.tokens - usage.tokens) // part.count),
+        money=caps.money and (caps.money - (usage.money or 0)) / part.count,
         hours=caps.hours and caps.hours - usage.wall_s / 3600,
     )

@@ -46,26 +46,34 @@ def generate_step(config: Config, start: Start | None = None) -> GenerateOutcome
     With `runner.kind` ray or dask, ranges of the plan are generated on that cluster. The cells of `generation.test`
     come first in a local run. If the target is not reached, `missed` or `stopped` of the outcome says why.
     """
-    if config.runner.kind != "local":
-        _generate_on_cluster(config)
+    if config.runner.kind != "local" and (stopped := _generate_on_cluster(config)):
+        with open_workspace(config) as workspace:
+            log.info(f"generate: {BudgetMet(stopped)}")
+            return _ended_by_budget(workspace, current_plan(config), stopped)
     if config.generation.test is not None:
         current_plan(config)  # raises before anything is generated
         _generate(config.held_out, None, beside=True)
     return _generate(config, start)
 
 
-def _generate_on_cluster(config: Config) -> None:
-    """Generate the next cells of the plan in ranges and merge them; a merge that was stopped goes on."""
+def _generate_on_cluster(config: Config) -> str:
+    """Generate the next cells of the plan in ranges and merge them; a merge that was stopped goes on.
+
+    Returns the reason of the budget that ended a range, before the merge, "" if none did.
+    """
     from skillmill.flows.ranges.cluster import generate_ranges  # imports Prefect, which takes seconds
     from skillmill.flows.ranges.merge import merge_ranges
 
     before = before_ranges(config, current_plan(config))
     if before.is_there:
-        return
+        return ""
     if not before.merge:
         with recorded_end(config.output):
-            generate_ranges(config, before.until - before.cells)
+            stopped = generate_ranges(config, before.until - before.cells)
+        if stopped:
+            return stopped
     merge_ranges(config)
+    return ""
 
 
 def _generate(
@@ -93,8 +101,7 @@ def _generate(
         if redecided is None or not redecided.stopped:
             asked_again = _ask_again_if_unanswered(workspace, plan, progress)
         if stopped := next((each.stopped for each in (redecided, asked_again) if each and each.stopped), ""):
-            update_run_json(workspace, {"status": "partial", "reason": stopped})
-            return GenerateOutcome(*_stored_cells(workspace, plan), stopped=stopped)
+            return _ended_by_budget(workspace, plan, stopped)
         before = {shard.file: shard for shard in workspace.samples.of_plan(plan.fingerprint)}
         pace, so_far, end = Pace(workspace.usage), GenerateOutcome(), dict[str, Any]()
 
@@ -132,6 +139,12 @@ def _generate(
     if outcome.stopped:
         log.info(f"generate: {BudgetMet(outcome.stopped)}")
     return outcome
+
+
+def _ended_by_budget(workspace: Workspace, plan: Plan, reason: str) -> GenerateOutcome:
+    """Record the end of a run that generated no more rows, and return how far the plan has come."""
+    update_run_json(workspace, {"status": "partial", "reason": reason})
+    return GenerateOutcome(*_stored_cells(workspace, plan), stopped=reason)
 
 
 def _ask_again_if_unanswered(workspace: Workspace, plan: Plan, progress: Progress) -> FilterOutcome | None:

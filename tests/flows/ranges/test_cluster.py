@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -21,6 +22,7 @@ from skillmill.flows.checks import check_settings
 from skillmill.flows.commands.status import describe_directory
 from skillmill.flows.config import load_config
 from skillmill.flows.ranges.stop import ask_to_stop
+from skillmill.flows.runtime.workspace import read_state
 
 pytest.importorskip("prefect_ray")
 pytestmark = pytest.mark.server
@@ -168,6 +170,21 @@ def test_a_worker_of_dask_that_is_killed_costs_no_row(
     assert process.returncode == 0, errors
     assert rows(config) == rows(whole)
     assert server.stats()["repeated"] <= IN_FLIGHT
+
+
+def test_a_budget_ends_the_ranges_as_it_ends_a_run(
+    tmp_path: Path, scripted_server: Callable[..., Any], dask_cluster: Any
+) -> None:
+    whole = configured(tmp_path / "whole", scripted_server().base_url)
+    finish(whole, "generate")
+    server = scripted_server()
+    address = dask_cluster.scheduler_address
+    config = configured(tmp_path / "dask", server.base_url, kind="dask", address=address, workers=2)
+    errors = finish(config, "generate", "--set", "budget.tokens=20000")
+    assert re.search(r"generate: budget\.tokens: .* tokens are used in range \d/2; what was finished is kept", errors)
+    assert read_state(config.parent / "out")["status"] == "partial"
+    finish(config, "generate")
+    assert rows(config) == rows(whole)
 
 
 def test_a_range_that_fails_is_one_line(tmp_path: Path, dask_cluster: Any) -> None:

@@ -21,6 +21,7 @@ from skillmill.flows.ranges.split import Range, range_config
 from skillmill.flows.ranges.stop import ask_to_stop, asked_to_stop, delete_marks
 from skillmill.flows.runtime.workspace import read_state
 from skillmill.flows.steps.generate import generate_range, generate_step
+from skillmill.teachers.middleware.accounting import BudgetMet
 
 Configure = Callable[..., Config]
 
@@ -186,7 +187,7 @@ def test_what_cannot_be_merged_is_one_line(configure: Configure) -> None:
     generate_range(config, Range(1, 2))
     with pytest.raises(SkillmillError, match=r"^range 2/2 is missing: run `skillmill generate --range 2/2`"):
         merge_ranges(config)
-    generate_range(configure("parts", budget={"tokens": 15000}), Range(2, 2))
+    generate_range(configure("parts", budget={"tokens": 30000}), Range(2, 2))
     with pytest.raises(
         SkillmillError, match=r"^range 2/2 has \d of 12 cells: run `skillmill generate --range 2/2` again"
     ):
@@ -220,6 +221,19 @@ def test_ranges_need_a_fixed_number_of_cells_and_one_taxonomy(configure: Configu
         generate_range(configure("d", {"samples": 3}), Range(1, 2))
     with pytest.raises(ConfigError, match=r"^generation\.samples: 2 ranges expect at least as many cells, got 1"):
         generate_range(configure("d", {"samples": 4}), Range(1, 2))
+
+
+def test_ranges_share_what_is_left_of_the_budget(configure: Configure) -> None:
+    generate_step(configure("parts", {"samples": 3}))
+    totals = read_state(configure("parts").output)["totals"]
+    spent = totals["prompt_tokens"] + totals["completion_tokens"]
+    config = configure("parts", {"samples": 40}, budget={"tokens": spent + 20_000, "hours": 1})
+    for number in (1, 2):
+        assert generate_range(config, Range(number, 2)).stopped.startswith("budget.tokens: ")
+        budget = read_state(range_config(config, Range(number, 2), 3).output)["configuration"]["budget"]
+        assert (budget["tokens"], 0.9 < budget["hours"] < 1) == (10_000, True)
+    with pytest.raises(BudgetMet, match=r"^budget\.tokens: "):
+        generate_range(configure("parts", {"samples": 40}, budget={"tokens": spent}), Range(1, 2))
 
 
 def test_a_range_that_is_stopped_keeps_what_is_finished_and_goes_on(
