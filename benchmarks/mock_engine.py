@@ -34,7 +34,7 @@ class Settings:
     `latency`: seconds of every request if `sigma` is 0, else the median of a lognormal distribution. `characters`:
     length of an answer. `faults`: share of the requests that fail. `bad`: a request that contains one of these texts
     gets HTTP 400. `kv_requests`: how many requests fit the KV cache; a request that starts beyond them is preempted
-    once, which doubles its time.
+    once, which doubles its time. `has_metrics`: whether `/metrics` is served.
     """
 
     slots: int
@@ -44,6 +44,7 @@ class Settings:
     faults: float
     bad: tuple[str, ...]
     kv_requests: int
+    has_metrics: bool
     seed: int
 
 
@@ -181,7 +182,7 @@ class Connection(asyncio.Protocol):
             self._chat(body)
         elif path == b"/stats":
             self._send(200, orjson.dumps(self._engine.stats()))
-        elif path == b"/metrics":
+        elif path == b"/metrics" and self._engine.settings.has_metrics:
             self._send(200, self._engine.metrics().encode())
         elif path.endswith(b"/models"):
             self._send(200, b'{"object": "list", "data": [{"id": "mock", "object": "model"}]}')
@@ -278,6 +279,7 @@ def main() -> None:
     arguments.add_argument(
         "--kv-requests", type=int, default=0, help="requests that fit the KV cache (default: the slots)"
     )
+    arguments.add_argument("--no-metrics", dest="has_metrics", action="store_false", help="serve no /metrics")
     arguments.add_argument("--seed", type=int, default=0, help="of the latencies")
     options = vars(arguments.parse_args())
     options["kv_requests"] = options["kv_requests"] or options["slots"]

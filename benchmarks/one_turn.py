@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skillmill.data.records import Message, Sample
+from skillmill.generators.instruct_skill_mix import InstructSkillMix
+from skillmill.generators.skill_mix import SkillMix
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.base import Request, Sampling, Teacher
 
@@ -36,12 +38,33 @@ class OneTurn:
         ]
 
 
+def write_cpu_seconds() -> None:
+    """Write the CPU seconds of the process so far to standard error."""
+    print(f"CPU seconds: {time.process_time()}", file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True)
 class Timed(OneTurn):
-    """The same, and writes the CPU seconds of the process so far to standard error before each request."""
+    """The same, and writes the CPU seconds before each request."""
 
     async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
-        print(f"CPU seconds: {time.process_time()}", file=sys.stderr, flush=True)
+        write_cpu_seconds()
+        return await super().make(cell, teacher)
+
+
+class TimedSkillMix(SkillMix):
+    """Skill-Mix that writes the CPU seconds before the first request of each cell."""
+
+    async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
+        write_cpu_seconds()
+        return await super().make(cell, teacher)
+
+
+class TimedInstruct(InstructSkillMix):
+    """Instruct-SkillMix that writes the CPU seconds before the first request of each cell."""
+
+    async def make(self, cell: Cell, teacher: Teacher) -> list[Sample]:
+        write_cpu_seconds()
         return await super().make(cell, teacher)
 
 

@@ -101,11 +101,17 @@ NO_FILTERS = {name: {"enabled": False} for name in (*row_filters(), "near_duplic
 
 
 def start(
-    at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn", **sections: Any
+    at: Path,
+    url: str,
+    rows: int,
+    in_flight: int,
+    kind: str = "one_turn:OneTurn",
+    by_part: bool = False,
+    **sections: Any,
 ) -> "subprocess.Popen[bytes]":
     """Start `skillmill generate` on the built-in taxonomy without Prefect, and without filters by default.
 
-    `sections` replaces sections of the configuration; if there are any, the CPU time by part is written to `PARTS`.
+    `sections` replaces sections of the configuration. With `by_part`, the CPU time by part is written to `PARTS`.
     """
     config = {
         "name": "bench",
@@ -117,7 +123,7 @@ def start(
     }
     path = at / "skillmill.yaml"
     path.write_text(yaml.safe_dump(config))
-    command = ("cpu_by_part.py", at / PARTS) if sections else ("-m", "skillmill.flows.cli")
+    command = ("cpu_by_part.py", at / PARTS) if by_part else ("-m", "skillmill.flows.cli")
     return python(at, *command, "generate", "-c", path)
 
 
@@ -137,10 +143,10 @@ def finish(process: "subprocess.Popen[bytes]", at: Path, begun: float) -> Run:
     return Run(time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def generate(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn", **sections: Any) -> Run:
-    """Run `skillmill generate` to its end."""
+def generate(at: Path, url: str, rows: int, in_flight: int, kind: str = "one_turn:OneTurn", **options: Any) -> Run:
+    """Run `skillmill generate` to its end, with the options of `start`."""
     begun = time.monotonic()
-    return finish(start(at, url, rows, in_flight, kind, **sections), at, begun)
+    return finish(start(at, url, rows, in_flight, kind, **options), at, begun)
 
 
 def bare_client(at: Path, url: str, rows: int, in_flight: int) -> Run:
@@ -163,20 +169,37 @@ def journal_bytes(at: Path) -> int:
     return sum(path.stat().st_size for path in (at / "out" / ".work").glob("journal.sqlite*"))
 
 
+def first_request(kind: str, **sections: Any) -> tuple[float, Run]:
+    """Return the CPU seconds of a run of one row before its first request, and the resources of the whole run.
+
+    `kind` is a generator that writes its CPU seconds.
+    """
+    for _ in range(2):  # the first run writes the bytecode files
+        with engine("--latency", 0) as mock, folder() as at:
+            run = generate(at, mock.url, 1, 1, kind, **sections)
+            before = float((at / "stderr").read_text().split("CPU seconds: ")[1].split()[0])
+    return before, run
+
+
 def occupancy() -> Iterator[Figure]:
     """Measure how busy the pipeline keeps an engine with lognormal latencies, and what it costs."""
     rows = 4000
-    for _ in range(2):  # the first run writes the bytecode files
-        with engine("--latency", 0) as mock, folder() as at:
-            start_up = generate(at, mock.url, 1, 1, "one_turn:Timed")
-            before = float((at / "stderr").read_text().split("CPU seconds: ")[1].split()[0])
-    yield Figure("start-up: CPU before the first request", before, "s", "<=", 0.6)
+    first, start_up = first_request("one_turn:Timed")
+    yield Figure("start-up: CPU before the first request", first, "s", "<=", 0.6)
     yield Figure("start-up: CPU of a run of one row", start_up.cpu_s, "s")
+    for name, kind in (("Skill-Mix", "one_turn:TimedSkillMix"), ("Instruct-SkillMix", "one_turn:TimedInstruct")):
+        for of, sections in ((name, {}), (f"{name}, default filters", {"filters": {}})):
+            yield Figure(f"start-up: {of}", first_request(kind, **sections)[0], "s", "<=", 0.6)
     with engine("--slots", SLOTS, *LOGNORMAL) as mock, folder() as at:
         bare = 1000 * bare_client(at, mock.url, rows, IN_FLIGHT).cpu_s / rows
     yield Figure("CPU of a bare aiohttp client", bare, "ms/request")
-    for name, kind, calls in (("one call a row", "one_turn:OneTurn", 1), ("two calls a row", "skill_mix", 2)):
-        with engine("--slots", SLOTS, *LOGNORMAL) as mock, folder() as at:
+    runs: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
+        ("one call a row", "one_turn:OneTurn", 1, ()),
+        ("one call a row, no /metrics", "one_turn:OneTurn", 1, ("--no-metrics",)),
+        ("two calls a row", "skill_mix", 2, ()),
+    )
+    for name, kind, calls, options in runs:
+        with engine("--slots", SLOTS, *LOGNORMAL, *options) as mock, folder() as at:
             run = generate(at, mock.url, rows, IN_FLIGHT, kind)
             stats, disk = mock.stats(), journal_bytes(at)
         assert stats["served"] == rows * calls, stats
@@ -247,7 +270,7 @@ def defaults() -> Iterator[Figure]:
             reached = {}
             for filters, sections in settings.items():
                 with engine("--slots", in_flight, "--latency", latency) as mock, folder() as at:
-                    run = generate(at, mock.url, rows // calls, in_flight, kind, **sections)
+                    run = generate(at, mock.url, rows // calls, in_flight, kind, by_part=True, **sections)
                     stats, parts = mock.stats(), json.loads((at / PARTS).read_text())
                 made, of = rows // calls, f"{name}, {in_flight} in flight, filters {filters}"
                 assert stats["served"] == rows, stats
