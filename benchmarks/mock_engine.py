@@ -44,8 +44,8 @@ class Settings:
     faults: float
     bad: tuple[str, ...]
     kv_requests: int
-    has_metrics: bool
     seed: int
+    has_metrics: bool = True
 
 
 @dataclass
