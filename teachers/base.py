@@ -29,6 +29,12 @@ class Sampling(BaseModel):
         """All fields by name, as `model_dump` returns them, for the many requests that share this object."""
         return self.model_dump()
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Sampling":
+        """Return a copy with other values, whose `parameters` are its own: pydantic would copy those of this object."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("parameters", None)
+        return copied
+
     @model_validator(mode="after")
     def _is_not_misspelled(self) -> "Sampling":
         for name in self.model_extra or ():
