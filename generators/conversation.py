@@ -17,7 +17,7 @@ SHORT_FORM_TOKENS = 400
 and patterns in the JSON schema enforce it. Small models answer a guided question better than they write long texts."""
 SHORT_EXPLANATION = r"^[A-Z][^\"\\\n]{10,200}[.]$"
 """Pattern of the short form for an explanation."""
-SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,120}[.]$"
+SHORT_REMARK = r"^[A-Z][^\"\\\n]{10,80}[.]$"
 """Pattern of the short form for each field of a critique: small models wander off in a longer one."""
 ANY_TEXT = r"^[^\"\\\n]{10,400}$"
 """Pattern of the short form for a text in any language."""

@@ -134,7 +134,8 @@ class InstructSkillMix:
     async def _critique(self, task: "_Task", conversation: list[Message]) -> tuple[list[Message], str]:
         """Turn 3: return the conversation up to the critique, and the critique."""
         decide = self.refine == "needed"
-        messages = [*conversation, user(self.templates.render("critique", decide=decide))]
+        request = self.templates.render("critique", decide=decide, short=is_short_form(self.sampling))
+        messages = [*conversation, user(request)]
         remark = text_schema(self.sampling, SHORT_REMARK)
         decision = {"good_enough": {"type": "boolean"}} if decide else {}
         schema = object_schema(strengths=remark, weaknesses=remark, **decision)
