@@ -1,6 +1,6 @@
 """Cost of the pipeline apart from its teacher: runs the command against a mock engine and prints one line per figure.
 
-    python benchmarks/teachers.py [occupancy evaluate throughput defaults memory faults] [--json OUT]
+    python benchmarks/teachers.py [occupancy evaluate throughput defaults lanes memory faults] [--json OUT]
 
 docs/benchmarks.md explains the figures. The exit code is 1 if a figure misses its target.
 """
@@ -283,6 +283,25 @@ def defaults() -> Iterator[Figure]:
             yield Figure(f"rows/s with filters over without, {name}, {in_flight}", ratio, "", ">=", 0.95)
 
 
+def lanes() -> Iterator[Figure]:
+    """Measure runs that send their requests from lanes against one that does not, with the default filters.
+
+    Here all share their cores with the mock engine. What the process that commits takes for a row is the bound on more
+    cores.
+    """
+    rows, in_flight = 10_000, 1024
+    for workers in (2, 3, 5):
+        with engine("--slots", in_flight, "--latency", 0.5) as mock, folder() as at:
+            sections: dict[str, Any] = {"filters": {}, "runner": {"workers": workers}}
+            run = generate(at, mock.url, rows, in_flight, "one_turn:OneAnswer", **sections)
+            stats, parts = mock.stats(), json.loads((at / PARTS).read_text())
+        assert stats["served"] == rows, stats
+        of = f"{workers - 1} lanes" if workers > 2 else "one process that sends"
+        yield Figure(f"rows/s, {of}", rows / stats["window_s"], "rows/s")
+        yield Figure(f"CPU with its processes, {of}", 1000 * run.cpu_s / rows, "ms/row")
+        yield Figure(f"CPU of the main process, {of}", 1000 * sum(parts.values()) / rows, "ms/row")
+
+
 def memory() -> Iterator[Figure]:
     """Measure peak memory without near-duplicate search, whose memory per row `near_duplicates.py` prints."""
     peak: dict[int, float] = {}
@@ -341,6 +360,7 @@ GROUPS = {
     "evaluate": evaluate,
     "throughput": throughput,
     "defaults": defaults,
+    "lanes": lanes,
     "memory": memory,
     "faults": faults,
 }
