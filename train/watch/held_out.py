@@ -1,9 +1,9 @@
 """The fixed rows on which a training is measured before, during and after it.
 
 They are rows of the split `validation` of the export, or else a share of the rows that is set aside and not trained on.
-A set with too few rows to set one aside is measured on rows that it trains on. The rows of a prompt stay together, so
-that no prompt is on both sides, and they depend on the prompts alone, so that every training on a dataset sets the same
-rows aside.
+A set with too few rows to set one aside is measured on some rows that it trains on. The rows of a prompt stay together,
+so that no prompt is on both sides, and they depend on the prompts alone, so that every training on a dataset sets the
+same rows aside.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ MOST_ROWS = 32
 """The most rows that a training is measured on. They cost about as much as 10 rows of training each time."""
 FEWEST_ROWS = 20
 """The fewest rows of a set of which some are set aside."""
+MOST_TRAINED_ON = 4
+"""The most rows of a smaller set that it is measured on. All of them would cost more than the steps of its training."""
 
 Origin = str
 VALIDATION, SET_ASIDE, TRAINED_ON = "validation rows", "rows set aside", "rows that are trained on too"
@@ -48,7 +50,7 @@ def hold_out(rows: Any, validation: Any | None, share: float) -> HeldOut:
         return HeldOut(rows.skip(MOST_ROWS), as_dataset(rows.take(MOST_ROWS)), SET_ASIDE)
     order = _in_order_of_their_prompts(rows)
     if len(rows) < FEWEST_ROWS:
-        return HeldOut(rows, rows.select(sorted(index for _, index in order[:MOST_ROWS])), TRAINED_ON)
+        return HeldOut(rows, rows.select(sorted(index for _, index in order[:MOST_TRAINED_ON])), TRAINED_ON)
     wanted = min(MOST_ROWS, max(2, round(share * len(rows))))
     last = order[wanted - 1][0]
     aside = {index for prompt, index in islice(order, len(rows) - 1) if prompt <= last}

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from skillmill.train.watch.held_out import FEWEST_ROWS, MOST_ROWS, SET_ASIDE, TRAINED_ON, VALIDATION, hold_out
+from skillmill.train.watch.held_out import (
+    FEWEST_ROWS,
+    MOST_ROWS,
+    MOST_TRAINED_ON,
+    SET_ASIDE,
+    TRAINED_ON,
+    VALIDATION,
+    hold_out,
+)
 
 
 def rows(count: int, each: int = 1) -> Any:
@@ -41,7 +49,8 @@ def test_the_rows_of_a_prompt_stay_on_one_side() -> None:
 def test_few_rows_are_measured_and_trained_on() -> None:
     split = hold_out(rows(FEWEST_ROWS - 1), None, 0.05)
     assert split.origin == TRAINED_ON and split.measured is not None
-    assert len(split.measured) == len(split.trained) == FEWEST_ROWS - 1
+    assert (len(split.measured), len(split.trained)) == (MOST_TRAINED_ON, FEWEST_ROWS - 1)
+    assert prompts_of(split.measured) < prompts_of(split.trained)
 
 
 def test_validation_rows_are_used_if_there_are_any() -> None:
