@@ -293,7 +293,7 @@ def lanes() -> Iterator[Figure]:
     for workers in (2, 3, 5):
         with engine("--slots", in_flight, "--latency", 0.5) as mock, folder() as at:
             sections: dict[str, Any] = {"filters": {}, "runner": {"workers": workers}}
-            run = generate(at, mock.url, rows, in_flight, "one_turn:OneAnswer", **sections)
+            run = generate(at, mock.url, rows, in_flight, "one_turn:OneAnswer", by_part=True, **sections)
             stats, parts = mock.stats(), json.loads((at / PARTS).read_text())
         assert stats["served"] == rows, stats
         of = f"{workers - 1} lanes" if workers > 2 else "one process that sends"
