@@ -19,7 +19,7 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 def student_path(name: str | None) -> str:
     """Return a folder or name that `from_pretrained` loads without network access; None is the embedded student.
 
-    The first call on a machine builds the embedded student (10 s, 270 MB in the user's cache folder).
+    The first call on a machine builds the embedded student (half a minute, 270 MB in the user's cache folder).
     Raises `ConfigError` for a student that is not on this machine or a missing extra, `TeacherError` if the embedded
     student cannot be built.
     """

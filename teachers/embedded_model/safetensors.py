@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import orjson
 from filelock import FileLock
@@ -25,7 +24,7 @@ MARKER = "student.json"
 
 
 def embedded_safetensors() -> Path:
-    """Return the folder in the user's cache; the first call on a machine creates it (10 s, 270 MB).
+    """Return the folder in the user's cache; the first call on a machine creates it (half a minute, 270 MB).
 
     Raises `TeacherError` if it cannot be created, for example without transformers.
     """
@@ -61,34 +60,26 @@ def _convert_in_subprocess(gguf: Path, folder: Path) -> None:
         raise TeacherError(f"embedded model: transformers and torch cannot build {folder} ({lines[-1]})")
 
 
-def _convert(source: Path, folder: Path) -> None:
-    """Write the weights, configuration and tokenizer of a GGUF file of the architecture "llama" to `folder`.
+def _convert(gguf: Path, folder: Path) -> None:
+    """Dequantize `gguf` into `folder`.
 
-    `from_pretrained` of transformers reads GGUF files too, in three times the CPU time: it reads the vocabulary twice
-    and makes a table of names for each tensor. It cannot save what it has read.
+    transformers cannot save a model that it loaded from a GGUF file, so the weights are copied into a new model with
+    the same configuration except its quantization entry.
     """
     import torch
     import transformers
-    from gguf import MODEL_ARCH, GGUFReader, dequantize, get_tensor_name_map
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    reader = GGUFReader(source)
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
-    config = transformers.LlamaConfig(**_shape(reader), dtype="bfloat16", _name_or_path=EMBEDDED)
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
-        student = transformers.LlamaForCausalLM(config)
-    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-    weights = {}
-    for key in student.state_dict().keys() - {"lm_head.weight"}:  # the same weights as the embedding's
-        tensor = tensors[names.get_name(key, try_suffixes=(".weight",))]
-        values = dequantize(tensor.data, tensor.tensor_type)
-        layer = key.split(".")[-2]
-        weights[key] = torch.tensor(
-            _in_halves(values, heads[layer]) if layer in heads else values, dtype=torch.bfloat16
-        )
-    student.load_state_dict(weights, strict=False, assign=True)
-    student.tie_weights()
+    options = {}
+    if hasattr(transformers, "GgufConfig"):  # versions with it keep the weights quantized by default
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    source = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32, **options)
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+
+    plain = {key: value for key, value in source.config.to_dict().items() if key != "quantization_config"}
+    plain |= {"_name_or_path": EMBEDDED, "_model_name_or_path": EMBEDDED, "dtype": "bfloat16"}
+    student = type(source)(type(source.config)(**plain)).to(torch.bfloat16)
+    student.load_state_dict(source.state_dict())
     student.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -97,37 +88,6 @@ def _convert(source: Path, folder: Path) -> None:
     for file in folder.iterdir():
         file.chmod(0o644)  # safetensors writes 0600, but other users may share the cache
         sync(file)
-
-
-def _shape(reader: Any) -> dict[str, Any]:
-    """Return the arguments of transformers' `LlamaConfig` that the metadata of a GGUF file give."""
-    fields = {
-        "num_hidden_layers": "llama.block_count",
-        "max_position_embeddings": "llama.context_length",
-        "hidden_size": "llama.embedding_length",
-        "intermediate_size": "llama.feed_forward_length",
-        "num_attention_heads": "llama.attention.head_count",
-        "num_key_value_heads": "llama.attention.head_count_kv",
-        "head_dim": "llama.rope.dimension_count",
-        "rms_norm_eps": "llama.attention.layer_norm_rms_epsilon",
-        "vocab_size": "llama.vocab_size",
-        "bos_token_id": "tokenizer.ggml.bos_token_id",
-        "eos_token_id": "tokenizer.ggml.eos_token_id",
-        "pad_token_id": "tokenizer.ggml.padding_token_id",
-        "unk_token_id": "tokenizer.ggml.unknown_token_id",
-    }
-    shape = {argument: reader.get_field(name).contents() for argument, name in fields.items()}
-    theta = reader.get_field("llama.rope.freq_base").contents()
-    return {**shape, "rope_parameters": {"rope_type": "default", "rope_theta": theta}, "tie_word_embeddings": True}
-
-
-def _in_halves(values: Any, heads: int) -> Any:
-    """Return query or key weights with the rotary halves of each head one after the other, as in transformers.
-
-    llama.cpp has them interleaved: first with first, second with second.
-    """
-    pairs = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
-    return pairs.swapaxes(1, 2).reshape(values.shape)
 
 
 if __name__ == "__main__":
