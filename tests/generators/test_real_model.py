@@ -45,14 +45,14 @@ def made(generator: Generator, teacher: Embedded, cells: list[Cell]) -> list[Sam
 
 def test_instructions_and_answers(teacher: Embedded) -> None:
     advice = QueryType(name="Advice", definition="the user wants advice", min_words=20)
-    cells = [Cell("instruct_skill_mix", i, SKILLS, None, advice, seed=i) for i in range(2)]
+    cells = [Cell("instruct_skill_mix", i, SKILLS, None, advice, seed=i) for i in range(6)]
     samples = made(InstructSkillMix(SAMPLING), teacher, cells)
-    assert len(samples) == 2
+    assert len(samples) == len(cells)
     for sample in samples:
         assert UNPARSABLE not in sample.reasons
         assert sample.instruction[-1] in "?."
         assert sample.completion_tokens > 20
-    assert any(sample.accepted for sample in samples)
+    assert any(sample.accepted for sample in samples)  # about two of three are
 
 
 def test_short_texts(teacher: Embedded) -> None:

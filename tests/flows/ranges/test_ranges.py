@@ -187,9 +187,9 @@ def test_what_cannot_be_merged_is_one_line(configure: Configure) -> None:
     generate_range(config, Range(1, 2))
     with pytest.raises(SkillmillError, match=r"^range 2/2 is missing: run `skillmill generate --range 2/2`"):
         merge_ranges(config)
-    generate_range(configure("parts", budget={"tokens": 30000}), Range(2, 2))
+    generate_range(configure("parts", budget={"tokens": 38000}), Range(2, 2))
     with pytest.raises(
-        SkillmillError, match=r"^range 2/2 has \d of 12 cells: run `skillmill generate --range 2/2` again"
+        SkillmillError, match=r"^range 2/2 has \d+ of 12 cells: run `skillmill generate --range 2/2` again"
     ):
         merge_ranges(config)
     generate_range(config, Range(2, 2))
