@@ -26,10 +26,10 @@ from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.middleware.accounting import Budget, Usage
 
-IN_FLIGHT_OF_A_LANE, CELLS_OF_A_LANE = 256, 1000
+IN_FLIGHT_OF_A_LANE, CELLS_OF_A_LANE = 256, 2000
 """The least part of the requests in flight and of the cells for which a lane is worth its start of a second."""
 MOST_LANES = 8
-"""The most lanes if `runner.workers` is null: about as many as the process that commits their rows can follow."""
+"""The most lanes if `runner.workers` is null: the process that commits their rows can follow about as many."""
 END_S = 20.0
 """Seconds that a lane may take to end."""
 STREAM_BYTES = 2**20
@@ -39,6 +39,7 @@ STREAM_BYTES = 2**20
 def count_lanes(config: Config, asks_a_grader: bool, cells: int | None) -> int:
     """Return how many lanes pay off for a run of so many further cells (None: unknown); 1 means none.
 
+    The process that commits their rows takes a tenth of what a lane takes, so it is not counted.
     Only requests to a server can be divided: an engine in this process, a command that serves a model and a batch
     belong to one process, and so does the account of a budget.
     """
@@ -46,9 +47,9 @@ def count_lanes(config: Config, asks_a_grader: bool, cells: int | None) -> int:
     if config.budget != Budget() or not all(asker and _is_server(asker) for asker in askers):
         return 1
     workers = config.runner.workers
-    processes = min(usable_cpus(), MOST_LANES + 1) if workers is None else workers
-    by_cells = processes if cells is None else cells // CELLS_OF_A_LANE
-    return max(1, min(processes - 1, config.teacher.max_in_flight // IN_FLIGHT_OF_A_LANE, by_cells))
+    most = min(usable_cpus(), MOST_LANES) if workers is None else workers
+    by_cells = most if cells is None else cells // CELLS_OF_A_LANE
+    return max(1, min(most, config.teacher.max_in_flight // IN_FLIGHT_OF_A_LANE, by_cells))
 
 
 def _is_server(asker: TeacherConfig) -> bool:
@@ -94,7 +95,7 @@ class Lane:
         self._end(
             SkillmillError(
                 "runner.workers: a process that sends requests ended by itself, as when memory runs out; nothing is "
-                "lost: run again, with runner.workers: 2 to send them from one process"
+                "lost: run again, with runner.workers: 1 to send them from one process"
             )
         )
 

@@ -48,7 +48,7 @@ def configure(tmp_path: Path) -> Configure:
     """Write a configuration for a server, with changed sections; each has an output directory of its own."""
     numbers = map(str, count())
 
-    def configured(server: Any, workers: int = 3, generation: dict[str, Any] | None = None, **sections: Any) -> Path:
+    def configured(server: Any, workers: int = 2, generation: dict[str, Any] | None = None, **sections: Any) -> Path:
         path = write_config(tmp_path / next(numbers), server.base_url, **(generation or {"samples": 23}))
         content = yaml.safe_load(path.read_text()) | {"runner": {"workers": workers}} | sections
         path.write_text(yaml.safe_dump(content))
@@ -95,9 +95,9 @@ def lanes_of(process: "subprocess.Popen[str]") -> list[int]:
 @pytest.mark.parametrize(
     ("workers", "generation", "sections"),
     [
-        (4, {"samples": 40, "shard_rows": 7}, {}),
-        (3, {"accepted": 15}, {}),
-        (3, {"samples": 12, "generations": 2}, {"grading": {"when": "always", "runs": 2}}),
+        (3, {"samples": 40, "shard_rows": 7}, {}),
+        (2, {"accepted": 15}, {}),
+        (2, {"samples": 12, "generations": 2}, {"grading": {"when": "always", "runs": 2}}),
     ],
     ids=["samples", "accepted", "graded"],
 )
@@ -126,7 +126,7 @@ def test_the_lanes_share_the_requests_in_flight(
     configure: Configure, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = scripted_server(latency=0.05)
-    generated(configure(server, 4, {"samples": 60}), monkeypatch)
+    generated(configure(server, 3, {"samples": 60}), monkeypatch)
     assert 3 < server.stats()["most_running"] <= 6
 
 
@@ -147,7 +147,7 @@ def test_a_users_generator_and_filter_run_in_lanes(
         "    return ['river'] if 'river' in response else []\n"
     )
     made = []
-    for workers in (1, 3):
+    for workers in (1, 2):
         path = configure(scripted_server(), workers, {"kind": "mine:Mine", "samples": 12, "k": 2})
         content = yaml.safe_load(path.read_text())
         content["filters"]["custom"] = ["mine:no_rivers"]
@@ -167,7 +167,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     generated(whole, monkeypatch)
     requests = undisturbed.stats()["asked"]
     server = scripted_server(latency=0.03)
-    killed = configure(server, 3, {"samples": 60})
+    killed = configure(server, 2, {"samples": 60})
     dice = random.Random(18)
     moments = sorted(dice.randrange(20, requests) for _ in range(2))
     for moment in moments:
@@ -193,7 +193,7 @@ def test_a_lost_lane_and_ctrl_c_lose_nothing(
     whole = configure(undisturbed, 1, {"samples": 50})
     generated(whole, monkeypatch)
     server = scripted_server(latency=0.03)
-    path = configure(server, 3, {"samples": 50})
+    path = configure(server, 2, {"samples": 50})
 
     process = begin(path)
     wait_for(lambda: server.stats()["asked"] >= 30, process)
@@ -231,7 +231,7 @@ def test_a_teacher_that_refuses_everything_is_one_error(
     configure: Configure, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = scripted_server(error="401:no such key")
-    path = configure(server, 3, {"samples": 40})
+    path = configure(server, 2, {"samples": 40})
     with pytest.raises(SkillmillError, match="no such key"):
         generated(path, monkeypatch)
     assert not [command for command in children_of(os.getpid()).values() if "skillmill.flows.lanes" in command]
@@ -241,7 +241,7 @@ def test_a_teacher_that_refuses_everything_is_one_error(
 def test_a_fault_of_a_users_module_says_where(
     configure: Configure, scripted_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = configure(scripted_server(), 3, {"kind": "faulty:Faulty", "samples": 12, "k": 2})
+    path = configure(scripted_server(), 2, {"kind": "faulty:Faulty", "samples": 12, "k": 2})
     (path.parent / "faulty.py").write_text(
         "from skillmill.generators.skill_mix import SkillMix\n"
         "class Faulty(SkillMix):\n"
@@ -260,7 +260,7 @@ def test_what_every_lane_warns_of_is_said_once(
     messages_on_stderr: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    generated(configure(scripted_server(usage="none"), 4, {"samples": 12}), monkeypatch)
+    generated(configure(scripted_server(usage="none"), 2, {"samples": 12}), monkeypatch)
     assert capsys.readouterr().err.count("reports no token counts") == 1
 
 
@@ -271,11 +271,10 @@ def lanes_for(workers: int | None, in_flight: int, cells: int | None, **sections
 
 def test_lanes_are_for_runs_that_one_process_cannot_carry() -> None:
     many, cells = 4 * IN_FLIGHT_OF_A_LANE, 4 * CELLS_OF_A_LANE
-    assert lanes_for(5, many, cells) == 4
     assert lanes_for(9, many, cells) == 4
-    assert lanes_for(4, many, cells) == 3
+    assert lanes_for(3, many, cells) == 3
     assert lanes_for(9, many, None) == 4
-    assert lanes_for(2, many, cells) == 1  # the second process filters
+    assert lanes_for(1, many, cells) == 1
     assert lanes_for(5, 2 * IN_FLIGHT_OF_A_LANE - 1, cells) == 1
     assert lanes_for(5, many, 2 * CELLS_OF_A_LANE - 1) == 1
 
