@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from skillmill.data.errors import SkillmillError
+from skillmill.data.futures import settle
 from skillmill.data.processors import usable_cpus
 from skillmill.data.records import Sample
 from skillmill.filters.apply import apply_filters, apply_filters_to, row_filters
@@ -160,12 +161,7 @@ def _settle(batch: Sequence[_Waiting], verdicts: Callable[[], list[Verdict]]) ->
     except Exception as fault:
         error = fault
     for place, waiting in enumerate(batch):
-        if waiting.verdict.done():
-            continue
-        if error is not None:
-            waiting.verdict.set_exception(error)
-        else:
-            waiting.verdict.set_result(found[place])
+        settle(waiting.verdict, found[place] if error is None else error)
 
 
 _filters = FiltersConfig()

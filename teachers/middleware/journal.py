@@ -25,6 +25,7 @@ from isal import isal_zlib
 
 from skillmill.data.errors import StoreError
 from skillmill.data.files import store_errors
+from skillmill.data.futures import settle
 from skillmill.teachers.base import Reply, Request, Teacher
 
 COMPRESSION = 1
@@ -106,18 +107,13 @@ class Journal:
     def _commit(self) -> None:
         coming = self._coming[:]
         self._coming.clear()
-        error: Exception | None = None
+        error: StoreError | None = None
         try:
             self._insert([entry for entry, _ in coming])
         except StoreError as failure:
             error = failure
         for _, committed in coming:
-            if committed.done():  # its row was cancelled
-                continue
-            if error is None:
-                committed.set_result(None)
-            else:
-                committed.set_exception(error)
+            settle(committed, error)
 
     def _entry(self, key: bytes, reply: Reply) -> Entry:
         return key, isal_zlib.compress(orjson.dumps(reply), COMPRESSION), self._plan

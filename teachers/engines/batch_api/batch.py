@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from skillmill.data.futures import settle
 from skillmill.teachers.engines.batch_api.lines import Answer, Place
 from skillmill.teachers.engines.batch_api.record import BatchRecord
 from skillmill.teachers.engines.batch_api.status import BatchStatus
@@ -53,11 +54,9 @@ class Batch:
     def resolve(self, key: bytes, answer: Answer) -> None:
         """Give an answer to those who wait for it."""
         for future in self.waiting.pop(key, ()):
-            if not future.done():
-                future.set_result(answer)
+            settle(future, answer)
 
     def fail(self, error: Exception) -> None:
         """Raise an error for all who wait."""
         for future in [future for futures in self.waiting.values() for future in futures]:
-            if not future.done():
-                future.set_exception(error)
+            settle(future, error)
