@@ -52,6 +52,11 @@ class StageUsage:
         self.thinking_tokens += reply.thinking_tokens
         self.estimated_calls += reply.estimated
 
+    def include(self, numbers: Mapping[str, float]) -> None:
+        """Add totals by field."""
+        for name, value in numbers.items():
+            setattr(self, name, getattr(self, name) + value)
+
 
 class Prices(BaseModel):
     """Money per million tokens. If `cached` is None, cached tokens have the price of other prompt tokens."""
@@ -149,9 +154,7 @@ class Usage:
     def add(self, stages: Mapping[str, Mapping[str, float]]) -> None:
         """Add totals of stages by field, such as those of `as_dict`."""
         for name, numbers in stages.items():
-            mine = self.stage(name)
-            for key, value in numbers.items():
-                setattr(mine, key, getattr(mine, key) + value)
+            self.stage(name).include(numbers)
 
     @property
     def wall_s(self) -> float:
@@ -262,8 +265,7 @@ def total(stages: Iterable[StageUsage]) -> StageUsage:
     """Return the sum of several `StageUsage`."""
     summed = StageUsage()
     for stage in stages:
-        for key, value in asdict(stage).items():
-            setattr(summed, key, getattr(summed, key) + value)
+        summed.include(asdict(stage))
     return summed
 
 
