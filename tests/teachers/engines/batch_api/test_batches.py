@@ -3,97 +3,20 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
+from batch_calls import QUICK, Run, ask, calls, questions, request, submitted, texts
 from batch_server import BatchServer, Options
 
 from skillmill.data.errors import TeacherError
 from skillmill.data.reasons import BAD_REQUEST, TRANSPORT
-from skillmill.teachers.base import Reply, Request, RequestFailed, Sampling
-from skillmill.teachers.build import open_teacher
-from skillmill.teachers.config import Retry, TeacherConfig
-from skillmill.teachers.engines.batch_api import batches, disposal
-from skillmill.teachers.engines.batch_api.batch import Pace
+from skillmill.teachers.base import Reply, RequestFailed
+from skillmill.teachers.engines.batch_api import batches
 from skillmill.teachers.engines.batch_api.record import BatchFolder, BatchRecord, read_records
-from skillmill.teachers.middleware.accounting import Budget, BudgetMet, Usage
-from skillmill.teachers.middleware.journal import Journal, unanswered
-
-RETRY = Retry(tries=3, first_pause_s=0.001, longest_pause_s=0.005, patience_s=0.2)
-QUICK = Pace(gather_s=0.02, first_poll_s=0.005, longest_poll_s=0.02, relist_s=0.01, full_s=0.02)
-
-
-@pytest.fixture(autouse=True)
-def quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "PACE", QUICK)
-
-
-def request(text: str, seed: int = 1) -> Request:
-    return Request([{"role": "user", "content": text}], Sampling(max_tokens=200), seed)
-
-
-def questions(count: int) -> list[Request]:
-    return [request(f"q{number}") for number in range(count)]
-
-
-Call = Callable[["Run"], Any]
-
-
-class Run:
-    """One call: a teacher that is open."""
-
-    def __init__(self, teacher: Any, usage: Usage, server: BatchServer) -> None:
-        self.teacher, self.usage, self.server = teacher, usage, server
-
-    async def ask(self, requests: list[Request]) -> list[Any]:
-        return await asyncio.gather(*map(self.teacher.chat, requests), return_exceptions=True)
-
-
-def calls(folder: Path, options: Options, *each: Call, budget: Budget | None = None, **config: Any) -> BatchServer:
-    """Make one call after another against one server, each with the journal of the ones before."""
-
-    async def run() -> BatchServer:
-        server = BatchServer(options)
-        async with TestServer(server.app()) as listening:
-            settings = TeacherConfig.model_validate(
-                {"kind": "openai", "model": "m", "base_url": str(listening.make_url("/v1")), "batch": True}
-                | {"retry": RETRY, **config}
-            )
-            for call in each:
-                journal = Journal(folder / "journal.sqlite")
-                usage = Usage(budget=budget or Budget())
-                try:
-                    async with open_teacher(settings, journal, usage) as teacher:
-                        await call(Run(teacher, usage, server))
-                finally:
-                    journal.close()
-        return server
-
-    return asyncio.run(run())
-
-
-def ask(folder: Path, requests: list[Request], budget: Budget | None = None, **options: Any) -> tuple[list[Any], Any]:
-    """Ask in one call; return the replies or exceptions, and the server."""
-    replies = []
-
-    async def call(run: Run) -> None:
-        replies.extend(await run.ask(requests))
-
-    config = {key: options.pop(key) for key in ("max_in_flight",) if key in options}
-    return replies, calls(folder, Options(latency=0.01, **options), call, budget=budget, **config)
-
-
-def submitted(server: BatchServer) -> list[list[str]]:
-    """The texts of the requests in each batch."""
-    return [[line["body"]["messages"][0]["content"] for line in batch.requests] for batch in server.batches.values()]
-
-
-def texts(requests: list[Request]) -> list[str]:
-    return [each.messages[0]["content"] for each in requests]
+from skillmill.teachers.middleware.accounting import Budget, BudgetMet
 
 
 def test_requests_that_come_together_share_a_batch(tmp_path: Path) -> None:
@@ -102,52 +25,6 @@ def test_requests_that_come_together_share_a_batch(tmp_path: Path) -> None:
     assert submitted(server) == [texts(questions(30))]
     assert server.plain == 0
     assert not list((tmp_path / "batches/teacher").glob("*.json*"))  # nothing is kept of a finished batch
-
-
-def test_files_at_the_provider_are_deleted_once_all_replies_are_journalled(tmp_path: Path) -> None:
-    missing = list[Any]()
-
-    async def call(run: Run) -> None:
-        def journalled(_: str) -> None:
-            asked = [bytes.fromhex(line["custom_id"]) for each in run.server.batches.values() for line in each.requests]
-            missing.append(len(unanswered(tmp_path / "journal.sqlite", asked)))
-
-        run.server.on_delete = journalled
-        await run.ask([*questions(6), request("poison")])
-
-    server = calls(tmp_path, Options(latency=0.01, bad="poison"), call)
-    assert server.files == {}
-    assert missing == [1, 1, 1]  # requests, answers, errors; the refused request has no reply
-
-
-def test_files_that_the_provider_does_not_delete_are_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    replies, server = ask(tmp_path, questions(4), statuses="delete:403:9")
-    assert all(isinstance(reply, Reply) for reply in replies)
-    assert len(server.files) == server.calls["delete"] == 2
-    assert "teacher: file file-0 stays at the provider: " in caplog.text
-    assert not list((tmp_path / "batches/teacher").glob("*.json*"))
-
-
-def test_files_that_a_call_did_not_see_deleted_are_deleted_by_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(disposal, "LONGEST_S", 0.01)
-    folder = tmp_path / "batches/teacher"
-
-    async def first(run: Run) -> None:
-        run.server.options.slow = "delete:60"
-        await run.ask(questions(4))
-
-    async def second(run: Run) -> None:
-        assert [record.left for record in read_records(folder)] == [[]]
-        assert len(run.server.files) == 1  # the answer to the first deletion did not come
-        run.server.options.slow = ""
-        while run.server.files or list(folder.glob("*.json*")):  # noqa: ASYNC110 (there is no event for it)
-            await asyncio.sleep(0.001)
-
-    server = calls(tmp_path, Options(latency=0.01), first, second)
-    assert server.calls["delete"] == 3
 
 
 def test_equal_prompts_with_different_seeds_stay_apart_and_equal_requests_are_one(tmp_path: Path) -> None:
