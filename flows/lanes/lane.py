@@ -15,11 +15,10 @@ import traceback
 
 from skillmill.data.errors import SkillmillError
 from skillmill.data.terminal import LOGGER
-from skillmill.filters.custom import load_custom
 from skillmill.flows.lanes.messages import Job, News, as_bytes, read_message
 from skillmill.flows.plan import make_plan
 from skillmill.flows.rows.cell_rows import Make, open_make
-from skillmill.flows.rows.decide import Rules
+from skillmill.flows.rows.decide import rules_of
 from skillmill.flows.runtime.loop import run
 from skillmill.flows.runtime.workspace import journal_path
 from skillmill.flows.steps.taxonomy import existing_taxonomy
@@ -37,7 +36,7 @@ class _Outbox(logging.Handler):
         super().__init__()
         self._writer, self._usage = writer, usage
         self._news, self._sent = News(), usage.as_dict()
-        self._scheduled = False
+        self._scheduled, self._loop = False, asyncio.get_running_loop()
 
     def made(self, index: int, result: object) -> None:
         """Send the rows of a cell, or the exception that it ended with."""
@@ -45,10 +44,11 @@ class _Outbox(logging.Handler):
         self._schedule()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a log message."""
+        """Send a log message, of any thread."""
         self._news.logged.append((record.name, record.levelno, record.getMessage()))
+        self._loop.call_soon_threadsafe(self._schedule)
 
-    def send(self, failed: BaseException | None = None) -> None:
+    def send(self, is_open: bool = False, failed: BaseException | None = None) -> None:
         """Send everything now."""
         news, self._news, self._scheduled = self._news, News(), False
         before, self._sent = self._sent, self._usage.as_dict()
@@ -56,13 +56,14 @@ class _Outbox(logging.Handler):
             stage: {name: value - before.get(stage, {}).get(name, 0) for name, value in totals.items()}
             for stage, totals in self._sent.items()
         }
-        news.cache, news.failed = (self._usage.cache.queries, self._usage.cache.hits), failed
+        news.cache = self._usage.cache.queries, self._usage.cache.hits
+        news.is_open, news.failed = is_open, failed
         self._writer.write(as_bytes(news))
 
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_later(SEND_AFTER_S, self.send)
+            self._loop.call_later(SEND_AFTER_S, self.send)
 
 
 async def _serve(connection: socket.socket) -> None:
@@ -81,6 +82,7 @@ async def _serve(connection: socket.socket) -> None:
         outbox.send()
     except Exception as error:
         outbox.send(failed=_portable(error))
+    logger.removeHandler(outbox)
     writer.close()
     await writer.wait_closed()
 
@@ -91,8 +93,7 @@ async def _generate(job: Job, usage: Usage, reader: asyncio.StreamReader, outbox
     plan = make_plan(config, existing_taxonomy(config))
     if plan.fingerprint != job.plan:
         raise SkillmillError("taxonomy.yaml or a file of the configuration was changed during the run: run again")
-    custom = load_custom(job.filters.custom, job.filters.folder)
-    rules = Rules(job.filters, custom, job.overrides, keep_draft=config.generation.keep == "passing")
+    rules = rules_of(config, job.filters, job.overrides)
     journal = Journal(journal_path(config))
     running = set[asyncio.Task[None]]()
 
@@ -106,7 +107,7 @@ async def _generate(job: Job, usage: Usage, reader: asyncio.StreamReader, outbox
 
     try:
         async with open_make(config, plan, journal.of_plan(plan.fingerprint), usage, rules) as make:
-            outbox.send()  # tells the run that the teacher is open
+            outbox.send(is_open=True)
             try:
                 while (indices := await read_message(reader)) is not None:
                     for index in indices:

@@ -17,11 +17,13 @@ from functools import partial
 from typing import Any
 
 from skillmill.data.errors import SkillmillError
+from skillmill.data.futures import settle
 from skillmill.data.processors import usable_cpus
 from skillmill.filters.config import FiltersConfig
 from skillmill.filters.overrides import Overrides
 from skillmill.flows.config import Config, RunnerConfig
 from skillmill.flows.lanes.messages import Job, News, as_bytes, read_message
+from skillmill.flows.ranges.split import Range
 from skillmill.skill_taxonomy.cells import Cell
 from skillmill.teachers.config import TeacherConfig
 from skillmill.teachers.middleware.accounting import Budget, Usage
@@ -39,12 +41,12 @@ STREAM_BYTES = 2**20
 def count_lanes(config: Config, asks_a_grader: bool, cells: int | None) -> int:
     """Return how many lanes pay off for a run of so many further cells (None: unknown); 1 means none.
 
-    The process that commits their rows takes a tenth of what a lane takes, so it is not counted.
-    Only requests to a server can be divided: an engine in this process, a command that serves a model and a batch
-    belong to one process, and so does the account of a budget.
+    Only requests to a server can be divided. An engine in this process, a command that serves a model and a batch
+    belong to one process. So does the account of a budget. The process that commits the rows is not counted: it takes a
+    tenth of what a lane takes.
     """
-    askers = [config.teacher, *[config.grader] * (asks_a_grader and config.grader is not None)]
-    if config.budget != Budget() or not all(asker and _is_server(asker) for asker in askers):
+    grader = config.grader if asks_a_grader else None
+    if config.budget != Budget() or not _is_server(config.teacher) or (grader and not _is_server(grader)):
         return 1
     workers = config.runner.workers
     most = min(usable_cpus(), MOST_LANES) if workers is None else workers
@@ -59,12 +61,12 @@ def _is_server(asker: TeacherConfig) -> bool:
 def lane_config(config: Config, number: int, count: int) -> Config:
     """Return the configuration of lane `number`, from 0, of `count`: with its part of the requests in flight."""
 
-    def part(asker: TeacherConfig) -> dict[str, Any]:
-        whole = asker.max_in_flight
-        return {"max_in_flight": max(1, (number + 1) * whole // count - number * whole // count)}
+    def with_part(asker: TeacherConfig) -> TeacherConfig:
+        part = len(Range(number + 1, count).cells(asker.max_in_flight))
+        return asker.model_copy(update={"max_in_flight": max(1, part)})
 
-    teacher = config.teacher.model_copy(update=part(config.teacher))
-    grader = config.grader and config.grader.model_copy(update=part(config.grader))
+    teacher = with_part(config.teacher)
+    grader = config.grader and with_part(config.grader)
     return config.model_copy(update={"teacher": teacher, "grader": grader, "runner": RunnerConfig(workers=1)})
 
 
@@ -88,7 +90,7 @@ class Lane:
             take(news)
             if news.failed is not None:
                 self._end(news.failed)
-            elif not self.opened.done():
+            if news.is_open:
                 self.opened.set_result(None)
             for index, result in news.made:
                 settle(self.waiting.pop(index), result)
@@ -135,16 +137,6 @@ class Lane:
         for future in (self.opened, *self.waiting.values()):
             settle(future, self._ended)
         self.waiting.clear()
-
-
-def settle(future: "asyncio.Future[Any]", result: object) -> None:
-    """Give a future its result or its exception, unless nobody waits for it any more."""
-    if future.done():
-        return
-    if isinstance(result, BaseException):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
 
 
 @asynccontextmanager

@@ -33,6 +33,7 @@ class News:
 
     Attributes:
         made: the position of each finished cell, with its `CellRows` or the exception that ends the run.
+        is_open: the teacher is open, and the lane takes cells.
         failed: the exception by which the lane ended.
         used: what the lane's requests took since its last message, by stage and field of `StageUsage`.
         cache: prompt tokens that the server looked up in its prefix cache, and found there, since the lane began.
@@ -40,6 +41,7 @@ class News:
     """
 
     made: list[tuple[int, Any]] = field(default_factory=list)
+    is_open: bool = False
     failed: BaseException | None = None
     used: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cache: tuple[float, float] = (0.0, 0.0)

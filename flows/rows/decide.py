@@ -71,8 +71,13 @@ def load_rules(config: Config, work: Path | None = None) -> Rules:
     filters = config.filters
     contamination = with_index(filters.contamination, (work or config.work) / "contamination")
     indexed = filters.model_copy(update={"contamination": contamination})
-    custom, overrides = load_custom(filters.custom, filters.folder), read_overrides(config.output)
-    return Rules(indexed, custom, overrides, keep_draft=config.generation.keep == "passing")
+    return rules_of(config, indexed, read_overrides(config.output))
+
+
+def rules_of(config: Config, filters: FiltersConfig, overrides: Overrides) -> Rules:
+    """Return the rules of a configuration by filters whose indexes are there. Raises as `load_rules` does."""
+    custom = load_custom(filters.custom, filters.folder)
+    return Rules(filters, custom, overrides, keep_draft=config.generation.keep == "passing")
 
 
 async def decide(

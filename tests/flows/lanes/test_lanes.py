@@ -264,6 +264,27 @@ def test_what_every_lane_warns_of_is_said_once(
     assert capsys.readouterr().err.count("reports no token counts") == 1
 
 
+def test_what_a_lane_warns_of_is_said_at_once(configure: Configure, scripted_server: Callable[..., Any]) -> None:
+    path = configure(scripted_server(), generation={"kind": "stuck:Stuck", "samples": 12, "k": 2})
+    (path.parent / "stuck.py").write_text(
+        "import asyncio, logging\n"
+        "from skillmill.generators.skill_mix import SkillMix\n"
+        "class Stuck(SkillMix):\n"
+        "    async def make(self, cell, teacher):\n"
+        "        logging.getLogger('skillmill.mine').warning('no row of mine ends')\n"
+        "        await asyncio.sleep(600)\n"
+    )
+    process = begin(path)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("taxonomy: ")
+        assert process.stderr.readline() == "no row of mine ends\n"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
 def lanes_for(workers: int | None, in_flight: int, cells: int | None, **sections: Any) -> int:
     teacher = SERVER | {"max_in_flight": in_flight} | sections.pop("teacher", {})
     return count_lanes(Config(teacher=teacher, runner={"workers": workers}, **sections), True, cells)
